@@ -1,0 +1,1 @@
+"""The command line of trunkzoo: thin commands over the public Python API."""

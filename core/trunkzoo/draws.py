@@ -62,7 +62,8 @@ class Draws:
 
     def _unit(self, n: int) -> Tensor:
         self._streams += 1
-        keys = mix(self._seeds + _GOLDEN * self._streams)
+        stream = torch.tensor(self._streams, device=self._seeds.device) * _GOLDEN  # a tensor wraps modulo 2^64
+        keys = mix(self._seeds + stream)
         counter = torch.arange(1, n + 1, device=keys.device) * _GOLDEN
         bits = (mix(keys[:, None] + counter) >> 11) & 0x1FFFFFFFFFFFFF  # 53 bits
         return (bits.double() + 0.5) * 2.0**-53  # in (0, 1)

@@ -80,6 +80,9 @@ class Task(Protocol):
     """A simulator scene. An episode is a function of its seed alone."""
 
     contract: TaskContract
+    action_low: NDArray[np.float32]
+    """Smallest action (action_dim,) that the task accepts; larger or smaller ones are clipped."""
+    action_high: NDArray[np.float32]
 
     def reset(self, seed: int) -> None:
         """Start the episode of ``seed``: the same seed gives the same observations, in any process."""
@@ -94,6 +97,10 @@ class Task(Protocol):
 
     def step(self, action: NDArray[np.float32]) -> Step:
         """Apply one action (action_dim,) for one control step; ``success`` is the task's own rule, now."""
+        ...
+
+    def hold(self) -> NDArray[np.float32]:
+        """The action (action_dim,) that keeps the robot still now: what a no-op policy sends."""
         ...
 
     def expert(self, seed: int) -> Expert:

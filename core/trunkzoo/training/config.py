@@ -17,17 +17,6 @@ class EmaConfig(Config):
     power: PositiveFloat = Field(default=0.75, description="how fast the decay approaches 1")
     inv_gamma: PositiveFloat = Field(default=1.0, description="optimiser steps after which the decay starts to grow")
 
-    @model_validator(mode="after")
-    def _settings_have_effect(self) -> EmaConfig:
-        changed = self.model_fields_set - {"enabled"}
-        if not self.enabled and any(getattr(self, name) != _default(self, name) for name in changed):
-            raise ValueError(f"enabled = false leaves {', '.join(sorted(changed))} without effect; drop one of them")
-        return self
-
-
-def _default(config: Config, name: str) -> object:
-    return type(config).model_fields[name].default
-
 
 class TrainConfig(Config):
     """How an agent is trained. One step is one optimiser step on ``batch_size`` samples, however they are split."""

@@ -1,0 +1,1 @@
+"""Operations that several plugins share: attention over depth, and norms. Import the modules; this package is light."""

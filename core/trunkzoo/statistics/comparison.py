@@ -1,0 +1,119 @@
+"""Two arms on the same episode seeds: the difference, what could have been missed, and one plain sentence."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from trunkzoo.statistics.intervals import Interval, Matrix, bootstrap, matrix, newcombe_paired
+from trunkzoo.statistics.measures import mean_difference, probability_of_improvement
+from trunkzoo.statistics.power import detectable_mean
+
+Measure = Literal["success", "average reward"]
+
+
+class Comparison(NamedTuple):
+    """Arm ``a`` against arm ``b``, paired by episode seed (and by the order of the training seeds)."""
+
+    a: str
+    b: str
+    measure: Measure
+    training_seeds: int
+    episodes: int
+    value_a: float
+    value_b: float
+    difference: Interval
+    """a − b."""
+    improvement: Interval
+    """Probability that an episode of ``a`` beats one of ``b``, ties counting half."""
+    wins: int
+    ties: int
+    losses: int
+    detectable: float
+    """Smallest true difference found four times in five by this many episodes that scatter as these do."""
+
+    @property
+    def decided(self) -> bool:
+        """Whether the interval of the difference leaves zero out."""
+        return self.difference.low > 0 or self.difference.high < 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain numbers; intervals as ``[value, low, high]``."""
+        fields = {k: v.limits() if isinstance(v, Interval) else v for k, v in self._asdict().items()}
+        fields["detectable"] = None if math.isnan(self.detectable) else self.detectable
+        return {**fields, "decided": self.decided, "sentence": self.sentence()}
+
+    def sentence(self) -> str:
+        """Say in plain words what these episodes show, and for whom."""
+        numbers = f"{self.value_a:.2f} against {self.value_b:.2f}, difference {self.difference.text(signed=True)}"
+        if self.episodes < 2:
+            return f"One episode shows nothing: {self.a} against {self.b}, {self.measure} {numbers}."
+        if self.decided:
+            better, worse = (self.a, self.b) if self.difference.value > 0 else (self.b, self.a)
+            said = f"{better} is better than {worse} in {self.measure}: {self.a} against {self.b} {numbers}"
+            return f"{said} over {self.episodes} paired episodes. {self._scope()}"
+        return (
+            f"No difference in {self.measure} that {self.episodes} episodes could show: {self.a} against {self.b} "
+            f"{numbers}; a true difference under {self.detectable:.2f} would probably be missed. {self._scope()}"
+        )
+
+    def _scope(self) -> str:
+        if self.training_seeds == 1:
+            return "One training seed: this speaks of two trained agents, not yet of two trunks."
+        return f"{self.training_seeds} training seeds per arm."
+
+
+def compare(name_a: str, a: ArrayLike, name_b: str, b: ArrayLike, measure: Measure) -> Comparison:
+    """Compare score matrices (training seeds, episode seeds) of two arms; column j is the same episode seed.
+
+    Raises:
+        ValueError: the shapes differ, or a success is neither 0 nor 1.
+    """
+    left, right = matrix(a), matrix(b)
+    if left.shape != right.shape:
+        raise ValueError(f"{name_a} has scores {left.shape}, {name_b} {right.shape}: pairs need equal shapes")
+    if measure == "success" and not np.isin([left, right], (0, 1)).all():
+        raise ValueError("success must be 0 or 1 in every episode")
+    wins, losses = int(np.count_nonzero(left > right)), int(np.count_nonzero(left < right))
+    return Comparison(
+        a=name_a,
+        b=name_b,
+        measure=measure,
+        training_seeds=left.shape[0],
+        episodes=left.shape[1],
+        value_a=float(left.mean()),
+        value_b=float(right.mean()),
+        difference=_rate_difference(left, right) if measure == "success" else bootstrap(mean_difference, left, right),
+        improvement=bootstrap(probability_of_improvement, left, right),
+        wins=wins,
+        ties=left.size - wins - losses,
+        losses=losses,
+        detectable=_detectable(left - right, measure),
+    )
+
+
+def _rate_difference(a: Matrix, b: Matrix) -> Interval:
+    """Newcombe's interval; with several training seeds the wider limits of it and the bootstrap over seeds.
+
+    Newcombe counts all pairs as independent, the bootstrap knows the seeds but has no width where all pairs agree.
+    """
+    both, only_a = np.count_nonzero((a == 1) & (b == 1)), np.count_nonzero(a > b)
+    only_b = np.count_nonzero(a < b)
+    pairs = newcombe_paired(int(both), int(only_a), int(only_b), int(a.size - both - only_a - only_b))
+    if a.shape[0] == 1 or a.shape[1] == 1:
+        return pairs
+    seeds = bootstrap(mean_difference, a, b)
+    return Interval(pairs.value, min(pairs.low, seeds.low), max(pairs.high, seeds.high))
+
+
+def _detectable(differences: Matrix, measure: Measure) -> float:
+    """Detectable mean of the differences (S, E), each episode averaged over the training seeds first."""
+    episodes = differences.mean(axis=0)  # (E,)
+    if len(episodes) < 2:
+        return math.nan
+    if measure == "success":  # one made-up pair each way: agreement in n episodes is not agreement for ever
+        episodes = np.append(episodes, [1.0, -1.0])
+    return detectable_mean(float(episodes.std(ddof=1)), differences.shape[1])

@@ -1,0 +1,46 @@
+"""One arm's episodes in numbers."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from trunkzoo.statistics.intervals import Interval, bootstrap, matrix, wilson
+from trunkzoo.statistics.measures import interquartile_mean, mean, median
+
+
+class Summary(NamedTuple):
+    """Success and average reward of one arm.
+
+    Wilson's interval counts every episode as independent: it speaks of the agents that were trained. The reward
+    intervals resample training seeds too, where there are several.
+    """
+
+    training_seeds: int
+    episodes: int
+    successes: int
+    success: Interval
+    reward_mean: Interval
+    reward_median: Interval
+    reward_iqm: Interval
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain numbers; intervals as ``[value, low, high]``."""
+        return {k: v.limits() if isinstance(v, Interval) else v for k, v in self._asdict().items()}
+
+
+def summarise(success: ArrayLike, reward: ArrayLike) -> Summary:
+    """Summarise matrices (training seeds, episode seeds): ``success`` of 0 and 1, ``reward`` per step."""
+    won, rewards = matrix(success), matrix(reward)
+    successes = int(np.count_nonzero(won))
+    return Summary(
+        training_seeds=won.shape[0],
+        episodes=won.shape[1],
+        successes=successes,
+        success=wilson(successes, won.size),
+        reward_mean=bootstrap(mean, rewards),
+        reward_median=bootstrap(median, rewards),
+        reward_iqm=bootstrap(interquartile_mean, rewards),
+    )

@@ -1,0 +1,137 @@
+"""The LeRobot v3.0 dataset on disk: where its files lie and what ``meta/info.json`` says.
+
+Source: lerobot 0.4 to 0.6, ``lerobot/datasets`` (codebase version v3.0).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trunkzoo.errors import DataError
+
+CODEBASE_VERSION = "v3.0"
+INFO_PATH = "meta/info.json"
+STATS_PATH = "meta/stats.json"
+TASKS_PATH = "meta/tasks.parquet"
+ORIGIN_PATH = "meta/trunkzoo.json"
+"""Ours: how the dataset was made. lerobot ignores it."""
+CHUNK_FILE = "chunk-{chunk_index:03d}/file-{file_index:03d}"
+EPISODES_PATH = f"meta/episodes/{CHUNK_FILE}.parquet"
+DATA_PATH = f"data/{CHUNK_FILE}.parquet"
+VIDEO_PATH = f"videos/{{video_key}}/{CHUNK_FILE}.mp4"
+FILES_PER_CHUNK = 1000
+DATA_FILE_MB = 100
+VIDEO_FILE_MB = 200
+IMAGE_DTYPES = ("image", "video")
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of the dataset. Images are (height, width, channels) uint8."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    names: Any = None
+
+    @property
+    def is_image(self) -> bool:
+        return self.dtype in IMAGE_DTYPES
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) of an image feature; older datasets state channels first, and ``names`` tells."""
+        first = isinstance(self.names, list) and str(self.names[0]).startswith("channel")
+        return self.shape[1:3] if first else self.shape[0:2]  # type: ignore[return-value]  # three entries by check
+
+    def as_json(self) -> dict[str, Any]:
+        return {"dtype": self.dtype, "shape": list(self.shape), "names": self.names}
+
+
+BOOKKEEPING: Mapping[str, Feature] = {
+    "timestamp": Feature("float32", (1,)),
+    "frame_index": Feature("int64", (1,)),
+    "episode_index": Feature("int64", (1,)),
+    "index": Feature("int64", (1,)),
+    "task_index": Feature("int64", (1,)),
+}
+"""The columns that every LeRobot dataset has beside its own."""
+
+
+@dataclass(frozen=True)
+class Info:
+    """What ``meta/info.json`` says."""
+
+    fps: float
+    features: Mapping[str, Feature]
+    total_episodes: int
+    total_frames: int
+    robot_type: str | None
+    data_path: str
+    video_path: str | None
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Keys of the image and video features, in the dataset's order."""
+        return tuple(key for key, feature in self.features.items() if feature.is_image)
+
+
+def next_file(chunk: int, file: int, files_per_chunk: int = FILES_PER_CHUNK) -> tuple[int, int]:
+    """(chunk, file) indices of the file after this one."""
+    return (chunk + 1, 0) if file == files_per_chunk - 1 else (chunk, file + 1)
+
+
+def read_info(directory: Path) -> Info:
+    """Read and check ``meta/info.json``.
+
+    Raises:
+        DataError: no dataset there, another version of the format, or a damaged file.
+    """
+    path = directory / INFO_PATH
+    if not path.is_file():
+        raise DataError(_absent(directory))
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        _check_version(directory, str(raw["codebase_version"]))
+        return Info(
+            fps=float(raw["fps"]),
+            features={key: _feature(key, value) for key, value in raw["features"].items()},
+            total_episodes=int(raw["total_episodes"]),
+            total_frames=int(raw["total_frames"]),
+            robot_type=raw.get("robot_type"),
+            data_path=raw.get("data_path") or DATA_PATH,
+            video_path=raw.get("video_path"),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is damaged ({type(error).__name__}: {error}); restore it or collect again") from None
+
+
+def _feature(key: str, raw: Mapping[str, Any]) -> Feature:
+    feature = Feature(str(raw["dtype"]), tuple(int(n) for n in raw["shape"]), raw.get("names"))
+    if feature.is_image and len(feature.shape) != 3:
+        raise ValueError(f"image feature {key!r} has shape {list(feature.shape)}, expected three numbers")
+    return feature
+
+
+def _absent(directory: Path) -> str:
+    if not directory.exists():
+        return f"no dataset at {directory}; `zoo collect TASK -o {directory}` records one"
+    if not directory.is_dir():
+        return f"{directory} is a file; `zoo data convert {directory} -o DIR` reads robomimic HDF5 and diffusion_policy zarr"
+    if (directory / "data").is_dir() and (directory / ".zgroup").exists():
+        return f"{directory} is a zarr store; convert it with `zoo data convert {directory} -o DIR`"
+    return f"{directory} holds no LeRobot dataset: {INFO_PATH} is missing"
+
+
+def _check_version(directory: Path, version: str) -> None:
+    if version.startswith("v3."):
+        return
+    if version.startswith("v2."):
+        raise DataError(
+            f"{directory} is a LeRobot {version} dataset and only v3.0 is read; convert it with\n"
+            f"`python -m lerobot.datasets.v30.convert_dataset_v21_to_v30 --repo-id=NAME --root={directory}` (from lerobot)"
+        )
+    raise DataError(f"{directory} is a LeRobot {version} dataset and only v3.0 is read")

@@ -1,0 +1,120 @@
+"""The header of ``model.safetensors``: all that rebuilds the agent, read without torch and without the weights.
+
+A safetensors file is an 8-byte little-endian length, that many bytes of JSON, then the raw tensors.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from trunkzoo.checkpoint.layout import model_file
+from trunkzoo.checkpoint.migrations import FORMAT, migrate
+from trunkzoo.config import Config, parse
+from trunkzoo.contract import Contract
+from trunkzoo.errors import CheckpointError, ConfigError
+
+_LENGTH_BYTES = 8
+_JSON_FIELDS = ("recipe", "contract", "plugins", "versions")
+
+
+class PluginUse(Config):
+    """A part of the agent and the installed package it came from."""
+
+    kind: str = Field(description="trunk, head or task")
+    id: str = Field(description="plugin/name")
+    distribution: str = Field(description="what `pip install` calls the package")
+    version: str = Field(description="version of that package")
+    api: str = Field(description="major version of the plugin API")
+
+
+class TensorInfo(Config):
+    """One stored tensor."""
+
+    dtype: str = Field(description="safetensors' name, e.g. F32")
+    shape: tuple[NonNegativeInt, ...] = Field(description="sizes; empty for a scalar")
+    data_offsets: tuple[NonNegativeInt, NonNegativeInt] = Field(description="first and last byte + 1 in the data part")
+
+
+class CheckpointHeader(Config):
+    """What a ``model.safetensors`` says about itself."""
+
+    format: PositiveInt = Field(description="layout of this header")
+    step: NonNegativeInt = Field(description="optimiser steps behind these weights")
+    recipe: dict[str, Any] = Field(description="the whole recipe, with every default filled in")
+    contract: Contract = Field(description="what the agent expects and gives")
+    plugins: tuple[PluginUse, ...] = Field(description="packages that built the parts")
+    versions: dict[str, str] = Field(description="versions of trunkzoo and its libraries when the file was written")
+    tensors: dict[str, TensorInfo] = Field(description="stored tensors by state-dict key")
+
+    @property
+    def numbers(self) -> int:
+        """Stored numbers: weights, buffers and normaliser statistics."""
+        return sum(math.prod(tensor.shape) for tensor in self.tensors.values())
+
+
+def read_header(path: str | Path) -> CheckpointHeader:
+    """Read what ``path`` (a run or checkpoint directory, or the file itself) says about itself.
+
+    Raises:
+        CheckpointError: no such file, not a checkpoint, cut short, or of a format that this version cannot read.
+    """
+    file = model_file(Path(path))
+    metadata, tensors = read_safetensors_header(file)
+    if "format" not in metadata:
+        raise CheckpointError(f"{file} has no trunkzoo header: these are weights of another program, not an agent")
+    metadata = migrate(metadata, file)
+    try:
+        fields = {name: json.loads(metadata[name]) for name in _JSON_FIELDS}
+        fields |= {"format": FORMAT, "step": int(metadata["step"]), "tensors": tensors}
+    except KeyError as error:
+        raise CheckpointError(f"the header of {file} lacks {error}; the file was not written by trunkzoo") from None
+    except ValueError as error:
+        raise CheckpointError(f"the header of {file} is damaged ({error}); use another checkpoint") from None
+    try:
+        return parse(CheckpointHeader, fields, "header")
+    except ConfigError as error:
+        raise CheckpointError(f"the header of {file} does not fit its schema: {error}") from None
+
+
+def read_safetensors_header(file: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """The metadata and the tensor table of any safetensors file.
+
+    Raises:
+        CheckpointError: unreadable, cut short, or no safetensors file.
+    """
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
+            text = stream.read(min(length, size))
+    except OSError as error:
+        raise CheckpointError(f"cannot read {file}: {error.strerror}") from None
+    if size < _LENGTH_BYTES:
+        raise CheckpointError(f"{file} is cut short: {size} bytes hold no safetensors header")
+    header = _parse(text, file) if len(text) == length else None
+    needed = _LENGTH_BYTES + length + (_data_bytes(header) if header else 0)
+    if header is None or size < needed:
+        raise CheckpointError(f"{file} is cut short: {size} bytes, its header announces {needed}; copy it again")
+    metadata = header.pop("__metadata__", {})
+    return metadata, header
+
+
+def _parse(text: bytes, file: Path) -> dict[str, Any]:
+    try:
+        header = json.loads(text)
+    except ValueError as error:
+        raise CheckpointError(f"the header of {file} is no JSON ({error}): damaged, or no safetensors file") from None
+    if not isinstance(header, dict):
+        raise CheckpointError(f"the header of {file} is JSON but no table: damaged, or no safetensors file")
+    return header
+
+
+def _data_bytes(header: Mapping[str, Any]) -> int:
+    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    return max(ends, default=0)

@@ -1,0 +1,60 @@
+"""Where things lie: names inside a checkpoint, and which file a path means."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from trunkzoo.errors import CheckpointError
+
+MODEL = "model.safetensors"
+TRAINING_STATE = "training_state.safetensors"
+MANIFEST = "manifest.json"
+CHECKPOINTS = "checkpoints"
+_STEP = re.compile(r"step-(\d+)")
+
+
+def step_name(step: int) -> str:
+    """Directory name of the checkpoint after ``step`` optimiser steps."""
+    return f"step-{step:06d}"
+
+
+def checkpoints_of(run: Path) -> dict[int, Path]:
+    """Finished checkpoints of a run directory by step, oldest first."""
+    folder = run / CHECKPOINTS
+    if not folder.is_dir():
+        return {}
+    found = {int(match[1]): path for path in folder.iterdir() if (match := _STEP.fullmatch(path.name))}
+    return {step: found[step] for step in sorted(found) if (found[step] / MANIFEST).is_file()}
+
+
+def checkpoint_directory(path: Path) -> Path:
+    """The checkpoint that a directory means: itself, or the newest one of a run directory.
+
+    Raises:
+        CheckpointError: there is none, or it was never finished.
+    """
+    if (path / MANIFEST).is_file():
+        return path
+    if (path / MODEL).is_file():
+        raise CheckpointError(
+            f"{path} has {MODEL} but no {MANIFEST}, so the checkpoint was never finished or is only half copied; "
+            f"copy all of it, or name the file itself if you trust it"
+        )
+    run = checkpoints_of(path)
+    if not run:
+        raise CheckpointError(f"{path} holds no checkpoint; expected {MODEL} and {MANIFEST}, or a run directory")
+    return run[max(run)]
+
+
+def model_file(path: Path) -> Path:
+    """The ``model.safetensors`` that ``path`` means: a run directory, a checkpoint directory or the file itself.
+
+    Raises:
+        CheckpointError: nothing is there.
+    """
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise CheckpointError(f"no checkpoint at {path}; give a run directory, a checkpoint directory or a {MODEL}")
+    return checkpoint_directory(path) / MODEL

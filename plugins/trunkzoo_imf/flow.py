@@ -1,0 +1,52 @@
+"""Conditional flow matching (Lipman et al., arXiv 2210.02747) on the transformer of the iMF head."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from trunkzoo.contract import Contract
+from trunkzoo.draws import Draws
+from trunkzoo_imf.config import FlowConfig, VelocityConfig
+from trunkzoo_imf.network import ChunkTransformer
+from trunkzoo_imf.objective import Samples, adaptive, as_velocity, interpolate, mean_square, prepare, squared_error
+from trunkzoo_imf.sampling import clip, integrate
+from trunkzoo_imf.times import draw_instant
+
+
+class VelocityHead(nn.Module):
+    """A network whose outputs are velocities along z_t = (1 − t) x + t e."""
+
+    def __init__(self, config: VelocityConfig, contract: Contract, outputs: int) -> None:
+        super().__init__()
+        self.network = ChunkTransformer(config, contract, outputs)
+        self._output, self._min_time = config.output, config.min_time
+
+    def velocities(self, z: Tensor, r: Tensor, t: Tensor, cond: Tensor) -> tuple[Tensor, ...]:
+        """Every output as a velocity (B, H, A) in the dtype of ``z``."""
+        return tuple(as_velocity(out, z, t, self._output, self._min_time) for out in self.network(z, r, t, cond))
+
+
+class FlowHead(VelocityHead):
+    """Regress v(z_t, t) on e − x; sample by Euler steps from noise."""
+
+    def __init__(self, config: FlowConfig, contract: Contract) -> None:
+        super().__init__(config, contract, outputs=1)
+        self.config = config
+
+    def forward(self, cond: Tensor, actions: Tensor, valid: Tensor, draws: Draws) -> dict[str, Tensor]:
+        c = self.config
+        samples = prepare(cond, actions, valid, draws, copies=c.draws_per_sample, cond_dropout=c.cond_dropout)
+        t = draw_instant(samples.draws, c.times).to(actions)
+        return self.loss(samples, t, samples.noise)
+
+    def loss(self, samples: Samples, t: Tensor, e: Tensor) -> dict[str, Tensor]:
+        """The loss at given times (B,) and noise (B, H, A)."""
+        x, valid = samples.actions, samples.valid
+        (v,) = self.velocities(interpolate(x, e, t), t, t, samples.cond)
+        error = squared_error(v, e - x, valid)
+        loss = adaptive(error, x[0].numel(), self.config.weight_power, self.config.weight_offset)
+        return {"loss": loss, "mse_v": mean_square(error, valid, x.shape[-1])}
+
+    def sample(self, cond: Tensor, noise: Tensor) -> Tensor:
+        chunk = integrate(lambda z, r, t: self.velocities(z, t, t, cond)[0], noise, self.config.sample_steps)
+        return clip(chunk, self.config.clip_sample)

@@ -1,0 +1,29 @@
+"""Samplers: pure functions of a field and a start noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from torch import Tensor
+
+from trunkzoo_imf.times import grid
+
+Field = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(z (B, H, A), r (B,), t (B,)) → velocity (B, H, A)."""
+
+
+def integrate(field: Field, noise: Tensor, steps: int) -> Tensor:
+    """z_r = z_t − (t − r) u(z_t, r, t) on an even grid from noise (t = 1) to data (MeanFlow, arXiv 2505.13447, §4.4).
+
+    One step is noise − u(noise, 0, 1). With an instantaneous velocity for u this is Euler's method.
+    """
+    z = noise
+    for t, r in pairwise(grid(steps)):
+        z = z - (t - r) * field(z, noise.new_full(noise.shape[:1], r), noise.new_full(noise.shape[:1], t))
+    return z
+
+
+def clip(chunk: Tensor, bound: float | None) -> Tensor:
+    """Bound a sampled chunk, after the last step only."""
+    return chunk if bound is None else chunk.clamp(-bound, bound)

@@ -10,6 +10,11 @@ from trunkzoo.config import Config
 from trunkzoo.nn.mixing import MixingName
 
 
+def _changed(config: Config, field: str) -> bool:
+    """Whether a field differs from its default; a resolved recipe states every field."""
+    return bool(getattr(config, field) != type(config).model_fields[field].default)
+
+
 class NetworkConfig(Config):
     """The transformer under every head of this plugin. Defaults: 9.5 M parameters at the reference contract."""
 
@@ -19,7 +24,6 @@ class NetworkConfig(Config):
     mlp_ratio: PositiveFloat = Field(default=8 / 3, description="hidden width of SwiGLU ÷ width, rounded up to 8")
     time_tokens: PositiveInt = Field(default=4, description="tokens that carry the times; iMF uses 4")
     mixing: MixingName = Field(default="full", description="full | block(N) | uniform | static | residual")
-    clip_sample: PositiveFloat | None = Field(default=1.0, description="bound of sampled actions; none = no bound")
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> NetworkConfig:
@@ -50,9 +54,9 @@ class VelocityConfig(GenerativeConfig):
 
     @model_validator(mode="after")
     def _settings_have_an_effect(self) -> VelocityConfig:
-        if self.output == "velocity" and "min_time" in self.model_fields_set:
+        if self.output == "velocity" and _changed(self, "min_time"):
             raise ValueError("min_time only acts with output = 'sample'; leave it out or choose that output")
-        if self.weight_power == 0 and "weight_offset" in self.model_fields_set:
+        if self.weight_power == 0 and _changed(self, "weight_offset"):
             raise ValueError("weight_offset only acts with weight_power > 0; leave it out or raise that power")
         return self
 
@@ -95,7 +99,7 @@ class IMFConfig(VelocityConfig):
 
     @model_validator(mode="after")
     def _v_weight_has_an_effect(self) -> IMFConfig:
-        if self.tangent != "v-head" and "v_weight" in self.model_fields_set:
+        if self.tangent != "v-head" and _changed(self, "v_weight"):
             raise ValueError(f"v_weight only acts with tangent = 'v-head', not {self.tangent!r}; leave it out")
         return self
 
@@ -121,6 +125,9 @@ class DDIMConfig(GenerativeConfig):
     """Denoising diffusion (arXiv 2006.11239) sampled by DDIM (arXiv 2010.02502, η = 0)."""
 
     prediction: Literal["epsilon", "v", "sample"] = Field(default="epsilon", description="what the network predicts")
+    clip_sample: PositiveFloat | None = Field(
+        default=1.0, description="bound of the clean chunk at every step; none = no bound"
+    )
     train_steps: PositiveInt = Field(default=100, description="noise levels, squared-cosine (arXiv 2102.09672)")
     sample_steps: PositiveInt = Field(default=10, description="network evaluations per action chunk")
 

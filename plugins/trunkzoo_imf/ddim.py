@@ -14,7 +14,6 @@ from trunkzoo.draws import Draws
 from trunkzoo_imf.config import DDIMConfig
 from trunkzoo_imf.network import ChunkTransformer
 from trunkzoo_imf.objective import adaptive, mean_square, per_chunk, prepare, squared_error
-from trunkzoo_imf.sampling import clip
 
 Prediction = Literal["epsilon", "v", "sample"]
 
@@ -48,7 +47,7 @@ class DDIMHead(nn.Module):
         for now, following in pairwise(levels(self.config.train_steps, self.config.sample_steps)):
             level = torch.full(noise.shape[:1], now, device=noise.device)
             a, s = self._coefficients(level, z)
-            x = clip(to_clean(self._network(z, level, cond), z, a, s, self.config.prediction), self.config.clip_sample)
+            x = self._bound(to_clean(self._network(z, level, cond), z, a, s, self.config.prediction))
             e = (z - a * x) / s  # from the clipped x, so that (x, e) still make up z
             a, s = self._coefficients(torch.full_like(level, following), z)
             z = a * x + s * e
@@ -58,6 +57,10 @@ class DDIMHead(nn.Module):
         t = level.to(z.dtype) / self.config.train_steps
         out: Tensor = self.network(z, t, t, cond)[0]
         return out.to(z.dtype)
+
+    def _bound(self, x: Tensor) -> Tensor:
+        bound = self.config.clip_sample
+        return x if bound is None else x.clamp(-bound, bound)
 
     def _coefficients(self, level: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         """√ᾱ and √(1 − ᾱ) of levels (B,), each (B, 1, 1)."""

@@ -9,7 +9,7 @@ from trunkzoo.draws import Draws
 from trunkzoo_imf.config import FlowConfig, VelocityConfig
 from trunkzoo_imf.network import ChunkTransformer
 from trunkzoo_imf.objective import Samples, adaptive, as_velocity, interpolate, mean_square, prepare, squared_error
-from trunkzoo_imf.sampling import clip, integrate
+from trunkzoo_imf.sampling import integrate
 from trunkzoo_imf.times import draw_instant
 
 
@@ -48,5 +48,4 @@ class FlowHead(VelocityHead):
         return {"loss": loss, "mse_v": mean_square(error, valid, x.shape[-1])}
 
     def sample(self, cond: Tensor, noise: Tensor) -> Tensor:
-        chunk = integrate(lambda z, r, t: self.velocities(z, t, t, cond)[0], noise, self.config.sample_steps)
-        return clip(chunk, self.config.clip_sample)
+        return integrate(lambda z, r, t: self.velocities(z, t, t, cond)[0], noise, self.config.sample_steps)

@@ -20,7 +20,7 @@ from trunkzoo_imf.objective import (
     prepare,
     squared_error,
 )
-from trunkzoo_imf.sampling import Field, clip, integrate
+from trunkzoo_imf.sampling import Field, integrate
 from trunkzoo_imf.times import draw_interval
 
 
@@ -77,8 +77,7 @@ class IMFHead(VelocityHead):
         return self.velocities(z, t, t, cond)[-1]  # the v-head, or u(z, t, t) where there is one output
 
     def sample(self, cond: Tensor, noise: Tensor) -> Tensor:
-        chunk = integrate(lambda z, r, t: self.velocities(z, r, t, cond)[0], noise, self.config.sample_steps)
-        return clip(chunk, self.config.clip_sample)
+        return integrate(lambda z, r, t: self.velocities(z, r, t, cond)[0], noise, self.config.sample_steps)
 
 
 def total_derivative(field: Field, z: Tensor, r: Tensor, t: Tensor, tangent: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ from trunkzoo.draws import Draws
 from trunkzoo_imf.config import RegressionConfig
 from trunkzoo_imf.network import ChunkTransformer
 from trunkzoo_imf.objective import prepare
-from trunkzoo_imf.sampling import clip
 
 
 class RegressionHead(nn.Module):
@@ -29,7 +28,7 @@ class RegressionHead(nn.Module):
 
     def sample(self, cond: Tensor, noise: Tensor) -> Tensor:
         """The chunk; of ``noise`` only shape and dtype matter."""
-        return clip(self._predict(cond, noise), self.config.clip_sample)
+        return self._predict(cond, noise)
 
     def _predict(self, cond: Tensor, like: Tensor) -> Tensor:
         zeros = like.new_zeros(like.shape[0])

@@ -22,8 +22,3 @@ def integrate(field: Field, noise: Tensor, steps: int) -> Tensor:
     for t, r in pairwise(grid(steps)):
         z = z - (t - r) * field(z, noise.new_full(noise.shape[:1], r), noise.new_full(noise.shape[:1], t))
     return z
-
-
-def clip(chunk: Tensor, bound: float | None) -> Tensor:
-    """Bound a sampled chunk, after the last step only."""
-    return chunk if bound is None else chunk.clamp(-bound, bound)

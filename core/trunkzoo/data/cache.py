@@ -1,0 +1,136 @@
+"""Decoded images, kept once per content: memory-mapped uint8 arrays (N, H, W, 3) that every process shares.
+
+``$TRUNKZOO_CACHE`` or the user's cache directory holds one directory per (content, camera, image size). It is
+built beside its place and renamed, under a lock, so a kill leaves nothing half and two processes build once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from trunkzoo.data.digest import file_digest
+from trunkzoo.data.progress import progress
+from trunkzoo.data.reader import LeRobotReader, Part
+from trunkzoo.data.staging import staged_directory
+from trunkzoo.data.video import Frame
+from trunkzoo.errors import DataError
+
+FORMAT = 1
+Frames = NDArray[np.uint8]  # (N, H, W, 3)
+
+
+def cache_root() -> Path:
+    """``$TRUNKZOO_CACHE``, else ``trunkzoo`` in the user's cache directory."""
+    if root := os.environ.get("TRUNKZOO_CACHE"):
+        return Path(root)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trunkzoo"
+
+
+def open_frames(reader: LeRobotReader, keys: Sequence[str], size: tuple[int, int]) -> dict[str, Frames]:
+    """Memory-mapped, read-only images (N, H, W, 3) of the cameras ``keys`` at ``size`` (height, width).
+
+    Builds what is not in the cache, with a progress bar. Images of another size are resized (bilinear with
+    antialiasing, each side on its own).
+
+    Raises:
+        DataError: a source file is missing or damaged, or the cache cannot be written.
+    """
+    places = {key: cache_root() / "frames" / _identity(reader, key, size) for key in keys}
+    for key, place in places.items():
+        if not place.exists():
+            with _lock(place):
+                if not place.exists():  # another process may have built it while this one waited
+                    _build(reader, key, size, place)
+    return {key: _map(place, (len(reader), *size, 3)) for key, place in places.items()}
+
+
+def _identity(reader: LeRobotReader, key: str, size: tuple[int, int]) -> str:
+    """Name of a camera's cache: a hash of what decides its pixels."""
+    feature = reader.info.features[key]
+    files = reader.data_files if feature.dtype == "image" else (*reader.video_files(key), *reader.data_files)
+    digests = [file_digest(path, cache_root() / "digests") for path in files]
+    places = [[ep.start, ep.stop, ep.row.get(f"videos/{key}/from_timestamp")] for ep in reader.episodes]
+    return hashlib.blake2b(repr((FORMAT, key, size, digests, places)).encode(), digest_size=16).hexdigest()
+
+
+@contextmanager
+def _lock(place: Path) -> Iterator[None]:
+    """Hold the lock of one cache; the kernel releases it when the process dies."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(place.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o666)
+    except OSError as error:
+        raise DataError(f"the cache {place.parent} cannot be written ({error.strerror}); set TRUNKZOO_CACHE") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _build(reader: LeRobotReader, key: str, size: tuple[int, int], place: Path) -> None:
+    with staged_directory(place) as staging:
+        frames = _allocate(staging / "frames.npy", (len(reader), *size, 3))
+        parts = reader.parts(key)
+        with ThreadPoolExecutor(_threads()) as pool, progress(f"decoding {key}", len(reader)) as advance:
+            jobs = [pool.submit(_fill, part, frames, size) for part in parts]
+            try:
+                for job in as_completed(jobs):
+                    advance(job.result())
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        frames.flush()
+
+
+def _fill(part: Part, frames: Frames, size: tuple[int, int]) -> int:
+    """Write one part's images to their rows; returns how many."""
+    for row, image in part.frames():
+        frames[row] = resize(image, size)
+    return part.rows
+
+
+def resize(image: Frame, size: tuple[int, int]) -> Frame:
+    """``image`` (H, W, 3) at ``size`` (height, width)."""
+    if image.shape[:2] == tuple(size):
+        return image
+    return np.asarray(Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BILINEAR))
+
+
+def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
+    """A new array file whose blocks are reserved, so that a full disk is an error here and not a crash later."""
+    frames = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)  # type: ignore[no-untyped-call]
+    try:
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        need = path.stat().st_size / 1e9
+        raise DataError(
+            f"the image cache needs {need:.2f} GB in {path.parents[1]} ({error.strerror}); set TRUNKZOO_CACHE"
+        ) from None
+    return frames  # type: ignore[no-any-return]  # numpy does not annotate open_memmap
+
+
+def _map(place: Path, shape: tuple[int, ...]) -> Frames:
+    try:
+        frames: Frames = np.load(place / "frames.npy", mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise DataError(f"the image cache {place} is damaged ({error}); delete it and run again") from None
+    if frames.shape != shape or frames.dtype != np.uint8:
+        raise DataError(f"the image cache {place} holds {frames.shape}, expected {shape}; delete it and run again")
+    return frames
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0))

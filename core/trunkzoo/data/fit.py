@@ -1,0 +1,87 @@
+"""Does a dataset fit a contract? Which of its cameras is which of the contract's?"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path
+
+from trunkzoo.contract import ACTION_KEY, IMAGE_KEY, STATE_KEY, Contract
+from trunkzoo.data.layout import Info
+from trunkzoo.errors import ContractError, UsageError, did_you_mean
+
+
+def match_cameras(info: Info, contract: Contract, camera_map: Mapping[str, str], directory: Path) -> dict[str, str]:
+    """Feature key of the dataset for each camera of the contract.
+
+    ``camera_map``: camera of the contract → camera of the dataset (its short name or its whole key).
+
+    Raises:
+        UsageError: the map names a camera that one side does not have.
+        ContractError: cameras or dimensions differ; the message shows both and proposes a map.
+    """
+    _check_map(info, contract, camera_map)
+    found = {camera: _feature_key(info, camera_map.get(camera, camera)) for camera in contract.cameras}
+    missing = [camera for camera, key in found.items() if key is None]
+    lines = [*_camera_lines(info, contract, missing), *_width_lines(info, contract)]
+    if lines:
+        used = {key for key in found.values() if key}
+        lines += _proposal(missing, [short_name(key) for key in info.cameras if key not in used])
+        raise ContractError(f"{directory} does not fit the contract: " + "; ".join(lines))
+    return {camera: key for camera, key in found.items() if key is not None}
+
+
+def short_name(key: str) -> str:
+    """``wrist`` for ``observation.images.wrist``; other keys as they are."""
+    return key.removeprefix(IMAGE_KEY)
+
+
+def _feature_key(info: Info, camera: str) -> str | None:
+    return next((key for key in (IMAGE_KEY + camera, camera) if key in info.cameras), None)
+
+
+def _check_map(info: Info, contract: Contract, camera_map: Mapping[str, str]) -> None:
+    offered = [short_name(key) for key in info.cameras]
+    for ours, theirs in camera_map.items():
+        if ours not in contract.cameras:
+            hint = did_you_mean(ours, contract.cameras)
+            raise UsageError(f"--camera {ours}={theirs}: the contract's cameras are {_names(contract.cameras)}.{hint}")
+        if _feature_key(info, theirs) is None:
+            hint = did_you_mean(theirs, offered)
+            raise UsageError(f"--camera {ours}={theirs}: the data's cameras are {_names(offered)}.{hint}")
+
+
+def _camera_lines(info: Info, contract: Contract, missing: list[str]) -> list[str]:
+    if not missing:
+        return []
+    return [f"cameras {_names(contract.cameras)} (contract) ≠ {_names([short_name(k) for k in info.cameras])} (data)"]
+
+
+def _width_lines(info: Info, contract: Contract) -> list[str]:
+    lines = []
+    for key, name, ours in (
+        (STATE_KEY, "state_dim", contract.state_dim),
+        (ACTION_KEY, "action_dim", contract.action_dim),
+    ):
+        theirs = prod(info.features[key].shape) if key in info.features else None
+        if theirs != ours:
+            shown = f"no feature {key}" if theirs is None else theirs
+            lines.append(f"{name} {ours} (contract) ≠ {shown} (data)")
+    return lines
+
+
+def _proposal(missing: list[str], free: list[str]) -> list[str]:
+    """Options that give each missing camera the nearest free one of the dataset."""
+    options: list[str] = []
+    for camera in missing:
+        if not free:
+            return [f"the data has {len(missing) - len(options)} camera(s) too few"]
+        near = difflib.get_close_matches(camera, free, n=1, cutoff=0.3) or free
+        options.append(f"--camera {camera}={near[0]}")
+        free = [name for name in free if name != near[0]]
+    return [f"name the data's cameras, e.g. {' '.join(options)}"] if options else []
+
+
+def _names(cameras: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(cameras) or "none"

@@ -1,0 +1,229 @@
+"""Read a LeRobot v3.0 dataset: its numbers as arrays, its images frame by frame."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from PIL import Image
+
+from trunkzoo.data.layout import TASKS_PATH, Info, read_info
+from trunkzoo.data.video import Frame, match_frames
+from trunkzoo.errors import DataError
+
+
+@dataclass(frozen=True)
+class Episode:
+    """Rows ``start`` to ``stop`` (exclusive) of the dataset, and what its metadata says."""
+
+    index: int
+    start: int
+    stop: int
+    tasks: tuple[str, ...]
+    row: dict[str, Any] = field(repr=False)
+    """The whole row of ``meta/episodes`` but its statistics; what the recorder added (such as ``seed``) is in it."""
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+class Part(NamedTuple):
+    """Images of one camera that one file holds: ``frames()`` yields (row of the dataset, image)."""
+
+    path: Path
+    rows: int
+    frames: Callable[[], Iterator[tuple[int, Frame]]]
+
+
+class LeRobotReader:
+    """One dataset on disk. Rows are numbered over the data files in order, as lerobot numbers them.
+
+    Raises:
+        DataError: metadata is missing or damaged, or the episodes do not add up.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.info: Info = read_info(directory)
+        self.episodes: tuple[Episode, ...] = _read_episodes(directory)
+        _check_episodes(self.episodes, directory)
+
+    def __len__(self) -> int:
+        return self.episodes[-1].stop
+
+    @cached_property
+    def tasks(self) -> tuple[str, ...]:
+        """Instructions in words, by ``task_index``."""
+        table = read_table(self.directory / TASKS_PATH)
+        text = next(name for name in table.column_names if name != "task_index")
+        pairs = zip(table["task_index"].to_pylist(), table[text].to_pylist(), strict=True)
+        return tuple(str(task) for _, task in sorted(pairs))
+
+    @cached_property
+    def data_files(self) -> tuple[Path, ...]:
+        """The parquet files that the episodes name, in order."""
+        places = {(ep.row["data/chunk_index"], ep.row["data/file_index"]) for ep in self.episodes}
+        return tuple(
+            self.directory / self.info.data_path.format(chunk_index=chunk, file_index=file)
+            for chunk, file in sorted(places)
+        )
+
+    def video_files(self, key: str) -> dict[Path, list[Episode]]:
+        """The mp4 files of a video feature with the episodes in each, in order."""
+        files: dict[Path, list[Episode]] = defaultdict(list)
+        for episode in self.episodes:
+            chunk, file = (episode.row[f"videos/{key}/{name}"] for name in ("chunk_index", "file_index"))
+            template = str(self.info.video_path)
+            files[self.directory / template.format(video_key=key, chunk_index=chunk, file_index=file)].append(episode)
+        return dict(files)
+
+    def columns(self, keys: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Whole columns as arrays (N, *shape), a feature of shape (1,) as (N,).
+
+        Raises:
+            DataError: a file is missing or damaged, a column is absent, or the rows are not those of the episodes.
+        """
+        wanted = [*dict.fromkeys((*keys, "episode_index"))]
+        tables = [read_table(path, wanted) for path in self.data_files]
+        whole = {key: np.concatenate([self._array(table, key) for table in tables]) for key in wanted}
+        owner = np.repeat([ep.index for ep in self.episodes], [len(ep) for ep in self.episodes])
+        if not np.array_equal(whole["episode_index"], owner):
+            raise DataError(
+                f"{self.directory}: the {len(whole['episode_index'])} rows of the data files are not the {len(owner)} "
+                "rows that meta/episodes describes; `zoo data check` says where"
+            )
+        return {key: whole[key] for key in keys}
+
+    def _array(self, table: pa.Table, key: str) -> NDArray[Any]:
+        shape = self.info.features[key].shape
+        column = table[key].combine_chunks()
+        while pa.types.is_nested(column.type):
+            column = column.flatten()
+        values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+        if values.size != table.num_rows * int(np.prod(shape)):
+            raise DataError(f"{self.directory}: column {key} holds {values.size} numbers, not rows × {list(shape)}")
+        return values if shape == (1,) else values.reshape(-1, *shape)
+
+    def parts(self, key: str) -> list[Part]:
+        """The images of one camera, as pieces that can be read side by side."""
+        return self._video_parts(key) if self.info.features[key].dtype == "video" else self._image_parts(key)
+
+    def _image_parts(self, key: str) -> list[Part]:
+        parts, start = [], 0
+        for path in self.data_files:
+            with _open(path) as file:
+                sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            for group, size in enumerate(sizes):
+                parts.append(Part(path, size, _png_reader(path, key, group, start)))
+                start += size
+        return parts
+
+    def _video_parts(self, key: str) -> list[Part]:
+        seconds = self.columns(["timestamp"])["timestamp"].astype(np.float64)
+        parts = []
+        for path, episodes in self.video_files(key).items():
+            rows = np.concatenate([np.arange(ep.start, ep.stop) for ep in episodes])
+            offsets = np.repeat([ep.row[f"videos/{key}/from_timestamp"] for ep in episodes], [len(e) for e in episodes])
+            parts.append(Part(path, len(rows), _video_reader(path, rows, seconds[rows] + offsets, self.info.fps)))
+        return parts
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a parquet file.
+
+    Raises:
+        DataError: it is missing, damaged, or lacks a column.
+    """
+    with _open(path) as file:
+        absent = set(columns or ()) - set(file.schema_arrow.names)
+        if absent:
+            raise DataError(f"{path} lacks the columns {sorted(absent)}; it has {file.schema_arrow.names}")
+        try:
+            return file.read(columns=columns)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(_damaged(path, error)) from None
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing; `zoo data check` lists what else is") from None
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(_damaged(path, error)) from None
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    return f"{path} is cut off or damaged ({str(error).splitlines()[0]}); copy it again"
+
+
+def _read_episodes(directory: Path) -> tuple[Episode, ...]:
+    files = sorted((directory / "meta" / "episodes").glob("*/*.parquet"))
+    if not files:
+        raise DataError(f"{directory} has no meta/episodes/*/*.parquet; copy the dataset again")
+    rows: list[dict[str, Any]] = []
+    for path in files:
+        with _open(path) as file:
+            names = [name for name in file.schema_arrow.names if not name.startswith("stats/")]
+        rows += read_table(path, names).to_pylist()
+    rows.sort(key=lambda row: int(row["episode_index"]))
+    return tuple(_episode(row) for row in rows)
+
+
+def _episode(row: dict[str, Any]) -> Episode:
+    start, stop = int(row["dataset_from_index"]), int(row["dataset_to_index"])
+    return Episode(int(row["episode_index"]), start, stop, tuple(row.get("tasks") or ()), row)
+
+
+def _check_episodes(episodes: tuple[Episode, ...], directory: Path) -> None:
+    if not episodes:
+        raise DataError(f"{directory} has no episodes")
+    expected = 0
+    for episode in episodes:
+        if episode.start != expected or episode.stop <= episode.start:
+            raise DataError(
+                f"{directory}: episode {episode.index} claims rows {episode.start} to {episode.stop}, "
+                f"but the one before ends at {expected}; `zoo data check` lists every fault"
+            )
+        expected = episode.stop
+
+
+def _png_reader(path: Path, key: str, group: int, start: int) -> Callable[[], Iterator[tuple[int, Frame]]]:
+    def frames() -> Iterator[tuple[int, Frame]]:
+        row = start
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=32, row_groups=[group], columns=[key]):
+                    for png in batch.column(0).field("bytes").to_pylist():
+                        yield row, decode_image(png)
+                        row += 1
+        except (pa.ArrowException, OSError, TypeError) as error:
+            raise DataError(f"{path}: image {key} of row {row} cannot be read ({error}); copy the file again") from None
+
+    return frames
+
+
+def decode_image(data: bytes) -> Frame:
+    """RGB pixels (H, W, 3) of an encoded image."""
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def _video_reader(
+    path: Path, rows: NDArray[np.int64], seconds: NDArray[np.float64], fps: float
+) -> Callable[[], Iterator[tuple[int, Frame]]]:
+    order = np.argsort(seconds, kind="stable")
+
+    def frames() -> Iterator[tuple[int, Frame]]:
+        for position, image in match_frames(path, seconds[order], fps):
+            yield int(rows[order[position]]), image
+
+    return frames

@@ -1,1 +1,42 @@
-"""Built-in plugin: robosuite."""
+"""Built-in plugin: two-arm manipulation scenes of robosuite, with scripted demonstrators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from trunkzoo.hookspecs import hookimpl
+from trunkzoo.spec import TaskSpec
+from trunkzoo_robosuite.config import LiftConfig, contract
+
+if TYPE_CHECKING:
+    from trunkzoo_robosuite.task import TwoArmTask
+
+
+def _build_lift(config: LiftConfig) -> TwoArmTask:
+    from trunkzoo_robosuite.lift import lift_expert
+    from trunkzoo_robosuite.task import TwoArmTask
+
+    return TwoArmTask("TwoArmLift", config, lambda task, seed: lift_expert(task, config.expert, seed))
+
+
+TWO_ARM_LIFT = TaskSpec(
+    name="two-arm-lift",
+    summary="two Panda arms lift a pot by its handles and keep it level",
+    config=LiftConfig,
+    contract=contract,
+    build=_build_lift,
+    fps=20,
+    max_steps=112,
+    demo_steps=75,
+    success_rule="some step with reward 1: the pot is more than 10 cm above the table and tilted less than 30 degrees",
+    expert_success=1.0,
+    requires=("robosuite", "mujoco"),
+    extra="robosuite",
+)
+
+
+@hookimpl
+def trunkzoo_tasks() -> Iterable[TaskSpec[Any]]:
+    """The two-arm tasks."""
+    return [TWO_ARM_LIFT]

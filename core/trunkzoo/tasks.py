@@ -1,0 +1,26 @@
+"""Making a task from its record."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TypeVar
+
+from trunkzoo.config import Config
+from trunkzoo.errors import TaskError
+from trunkzoo.spec import Task, TaskSpec
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+def make_task(spec: TaskSpec[ConfigT], config: ConfigT) -> Task:
+    """Build the task of ``spec``.
+
+    Raises:
+        TaskError: its simulator is not installed; the message has the line that installs it.
+    """
+    absent = [name for name in spec.requires if find_spec(name) is None]
+    if absent:
+        install = f"pip install 'trunkzoo[{spec.extra}]'" if spec.extra else f"pip install {' '.join(absent)}"
+        raise TaskError(f"task {spec.name} needs {' and '.join(absent)}, not installed here.\nInstall: {install}")
+    task: Task = spec.build(config)
+    return task

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -10,6 +10,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from trunkzoo.errors import ConfigError, did_you_mean
 
 ConfigT = TypeVar("ConfigT", bound="Config")
+Locate = Callable[[tuple[str, ...]], str]
+"""Says where the value at a path was written (``"registry.toml:12: "``), or nothing."""
+
+
+def nowhere(_: tuple[str, ...]) -> str:
+    """The :data:`Locate` of values that were written in no file."""
+    return ""
 
 
 class Config(BaseModel):
@@ -18,8 +25,8 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
-def parse(model: type[ConfigT], values: Mapping[str, Any], where: str) -> ConfigT:
-    """Validate ``values`` as ``model``.
+def parse(model: type[ConfigT], values: Mapping[str, Any], where: str, locate: Locate = nowhere) -> ConfigT:
+    """Validate ``values`` as ``model``; what ``locate`` says of a value leads the line about it.
 
     Raises:
         ConfigError: one line per problem (at most three), each with the key's full path below ``where``.
@@ -27,14 +34,17 @@ def parse(model: type[ConfigT], values: Mapping[str, Any], where: str) -> Config
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise ConfigError("\n".join(_problems(error, model, where))) from None
+        raise ConfigError("\n".join(_problems(error, model, where, locate))) from None
 
 
-def _problems(error: ValidationError, model: type[BaseModel], where: str) -> list[str]:
+def _problems(error: ValidationError, model: type[BaseModel], where: str, locate: Locate) -> list[str]:
     found = error.errors(include_url=False)
-    lines = [_sentence(dict(problem), model, where) for problem in found[:3]]
+    lines = [
+        locate(tuple(str(part) for part in problem["loc"])) + _sentence(dict(problem), model, where)
+        for problem in found[:3]
+    ]
     if len(found) > 3:
-        lines.append(f"… and {len(found) - 3} more problems in {where}")
+        lines.append(f"… and {len(found) - 3} more problems{f' in {where}' if where else ''}")
     return lines
 
 

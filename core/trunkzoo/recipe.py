@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
 
-from trunkzoo.config import Config, parse
+from trunkzoo.config import Config, Locate, nowhere, parse
 from trunkzoo.contract import Contract, ImageSize, differences
 from trunkzoo.errors import ContractError
 from trunkzoo.training.config import TrainConfig
@@ -72,12 +72,12 @@ class Recipe(Config):
         return self
 
 
-def part_config(part: Part, schema: type[ConfigT], defaults: Any, where: str) -> ConfigT:
+def part_config(part: Part, schema: type[ConfigT], defaults: Any, where: str, locate: Locate = nowhere) -> ConfigT:
     """Validate a part's keys on top of the record's own defaults."""
-    return parse(schema, {**defaults, **part.config}, where)
+    return parse(schema, {**defaults, **part.config}, where, lambda path: locate((where, *path)))
 
 
-def resolve(recipe: Recipe, catalogue: Catalogue) -> Recipe:
+def resolve(recipe: Recipe, catalogue: Catalogue, locate: Locate = nowhere) -> Recipe:
     """Replace short names by full ids and fill in every default, so that the recipe stands alone.
 
     Raises:
@@ -91,7 +91,7 @@ def resolve(recipe: Recipe, catalogue: Catalogue) -> Recipe:
             parts[kind] = None
             continue
         found = getattr(catalogue, kind)(part.name)
-        config = part_config(part, found.spec.config, found.spec.defaults, kind)
+        config = part_config(part, found.spec.config, found.spec.defaults, kind, locate)
         parts[kind] = Part(name=found.id, config=config.model_dump(mode="json"))
     return recipe.model_copy(update=parts)
 

@@ -1,0 +1,76 @@
+"""``zoo list``: what can be combined."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trunkzoo_cli.options import JsonOption
+from trunkzoo_cli.output import emit_json, emit_table, note
+
+if TYPE_CHECKING:
+    from trunkzoo.catalogue import Catalogue
+
+Row = dict[str, str]
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    trunk = "trunk"
+    head = "head"
+    task = "task"
+    recipe = "recipe"
+    suite = "suite"
+
+
+def list_records(
+    pattern: Annotated[str, typer.Argument(help="Part of a name, or a pattern such as 'resnet/*'.")] = "",
+    kind: Annotated[list[Kind] | None, typer.Option(help="Only this kind; may be repeated.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """List trunks, heads, tasks, recipes and suites.
+
+    Short names work wherever a name is asked for, while they are unique: `resnet-18` is `resnet/resnet-18`.
+    """
+    from trunkzoo.catalogue import load_catalogue
+
+    catalogue = load_catalogue()
+    rows = [
+        row
+        for row in [*_records(catalogue), *_recipes()]
+        if (not kind or row["kind"] in kind) and _matches(row["name"], pattern)
+    ]
+    for line in catalogue.notes:
+        note(line)
+    if json:
+        emit_json(rows)
+        return
+    emit_table(("kind", "name", "summary"), [(row["kind"], row["name"], row["summary"]) for row in rows])
+
+
+def _records(catalogue: Catalogue) -> list[Row]:
+    rows = []
+    for kind, id, spec in catalogue.everything():
+        row = {"kind": str(kind), "name": id, "summary": spec.summary}
+        plugin = catalogue.plugin_of(id)
+        rows.append(row | {"distribution": plugin.distribution, "version": plugin.version})
+    return rows
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern) if any(c in pattern for c in "*?[") else pattern in name
+
+
+def _recipes() -> list[Row]:
+    from trunkzoo.registry import load_registry
+
+    registry = load_registry()
+    return [
+        {"kind": section.removesuffix("s"), "name": entry.name, "summary": entry.summary, "file": entry.file}
+        for section in ("recipes", "suites")
+        for entry in registry.entries(section)
+    ]

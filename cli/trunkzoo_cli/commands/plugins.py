@@ -1,0 +1,28 @@
+"""``zoo plugins``: which plugins are installed, and what became of each."""
+
+from __future__ import annotations
+
+from trunkzoo_cli.options import JsonOption
+from trunkzoo_cli.output import emit_json, emit_table
+
+
+def plugins(json: JsonOption = False) -> None:
+    """List installed plugins with their distribution, API version and status.
+
+    Status: ok · broken (see `zoo doctor --trace`) · incompatible (another API version, never imported) ·
+    disabled (by registry.toml or $TRUNKZOO_PLUGINS, never imported) · conflict (two distributions, one name).
+    """
+    from trunkzoo.catalogue import load_catalogue
+
+    rows = load_catalogue().plugins
+    if json:
+        keys = ("name", "distribution", "version", "api", "target", "status", "reason", "trunks", "heads", "tasks")
+        emit_json([{key: getattr(row, key) for key in keys} for row in rows])
+        return
+    emit_table(
+        ("plugin", "distribution", "api", "status", "offers", "reason"),
+        [
+            (row.name, f"{row.distribution} {row.version}", row.api, row.status, row.offers(), row.reason)
+            for row in rows
+        ],
+    )

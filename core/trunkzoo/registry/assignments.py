@@ -1,0 +1,42 @@
+"""``--set a.b=c``: one assignment of the command line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from typing import Any
+
+from trunkzoo.errors import UsageError
+
+KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """Read ``key.path=value`` texts; a later assignment of a key wins.
+
+    The value is TOML (``0.1``, ``true``, ``[96, 96]``, ``"text"``); anything that is not TOML is a string as it stands.
+
+    Raises:
+        UsageError: there is no ``=``, or the key is not a dotted path.
+    """
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        key = key.strip()
+        if not equals:
+            raise UsageError(f"--set {assignment}: no '='; write --set key.path=value, such as --set trunk.norm=batch")
+        if not KEY.fullmatch(key):
+            raise UsageError(f"--set {assignment}: '{key}' is no dotted key; write --set train.steps=100")
+        values[key] = _value(value.strip())
+    return values
+
+
+def _value(text: str) -> Any:
+    """TOML where it parses to a plain value, otherwise the text itself (so do dates, which no setting has)."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    value = parsed.get("value")
+    return value if len(parsed) == 1 and isinstance(value, bool | int | float | str | list | dict) else text

@@ -1,0 +1,130 @@
+"""One registry.toml: its schema, and where it is found."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+import trunkzoo
+from trunkzoo.config import Config, parse
+from trunkzoo.errors import UsageError, ZooError
+from trunkzoo.registry.toml_lines import key_lines, line_of, read_toml
+
+ENVIRONMENT = "TRUNKZOO_REGISTRY"
+
+
+class PluginRules(Config):
+    """``[plugins]``."""
+
+    disabled: tuple[str, ...] = Field(default=(), description="plugins that are never imported")
+
+
+class TrunkFacts(Config):
+    """``[trunks."plugin/name"]``: what we assert about a trunk; a test rebuilds it and compares each number."""
+
+    status: Literal["stable", "experimental", "deprecated"] = Field(description="what to expect of it")
+    paper: str = Field(default="", description="where the architecture comes from")
+    since: str = Field(default="", description="trunkzoo version that first had it")
+    params: PositiveInt = Field(description="number of parameters")
+    channels: PositiveInt = Field(description="channels of the feature map")
+    stride: PositiveInt = Field(description="input pixels per cell of the feature map")
+    macs_96: PositiveInt | None = Field(default=None, description="multiply-adds of one 96 × 96 image")
+    macs_224: PositiveInt | None = Field(default=None, description="multiply-adds of one 224 × 224 image")
+    golden: str = Field(default="", description="hash of the rounded output for a fixed seed, see trunkzoo.testing")
+
+
+class Checked(Config):
+    """What the conformance kit said about a third party's package."""
+
+    version: str = Field(description="its version")
+    api: PositiveInt = Field(description="plugin API version")
+    passed: NonNegativeInt = Field(description="number of checks passed")
+
+
+class KnownPackage(Config):
+    """``[known."distribution"]``: a third-party package that we have seen to work."""
+
+    plugin: str = Field(description="the plugin name it claims")
+    source: str = Field(default="", description="where it is developed")
+    checked: Checked | None = Field(default=None, description="conformance result")
+
+
+class RegistrySchema(Config):
+    """The whole file. Recipes and suites are read as tables here and validated when they are asked for."""
+
+    format: Literal[1] = Field(description="format number of this file")
+    reserved: dict[str, str] = Field(default={}, description="plugin name → the only distribution that may claim it")
+    aliases: dict[str, str] = Field(default={}, description="alias → id or short name")
+    prefer: dict[str, str] = Field(default={}, description="short name → the id it means when several plugins have it")
+    renamed: dict[str, str] = Field(default={}, description="former name → new id")
+    plugins: PluginRules = PluginRules()
+    trunks: dict[str, TrunkFacts] = Field(default={}, description="facts per trunk id")
+    recipes: dict[str, dict[str, Any]] = Field(default={}, description="recipes by name")
+    suites: dict[str, dict[str, Any]] = Field(default={}, description="suites by name")
+    known: dict[str, KnownPackage] = Field(default={}, description="third-party distributions")
+
+
+@dataclass(frozen=True)
+class RegistryFile:
+    """A registry.toml that was read and validated."""
+
+    label: str
+    """How messages call it."""
+    text: str
+    content: RegistrySchema
+
+    @cached_property
+    def lines(self) -> dict[tuple[str, ...], int]:
+        """Line of every key."""
+        return key_lines(self.text)
+
+    def place(self, path: tuple[str, ...]) -> str:
+        """``registry.toml:12`` for the key at ``path``."""
+        line = line_of(self.lines, path)
+        return f"{self.label}:{line}" if line else self.label
+
+
+def read_file(path: Path, label: str | None = None) -> RegistryFile:
+    """Read one registry.toml; messages call it ``label``.
+
+    Raises:
+        UsageError: the file cannot be read.
+        ConfigError: it is no TOML or breaks the schema; with file, line and key.
+    """
+    label = label or str(path)
+    try:
+        text = path.read_bytes().decode().replace("\r\n", "\n")
+    except OSError as error:
+        raise UsageError(f"cannot read the registry {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"registry {path} is not UTF-8 text (byte {error.start})") from None
+    values = read_toml(text, label)
+
+    def locate(key: tuple[str, ...]) -> str:
+        line = line_of(key_lines(text), key)
+        return f"{label}:{line}: " if line else f"{label}: "
+
+    return RegistryFile(label, text, parse(RegistrySchema, values, "", locate))
+
+
+def packaged_path() -> Path:
+    """Our own registry.toml: beside the package in a wheel, at the repository's root in a checkout."""
+    package = Path(trunkzoo.__file__).resolve().parent
+    for path in (package / "registry.toml", package.parents[1] / "registry.toml"):
+        if path.is_file():
+            return path
+    raise ZooError(f"trunkzoo's registry.toml is missing beside {package}; reinstall trunkzoo")
+
+
+def user_path(explicit: Path | None) -> Path | None:
+    """The user's registry: the one named, else ``$TRUNKZOO_REGISTRY``, else ``./registry.toml`` if it is not ours."""
+    named = explicit or (Path(os.environ[ENVIRONMENT]) if os.environ.get(ENVIRONMENT) else None)
+    if named is not None:
+        return named
+    here = Path("registry.toml")
+    return here if here.is_file() and not here.samefile(packaged_path()) else None

@@ -1,0 +1,77 @@
+"""Values laid over each other, each remembering where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Path = tuple[str, ...]
+PARTS = ("trunk", "head", "task")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A table of values, and a function from a path in it to the place where it was written."""
+
+    values: Mapping[str, Any]
+    origin: Callable[[Path], str]
+
+
+@dataclass
+class Tree:
+    """The result of laying layers over each other: nested values, and the origin of every leaf."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    origins: dict[Path, str] = field(default_factory=dict)
+
+    def lay(self, layer: Layer) -> None:
+        """Lay ``layer`` over what is there. A part that changes its name starts anew: its old settings go."""
+        for part in PARTS:
+            new, old = layer.values.get(part), self.values.get(part)
+            if (
+                isinstance(new, Mapping)
+                and isinstance(old, Mapping)
+                and new.get("name", old.get("name")) != old.get("name")
+            ):
+                self.drop((part,))
+        for path, value in leaves(layer.values):
+            self.put(path, value, layer.origin(path))
+
+    def put(self, path: Path, value: Any, origin: str) -> None:
+        """Set one leaf; a value that stood in the way of the path is replaced."""
+        self.drop(path)
+        table = self.values
+        for i, key in enumerate(path[:-1]):
+            if not isinstance(table.get(key), dict):
+                self.drop(path[: i + 1])
+                table[key] = {}
+            table = table[key]
+        table[path[-1]] = value
+        self.origins[path] = origin
+
+    def drop(self, path: Path) -> None:
+        """Remove whatever is at ``path`` and below."""
+        table: Any = self.values
+        for key in path[:-1]:
+            table = table.get(key)
+            if not isinstance(table, dict):
+                return
+        table.pop(path[-1], None)
+        self.origins = {known: origin for known, origin in self.origins.items() if known[: len(path)] != path}
+
+    def origin(self, path: Path) -> str:
+        """Where the value at ``path``, or the nearest one above or below it, was written; empty if nowhere."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.origins:
+                return self.origins[path[:end]]
+        return next((origin for known, origin in self.origins.items() if known[: len(path)] == path), "")
+
+
+def leaves(values: Mapping[str, Any], above: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every value that is not a table with something in it, with its path."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, (*above, key))
+        else:
+            yield (*above, key), value

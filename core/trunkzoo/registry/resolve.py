@@ -1,0 +1,60 @@
+"""From laid-over values to a validated recipe, every message naming the place where the value was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from trunkzoo.catalogue import Catalogue
+from trunkzoo.config import parse
+from trunkzoo.recipe import Recipe, resolve
+from trunkzoo.registry.layers import PARTS, Path, Tree, leaves
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A recipe with every default filled in, and where each value came from."""
+
+    recipe: Recipe
+    tree: Tree
+
+    def rows(self) -> Iterator[tuple[str, Any, str]]:
+        """Every value as (dotted key, value, origin); a value that nobody wrote comes from its ``default``."""
+        for path, value in leaves(self.recipe.model_dump(mode="json")):
+            written = _written(path)
+            yield ".".join(written), value, self.tree.origins.get(written, "default")
+
+
+def resolve_recipe(name: str, tree: Tree, catalogue: Catalogue) -> Resolved:
+    """Validate the values of a recipe and fill in every default.
+
+    Raises:
+        UsageError: a trunk, head or task is unknown.
+        ConfigError: a value breaks its schema.
+    """
+
+    where = f"recipe '{name}'"
+
+    def locate(path: Path) -> str:
+        origin = tree.origin(_written(path))
+        option = origin.startswith("--")
+        return f"{origin} " if option else f"{origin or where}: "
+
+    recipe = parse(Recipe, {"name": name, **_with_parts(tree.values)}, "", locate)
+    return Resolved(resolve(recipe, catalogue, locate), tree)
+
+
+def _with_parts(values: dict[str, Any]) -> dict[str, Any]:
+    """A part is written as a flat table, its ``name`` beside its settings; in a Recipe the settings are ``config``."""
+    return {key: _part(value) if key in PARTS and isinstance(value, dict) else value for key, value in values.items()}
+
+
+def _part(table: dict[str, Any]) -> dict[str, Any]:
+    name = {"name": table["name"]} if "name" in table else {}
+    return name | {"config": {key: value for key, value in table.items() if key != "name"}}
+
+
+def _written(path: Path) -> Path:
+    """The path as the registry writes it: without the ``config`` between a part and its settings."""
+    return (path[0], *path[2:]) if path[0:1] and path[0] in PARTS and path[1:2] == ("config",) else path

@@ -1,0 +1,100 @@
+"""Where each key of a TOML file stands: ``tomllib`` gives values without lines, people need lines."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trunkzoo.errors import ConfigError
+
+Path = tuple[str, ...]
+
+
+def read_toml(text: str, file: str) -> dict[str, Any]:
+    """Parse TOML.
+
+    Raises:
+        ConfigError: ``file:line``, the key on that line, and what is wrong with it.
+    """
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError also for integers of more than 4300 digits
+        raise ConfigError(_syntax_error(text, file, error)) from None
+
+
+def key_lines(text: str) -> dict[Path, int]:
+    """Line (from 1) of every key and table of a valid TOML text; in an array of tables, of the last entry."""
+    lines: dict[Path, int] = {}
+    table: Path = ()
+    for number, statement in _statements(text):
+        parsed = tomllib.loads(statement)
+        if statement.lstrip().startswith("["):
+            table = next(_paths(parsed))[-1] if parsed else ()
+            _note_prefixes(lines, table, number)
+            continue
+        for *_, path in _paths(parsed):
+            _note_prefixes(lines, (*table, *path), number)
+    return lines
+
+
+def line_of(lines: Mapping[Path, int], path: Path) -> int | None:
+    """The line of ``path``, or of the nearest table above it."""
+    while path and path not in lines:
+        path = path[:-1]
+    return lines.get(path)
+
+
+def _syntax_error(text: str, file: str, error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return f"{file}: nested too deeply to be a registry"
+    message = str(error)
+    found = re.search(r" \(at line (\d+), column \d+\)$", message)
+    if found is None:
+        return f"{file}: {message}"
+    number = int(found[1])
+    line = text.splitlines()[number - 1].strip() if number <= len(text.splitlines()) else ""
+    key = f" at '{line.split('=')[0].strip()}'" if line else ""
+    return f"{file}:{number}:{key} {message[: found.start()]}"
+
+
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    """Each header or assignment with the line it starts on, values over several lines joined."""
+    pending: list[str] = []
+    start = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        if not pending and (not line.strip() or line.lstrip().startswith("#")):
+            continue
+        start = start if pending else number
+        pending.append(line)
+        statement = "\n".join(pending)
+        if _is_whole(statement):
+            yield start, statement
+            pending = []
+
+
+def _is_whole(statement: str) -> bool:
+    try:
+        tomllib.loads(statement)
+    except ValueError:
+        return False
+    return True
+
+
+def _paths(parsed: Mapping[str, Any], above: Path = ()) -> Iterator[list[Path]]:
+    """For every leaf of nested tables: the paths from the outermost key down to the leaf."""
+    for key, value in parsed.items():
+        path = (*above, key)
+        inner = value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else value
+        if isinstance(inner, dict) and inner:
+            for trail in _paths(inner, path):
+                yield [path, *trail]
+        else:
+            yield [path]
+
+
+def _note_prefixes(lines: dict[Path, int], path: Path, number: int) -> None:
+    for end in range(1, len(path)):
+        lines.setdefault(path[:end], number)
+    lines[path] = number

@@ -54,7 +54,7 @@ class VideoFiles:
 
     def write(self, frames: NDArray[np.uint8]) -> dict[str, float]:
         """Append one episode (T, H, W, 3); returns where it lies."""
-        if self._writer is None or self._writer.path.stat().st_size >= self._limit:
+        if self._writer is None or self._writer.size >= self._limit:
             self.close()
             self._place = next_file(*self._place)
             chunk, file = self._place

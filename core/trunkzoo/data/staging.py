@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from trunkzoo.checkpoint.atomic import sync
 from trunkzoo.errors import UsageError
 
 
@@ -34,7 +35,7 @@ def staged_directory(target: Path) -> Iterator[Path]:
         yield staging
         _sync_tree(staging)
         staging.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         os.close(lock)
@@ -89,13 +90,5 @@ def _remove_abandoned(target: Path) -> None:
 def _sync_tree(directory: Path) -> None:
     for folder, _, files in os.walk(directory):
         for name in files:
-            _sync(Path(folder, name))
-        _sync(Path(folder))
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            sync(Path(folder, name))
+        sync(Path(folder))

@@ -25,7 +25,7 @@ class VideoWriter:
         import av
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.path, self.frames = path, 0
+        self.frames, self.size = 0, 0  # size: bytes written so far; the encoder holds a few frames back
         self._container = av.open(str(path), "w")
         stream: Any = self._container.add_stream(CODEC, rate=Fraction(fps).limit_denominator(100_000))
         stream.height, stream.width = size
@@ -42,12 +42,12 @@ class VideoWriter:
         for image in frames:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
             frame.pts = self.frames
-            self._container.mux(self._stream.encode(frame))
+            self._mux(self._stream.encode(frame))
             self.frames += 1
 
     def close(self) -> dict[str, Any]:
         """Finish the file; returns what ``info.json`` says about its coding."""
-        self._container.mux(self._stream.encode(None))
+        self._mux(self._stream.encode(None))
         self._container.close()
         return {
             "video.height": self._stream.height,
@@ -59,6 +59,10 @@ class VideoWriter:
             "video.channels": 3,
             "has_audio": False,
         }
+
+    def _mux(self, packets: Sequence[Any]) -> None:
+        self.size += sum(packet.size for packet in packets)
+        self._container.mux(packets)
 
 
 def decode(path: Path, start: float = 0.0) -> Iterator[tuple[float, Frame]]:

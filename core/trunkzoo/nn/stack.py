@@ -8,7 +8,8 @@ return self.mix(sources)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +71,7 @@ class DepthMix(nn.Module):
         mixing: full and block attend with queries, static learns fixed weights, uniform averages, residual adds.
         dim: channel dimension of the sources, -1 for tokens and 1 for maps.
         carried: further sources that the stack starts with, beside its entry.
+        given: outputs that are appended before the first read, as a stage entry may produce them.
         query_rank: rank of the input-dependent part of the queries; 0 leaves it out.
         fused: closed-form backward; False where forward-mode AD passes.
     """
@@ -82,16 +84,17 @@ class DepthMix(nn.Module):
         *,
         dim: int = -1,
         carried: int = 0,
+        given: int = 0,
         query_rank: int = 0,
         fused: bool = False,
     ) -> None:
         super().__init__()
         self.mixing, self.dim, self.fused, self.carried = mixing, dim, fused, carried
         self.group = mixing.group_size(depth)
-        counts = [1 + carried + -(-read // self.group) for read in range(depth + 1)]
+        counts = {read: 1 + carried + -(-read // self.group) for read in range(given, depth + 1)}
         self.reads = nn.ModuleDict()  # no entry where there is one source: its weight is 1, a query would be unused
         if mixing.learned:
-            for read, n in enumerate(counts):
+            for read, n in counts.items():
                 if n > 1:
                     self.reads[str(read)] = Static(n) if mixing.kind == "static" else Query(channels, query_rank, dim)
 
@@ -132,3 +135,31 @@ class DepthMix(nn.Module):
     def _static(self, read: Static, values: Sequence[Tensor]) -> Tensor:
         weights = read.static_query.softmax(0).to(torch.promote_types(values[0].dtype, torch.float32))
         return weighted_sum(weights, values)
+
+
+def collect_weights(module: nn.Module, *inputs: Tensor) -> dict[str, Tensor]:
+    """Run ``module`` without gradient; return α of every read inside it: name → (sources, *positions)."""
+    found: dict[str, Tensor] = {}
+
+    def hook(name: str) -> Callable[[nn.Module, tuple[Sources], Tensor], None]:
+        def record(mix: nn.Module, args: tuple[Sources], _: Tensor) -> None:
+            if isinstance(mix, DepthMix):
+                found[f"{name}.{args[0].read}"] = mix.weights(args[0])
+
+        return record
+
+    mixes = {name: child for name, child in module.named_modules() if isinstance(child, DepthMix)}
+    handles = [mix.register_forward_hook(hook(name)) for name, mix in mixes.items()]
+    try:
+        with torch.no_grad():
+            module(*inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def relative_entropy(weights: Tensor) -> Tensor:
+    """Mean entropy of α (sources, *positions) over log(number of sources > 1): 1 is uniform, 0 picks one source."""
+    entropy: Tensor = torch.special.entr(weights).sum(0).mean()
+    return entropy / math.log(weights.shape[0])

@@ -102,3 +102,27 @@ def tiny_stats(tiny_recipe: Recipe) -> Mapping[str, Any]:
     from trunkzoo.smoke import unit_statistics
 
     return unit_statistics(tiny_recipe.contract)
+
+
+class TinyWindows:
+    """Made-up windows in memory; the action is a function of the state, so there is something to learn."""
+
+    def __init__(self, contract: Contract, stats: Mapping[str, Any], count: int = 10) -> None:
+        from trunkzoo.smoke import random_batch
+
+        self.stats = stats
+        self._all = random_batch(contract, size=count)
+        self._all["action"] = self._all["observation.state"][:, -1:, :2].expand(-1, contract.pred_horizon, -1)
+        del self._all["seed"]
+
+    def __len__(self) -> int:
+        return len(self._all["action"])
+
+    def gather(self, indices: Tensor) -> dict[str, Tensor]:
+        return {key: value[indices] for key, value in self._all.items()}
+
+
+@pytest.fixture
+def tiny_windows(tiny_recipe: Recipe, tiny_stats: Mapping[str, Any]) -> TinyWindows:
+    """Ten windows: with batches of four the third step crosses an epoch."""
+    return TinyWindows(tiny_recipe.contract, tiny_stats)

@@ -120,7 +120,7 @@ def test_weights_of_another_program(tmp_path):
 
 def test_newer_format(saved):
     rewrite(saved, format="2")
-    with pytest.raises(CheckpointError, match="format 2, this trunkzoo reads up to 1.*upgrade"):
+    with pytest.raises(CheckpointError, match=r"format 2, this trunkzoo reads up to 1.*upgrade"):
         read_header(saved)
 
 

@@ -1,0 +1,132 @@
+"""A run directory: who owns it, what runs in it, and its checkpoints."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from trunkzoo.checkpoint.atomic import clear_leftovers, explained, point, remove, write_text
+from trunkzoo.checkpoint.layout import CHECKPOINTS, checkpoints_of, step_name
+from trunkzoo.errors import UsageError
+
+_RUN, _LOCK = "run.json", ".lock"
+_MAY_CHANGE = {
+    f"train.{name}" for name in ("steps", "checkpoint_every", "keep", "log_every", "workers", "skip_nonfinite")
+}
+"""Settings that may differ on resume; of these only ``steps`` changes the weights (see ``learning_rate``)."""
+
+
+class RunDirectory:
+    """Paths and checkpoints of one run. Made by :func:`open_run`, which holds its lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metrics = path / "metrics.jsonl"
+
+    def latest(self) -> tuple[int, Path] | None:
+        """Step and directory of the newest finished checkpoint."""
+        found = checkpoints_of(self.path)
+        return max(found.items()) if found else None
+
+    def checkpoint(self, step: int) -> Path:
+        """Where the checkpoint after ``step`` steps lies."""
+        return self.path / CHECKPOINTS / step_name(step)
+
+    def publish(self, step: int, best: int | None, keep: int) -> None:
+        """Point ``last`` and ``best`` at their checkpoints and delete those beyond the newest ``keep``."""
+        folder = self.path / CHECKPOINTS
+        found = checkpoints_of(self.path)
+        point(folder / "last", self.checkpoint(step))
+        if best in found:
+            point(folder / "best", self.checkpoint(best))
+        with explained(folder):
+            for old in set(list(found)[:-keep]) - {step, best}:
+                remove(found[old])
+
+    def record(self, facts: Mapping[str, Any], session: Mapping[str, Any]) -> None:
+        """Write ``run.json``: what the run is, and one entry per session that worked on it."""
+        path = self.path / _RUN
+        sessions = json.loads(path.read_text(encoding="utf-8"))["sessions"] if path.exists() else []
+        write_text(path, json.dumps({**facts, "sessions": [*sessions, session]}, indent=2) + "\n")
+
+
+def check_output(path: Path, resume: bool) -> None:
+    """Refuse a run directory that does not fit the request, before anything slow happens.
+
+    Raises:
+        UsageError: it holds something and this is no resume, or there is nothing to resume.
+    """
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path} is a file; give a directory for the run")
+    if resume and not (path / _RUN).is_file():
+        raise UsageError(f"no run to resume at {path}; start it without --resume")
+    if not resume and path.exists() and any(entry.name != _LOCK for entry in path.iterdir()):
+        raise UsageError(f"{path} already exists; continue it with --resume, or choose another directory")
+
+
+@contextmanager
+def open_run(path: Path, resume: bool) -> Iterator[RunDirectory]:
+    """Create or reopen a run directory and hold its lock, which the kernel drops even after kill -9.
+
+    Raises:
+        UsageError: another training holds the lock, or see :func:`check_output`.
+        CheckpointError: the directory is not writable.
+    """
+    check_output(path, resume)
+    with explained(path):
+        (path / CHECKPOINTS).parent.mkdir(parents=True, exist_ok=True)
+        lock = (path / _LOCK).open("a+", encoding="utf-8")
+    with lock:
+        _take(lock, path)
+        check_output(path, resume)
+        with explained(path):
+            (path / CHECKPOINTS).mkdir(exist_ok=True)
+            for folder in (path, path / CHECKPOINTS):
+                clear_leftovers(folder)
+        yield RunDirectory(path)
+
+
+def _take(lock: IO[str], path: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        owner = lock.read().strip() or "unknown"
+        raise UsageError(
+            f"another training (process {owner}) writes to {path}; wait for it or choose another"
+        ) from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+
+
+def check_same_run(path: Path, facts: Mapping[str, Any]) -> None:
+    """Hold what would be resumed against what was started.
+
+    Raises:
+        UsageError: recipe, data or seed differ; the message shows both sides.
+    """
+    stored = json.loads((path / _RUN).read_text(encoding="utf-8"))
+    there, here = _flat(_comparable(stored)), _flat(_comparable(facts))
+    keys = [key for key in sorted(there.keys() | here.keys()) if there.get(key) != here.get(key)]
+    lines = [f"{key}: {there.get(key)} ≠ {here.get(key)}" for key in keys if key not in _MAY_CHANGE]
+    if lines:
+        shown = "; ".join(lines[:4]) + (f"; and {len(lines) - 4} more" if len(lines) > 4 else "")
+        raise UsageError(f"{path} was started differently (there ≠ here): {shown}. Undo that, or start a new run")
+
+
+def _comparable(facts: Mapping[str, Any]) -> dict[str, Any]:
+    recipe = {key: value for key, value in facts["recipe"].items() if key != "summary"}
+    return {**recipe, "seed": facts["seed"], "data": facts["data"]["content"]}
+
+
+def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

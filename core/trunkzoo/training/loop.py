@@ -1,0 +1,166 @@
+"""The training run: from a configuration to a run directory."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState, PartialState
+
+from trunkzoo.assemble import assemble
+from trunkzoo.catalogue import load_catalogue
+from trunkzoo.checkpoint.load import load_agent
+from trunkzoo.errors import UsageError
+from trunkzoo.recipe import Recipe, resolve
+from trunkzoo.training.batches import Loader, Sampler, Windows
+from trunkzoo.training.config import TrainConfig
+from trunkzoo.training.directory import RunDirectory, check_output, check_same_run, open_run
+from trunkzoo.training.metrics import MetricsLog
+from trunkzoo.training.provenance import facts_of, session_of
+from trunkzoo.training.run import RunConfig, TrainResult
+from trunkzoo.training.session import Session
+from trunkzoo.training.signals import stop_requests
+from trunkzoo.training.state import Progress, restore
+from trunkzoo.training.step import Learner
+
+if TYPE_CHECKING:
+    from trunkzoo.agent import Agent
+    from trunkzoo.catalogue import Catalogue
+
+_SMALL_CROP = 0.25  # share of the image's pixels; a centre crop below it tends to lose the object
+
+
+def train(run: RunConfig, catalogue: Catalogue | None = None) -> TrainResult:
+    """Train the recipe of ``run`` on its data. A killed run continues with ``resume``, on a CPU bit-equal.
+
+    Under ``torchrun`` every process calls this; the first one writes.
+
+    Raises:
+        UsageError: the run directory is in use, exists, or belongs to other settings.
+        DataError, ContractError: the data are damaged or do not fit the recipe.
+        TrainingError: a loss is not finite.
+        CheckpointError: nothing can be written, or what is resumed is damaged.
+    """
+    from trunkzoo.data import open_dataset
+
+    check_output(run.output, run.resume)
+    windows = open_dataset(run.data, run.recipe.contract, run.cameras)
+    return fit(run, windows, catalogue or load_catalogue())
+
+
+def fit(run: RunConfig, windows: Windows, catalogue: Catalogue) -> TrainResult:
+    """Train on ``windows`` in place of the dataset that ``run.data`` names; otherwise as :func:`train`."""
+    recipe = resolve(run.recipe, catalogue)
+    _warn_of_small_crop(recipe)
+    with stop_requests() as request, _accelerator(run, recipe.train) as accelerator, _torch_state(run.threads):
+        share = _share(recipe.train, accelerator)
+        facts = facts_of(run, recipe, windows)
+        with _directory(run, facts, accelerator) as directory:
+            agent, learner, progress = _learner(run, recipe, windows, catalogue, directory, accelerator)
+            if accelerator.is_main_process:
+                MetricsLog(directory.metrics).rewind(progress.step)
+                session = session_of(progress.step, str(accelerator.device), accelerator.num_processes)
+                directory.record(facts, session)
+            sampler = Sampler(run.seed, len(windows), recipe.train.batch_size)
+            loader = Loader(windows, sampler, share, recipe.train.accumulate, recipe.train.workers)
+            writes = accelerator.is_main_process
+            result = Session(agent, learner, loader, directory, progress, catalogue, writes).run(
+                run.stop_at, request, run.progress
+            )
+            accelerator.wait_for_everyone()
+            return result
+
+
+def _learner(
+    run: RunConfig,
+    recipe: Recipe,
+    windows: Windows,
+    catalogue: Catalogue,
+    directory: RunDirectory,
+    accelerator: Accelerator,
+) -> tuple[Agent, Learner, Progress]:
+    """A fresh agent, or the one of the newest checkpoint with the rest of its training state."""
+    saved = directory.latest() if run.resume else None
+    if saved is None:
+        agent = assemble(recipe, catalogue, run.seed)
+        agent.fit_normalizers(windows.stats)
+        return agent, Learner(agent, recipe.train, run.seed, accelerator), Progress()
+    agent = load_agent(saved[1], catalogue, expect=recipe)
+    agent.recipe = recipe  # the settings that may change on resume are those of now
+    learner = Learner(agent, recipe.train, run.seed, accelerator)
+    return agent, learner, restore(learner, saved[1])
+
+
+@contextmanager
+def _directory(run: RunConfig, facts: Mapping[str, Any], accelerator: Accelerator) -> Iterator[RunDirectory]:
+    """The run directory; the main process holds its lock."""
+    if not accelerator.is_main_process:
+        accelerator.wait_for_everyone()
+        yield RunDirectory(run.output)
+        return
+    with open_run(run.output, run.resume) as directory:
+        if run.resume:
+            check_same_run(run.output, facts)
+        accelerator.wait_for_everyone()
+        yield directory
+
+
+@contextmanager
+def _accelerator(run: RunConfig, config: TrainConfig) -> Iterator[Accelerator]:
+    """An accelerator whose process-wide state ends with the run, so that the next run may differ in precision."""
+    if run.device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("device 'cuda' asked for, but torch sees no GPU here; use --device cpu or auto")
+    borrowed = bool(PartialState._shared_state)
+    precision = "bf16" if config.precision == "bf16" else "no"
+    accelerator = Accelerator(cpu=run.device == "cpu", mixed_precision=precision)
+    try:
+        yield accelerator
+    finally:
+        if not borrowed:
+            accelerator.end_training()
+            AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@contextmanager
+def _torch_state(threads: int | None) -> Iterator[None]:
+    """Leave torch's random state and thread count as they were found."""
+    before = torch.get_num_threads()
+    try:
+        if threads is not None:
+            torch.set_num_threads(threads)
+        with torch.random.fork_rng():
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _share(config: TrainConfig, accelerator: Accelerator) -> slice:
+    """This process's positions in every batch.
+
+    Raises:
+        UsageError: the batch does not divide evenly, so means over parts would not be means over the batch.
+    """
+    processes, rank = accelerator.num_processes, accelerator.process_index
+    size, rest = divmod(config.batch_size, processes * config.accumulate)
+    if rest:
+        raise UsageError(
+            f"train.batch_size {config.batch_size} does not divide by {processes} processes × "
+            f"train.accumulate {config.accumulate}; change one of them"
+        )
+    own = size * config.accumulate
+    return slice(rank * own, (rank + 1) * own)
+
+
+def _warn_of_small_crop(recipe: Recipe) -> None:
+    crop, size = recipe.encoder.crop, recipe.contract.image_size
+    kept = crop[0] * crop[1] / (size[0] * size[1]) if crop else 1.0
+    if kept < _SMALL_CROP:
+        warnings.warn(
+            f"encoder.crop {crop} keeps {kept:.0%} of a {size} image: evaluation will see its centre only",
+            UserWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,81 @@
+"""Numbers over time: one JSON line per ``log_every`` steps, always, without any service."""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trunkzoo.checkpoint.atomic import explained, write_text
+
+WALL_CLOCK = ("seconds", "steps_per_second", "data_wait", "memory_mb")
+"""Fields that depend on the machine; all others repeat exactly."""
+
+
+class Meter:
+    """Means since the last reset. Its whole state is JSON, and JSON keeps every bit of a float."""
+
+    def __init__(self, sums: Mapping[str, float] | None = None, count: int = 0) -> None:
+        self.sums = dict(sums or {})
+        self.count = count
+
+    def add(self, values: Mapping[str, float]) -> None:
+        """Take one step's values."""
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+        self.count += 1
+
+    def means(self) -> dict[str, float]:
+        """Mean of each value per step; empty before the first one."""
+        return {name: total / self.count for name, total in self.sums.items()}
+
+    def reset(self) -> None:
+        """Start over."""
+        self.sums, self.count = {}, 0
+
+    def state(self) -> dict[str, Any]:
+        """Arguments that make this meter again."""
+        return {"sums": self.sums, "count": self.count}
+
+
+class MetricsLog:
+    """``metrics.jsonl`` of a run."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def rewind(self, step: int) -> None:
+        """Drop rows beyond ``step``: a killed run logged them, but no checkpoint remembers them."""
+        if not self._path.exists():
+            return
+        rows = [line for line in self._path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
+        write_text(self._path, "".join(f"{row}\n" for row in rows))
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Append a row; numbers that JSON cannot hold become null."""
+        clean = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in row.items()}
+        with explained(self._path), self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(clean) + "\n")
+
+
+def read_metrics(run: Path) -> list[dict[str, Any]]:
+    """All rows of a run's ``metrics.jsonl``."""
+    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except ValueError:  # a kill can cut the last line
+        return math.inf
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB elsewhere

@@ -1,0 +1,50 @@
+"""What a training run is given and what it gives back; importable without torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, PositiveInt
+
+from trunkzoo.config import Config
+from trunkzoo.recipe import Recipe
+
+
+class RunConfig(Config):
+    """One training run: a recipe, its data, and where and how it runs."""
+
+    recipe: Recipe = Field(description="the agent and its training settings")
+    data: Path = Field(description="dataset directory")
+    output: Path = Field(description="run directory; must not exist yet unless resume")
+    seed: int = Field(default=0, description="decides the initial weights, the batches and every sample's noise")
+    resume: bool = Field(default=False, description="continue from the newest checkpoint in output")
+    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, …")
+    threads: PositiveInt | None = Field(default=None, description="CPU threads of torch; None leaves its choice")
+    cameras: dict[str, str] = Field(default={}, description="dataset camera → camera of the contract")
+    stop_at: PositiveInt | None = Field(default=None, description="save and leave after this step, as on SIGTERM")
+    progress: bool = Field(default=True, description="report progress on stderr")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a run ended."""
+
+    output: Path
+    step: int
+    """Optimiser steps done, those of earlier sessions included."""
+    checkpoint: Path
+    best: Path | None
+    seconds: float
+    """Wall time of this session."""
+    cpu_seconds: float
+    """Process CPU time of this session, of the main process."""
+    signal: int | None
+    """The signal that stopped the run early, or None."""
+    metrics: dict[str, Any]
+    """The last row of metrics.jsonl."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able copy."""
+        return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(self).items()}

@@ -1,0 +1,94 @@
+"""The training state in a checkpoint: what continues bit-equal beyond the acting weights.
+
+Tensors are named ``live/<parameter>`` (only with an average; else the model file holds them) and
+``optimizer/<slot>/<parameter>``; numbers are JSON in the header. Batches, noise and rates are functions of the step.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trunkzoo.checkpoint.header import read_safetensors_header
+from trunkzoo.checkpoint.layout import TRAINING_STATE
+from trunkzoo.checkpoint.manifest import verify
+from trunkzoo.checkpoint.save import TrainingState
+from trunkzoo.checkpoint.tensors import read_tensors
+from trunkzoo.errors import CheckpointError
+from trunkzoo.training.optimizer import trainable
+from trunkzoo.training.step import Learner
+
+
+@dataclass
+class Progress:
+    """Numbers of a run that are no tensors."""
+
+    step: int = 0
+    skipped: int = 0
+    """Steps skipped for a non-finite loss."""
+    best_step: int | None = None
+    best_loss: float | None = None
+    since_log: dict[str, Any] = field(default_factory=dict)
+    """State of the meter behind the next row of metrics."""
+    since_checkpoint: dict[str, Any] = field(default_factory=dict)
+    """State of the meter that decides which checkpoint is best."""
+
+
+def capture(learner: Learner, progress: Progress) -> TrainingState:
+    """Everything to store; the tensors are views of the live ones."""
+    parameters = trainable(learner.agent)
+    tensors: dict[str, Tensor] = {}
+    if learner.ema:
+        tensors |= {f"live/{name}": parameter for name, parameter in parameters.items()}
+    for name, parameter in parameters.items():
+        for slot, value in learner.optimizer.state.get(parameter, {}).items():
+            tensors[f"optimizer/{slot}/{name}"] = value
+    numbers = {**asdict(progress), "ema_updates": learner.ema.updates if learner.ema else 0}
+    return TrainingState(tensors, {"format": "1", "progress": json.dumps(numbers)})
+
+
+@torch.no_grad()
+def restore(learner: Learner, checkpoint: Path) -> Progress:
+    """Give ``learner``, whose agent holds the acting weights of ``checkpoint``, the rest of its state.
+
+    Raises:
+        CheckpointError: the training state is absent, damaged or of another network.
+    """
+    file = checkpoint / TRAINING_STATE
+    if not file.is_file():
+        raise CheckpointError(f"{checkpoint} has no {TRAINING_STATE}: it can act, but training cannot continue from it")
+    verify(file)
+    metadata, _ = read_safetensors_header(file)
+    numbers = json.loads(metadata["progress"])
+    _restore_tensors(learner, read_tensors(file), file)
+    if learner.ema:
+        learner.ema.updates = numbers["ema_updates"]
+    del numbers["ema_updates"]
+    return Progress(**numbers)
+
+
+def _restore_tensors(learner: Learner, tensors: Mapping[str, Tensor], file: Path) -> None:
+    parameters = trainable(learner.agent)
+    for key, tensor in tensors.items():
+        kind, _, rest = key.partition("/")
+        slot, name = ("", rest) if kind == "live" else rest.split("/", 1)
+        parameter = parameters.get(name)
+        if parameter is None or (tensor.ndim and tensor.shape != parameter.shape):
+            raise CheckpointError(f"{file} belongs to another network: '{key}' has no place in this one")
+        if kind == "live":
+            parameter.copy_(tensor)
+        else:
+            learner.optimizer.state[parameter][slot] = _placed(tensor, parameter)
+
+
+def _placed(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """A slot in the memory layout of its parameter, so that fused kernels add in the same order as before."""
+    if tensor.ndim == 0:
+        return tensor.to(parameter.device)
+    return torch.empty_like(parameter).copy_(tensor)

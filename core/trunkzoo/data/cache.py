@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from trunkzoo.data.digest import file_digest
+from trunkzoo.data.images import Part, image_parts
 from trunkzoo.data.progress import progress
-from trunkzoo.data.reader import LeRobotReader, Part
+from trunkzoo.data.reader import LeRobotReader
 from trunkzoo.data.staging import staged_directory
 from trunkzoo.data.video import Frame
 from trunkzoo.errors import DataError
@@ -82,7 +83,7 @@ def _lock(place: Path) -> Iterator[None]:
 def _build(reader: LeRobotReader, key: str, size: tuple[int, int], place: Path) -> None:
     with staged_directory(place) as staging:
         frames = _allocate(staging / "frames.npy", (len(reader), *size, 3))
-        parts = reader.parts(key)
+        parts = image_parts(reader, key)
         with ThreadPoolExecutor(_threads()) as pool, progress(f"decoding {key}", len(reader)) as advance:
             jobs = [pool.submit(_fill, part, frames, size) for part in parts]
             try:
@@ -96,9 +97,9 @@ def _build(reader: LeRobotReader, key: str, size: tuple[int, int], place: Path) 
 
 def _fill(part: Part, frames: Frames, size: tuple[int, int]) -> int:
     """Write one part's images to their rows; returns how many."""
-    for row, image in part.frames():
+    for row, image in part.read(part.rows):
         frames[row] = resize(image, size)
-    return part.rows
+    return len(part.rows)
 
 
 def resize(image: Frame, size: tuple[int, int]) -> Frame:

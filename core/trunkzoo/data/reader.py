@@ -1,23 +1,20 @@
-"""Read a LeRobot v3.0 dataset: its numbers as arrays, its images frame by frame."""
+"""Read a LeRobot v3.0 dataset: what its metadata says, and its numbers as arrays."""
 
 from __future__ import annotations
 
-import io
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from PIL import Image
 
 from trunkzoo.data.layout import TASKS_PATH, Info, read_info
-from trunkzoo.data.video import Frame, match_frames
 from trunkzoo.errors import DataError
 
 
@@ -34,14 +31,6 @@ class Episode:
 
     def __len__(self) -> int:
         return self.stop - self.start
-
-
-class Part(NamedTuple):
-    """Images of one camera that one file holds: ``frames()`` yields (row of the dataset, image)."""
-
-    path: Path
-    rows: int
-    frames: Callable[[], Iterator[tuple[int, Frame]]]
 
 
 class LeRobotReader:
@@ -113,29 +102,6 @@ class LeRobotReader:
             raise DataError(f"{self.directory}: column {key} holds {values.size} numbers, not rows × {list(shape)}")
         return values if shape == (1,) else values.reshape(-1, *shape)
 
-    def parts(self, key: str) -> list[Part]:
-        """The images of one camera, as pieces that can be read side by side."""
-        return self._video_parts(key) if self.info.features[key].dtype == "video" else self._image_parts(key)
-
-    def _image_parts(self, key: str) -> list[Part]:
-        parts, start = [], 0
-        for path in self.data_files:
-            with _open(path) as file:
-                sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-            for group, size in enumerate(sizes):
-                parts.append(Part(path, size, _png_reader(path, key, group, start)))
-                start += size
-        return parts
-
-    def _video_parts(self, key: str) -> list[Part]:
-        seconds = self.columns(["timestamp"])["timestamp"].astype(np.float64)
-        parts = []
-        for path, episodes in self.video_files(key).items():
-            rows = np.concatenate([np.arange(ep.start, ep.stop) for ep in episodes])
-            offsets = np.repeat([ep.row[f"videos/{key}/from_timestamp"] for ep in episodes], [len(e) for e in episodes])
-            parts.append(Part(path, len(rows), _video_reader(path, rows, seconds[rows] + offsets, self.info.fps)))
-        return parts
-
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a parquet file.
@@ -143,7 +109,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     Raises:
         DataError: it is missing, damaged, or lacks a column.
     """
-    with _open(path) as file:
+    with open_parquet(path) as file:
         absent = set(columns or ()) - set(file.schema_arrow.names)
         if absent:
             raise DataError(f"{path} lacks the columns {sorted(absent)}; it has {file.schema_arrow.names}")
@@ -153,7 +119,8 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
             raise DataError(_damaged(path, error)) from None
 
 
-def _open(path: Path) -> pq.ParquetFile:
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """The parquet file at ``path``, its footer read; DataError if it is missing or damaged."""
     try:
         return pq.ParquetFile(path)
     except FileNotFoundError:
@@ -172,7 +139,7 @@ def _read_episodes(directory: Path) -> tuple[Episode, ...]:
         raise DataError(f"{directory} has no meta/episodes/*/*.parquet; copy the dataset again")
     rows: list[dict[str, Any]] = []
     for path in files:
-        with _open(path) as file:
+        with open_parquet(path) as file:
             names = [name for name in file.schema_arrow.names if not name.startswith("stats/")]
         rows += read_table(path, names).to_pylist()
     rows.sort(key=lambda row: int(row["episode_index"]))
@@ -195,35 +162,3 @@ def _check_episodes(episodes: tuple[Episode, ...], directory: Path) -> None:
                 f"but the one before ends at {expected}; `zoo data check` lists every fault"
             )
         expected = episode.stop
-
-
-def _png_reader(path: Path, key: str, group: int, start: int) -> Callable[[], Iterator[tuple[int, Frame]]]:
-    def frames() -> Iterator[tuple[int, Frame]]:
-        row = start
-        try:
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=32, row_groups=[group], columns=[key]):
-                    for png in batch.column(0).field("bytes").to_pylist():
-                        yield row, decode_image(png)
-                        row += 1
-        except (pa.ArrowException, OSError, TypeError) as error:
-            raise DataError(f"{path}: image {key} of row {row} cannot be read ({error}); copy the file again") from None
-
-    return frames
-
-
-def decode_image(data: bytes) -> Frame:
-    """RGB pixels (H, W, 3) of an encoded image."""
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-
-
-def _video_reader(
-    path: Path, rows: NDArray[np.int64], seconds: NDArray[np.float64], fps: float
-) -> Callable[[], Iterator[tuple[int, Frame]]]:
-    order = np.argsort(seconds, kind="stable")
-
-    def frames() -> Iterator[tuple[int, Frame]]:
-        for position, image in match_frames(path, seconds[order], fps):
-            yield int(rows[order[position]]), image
-
-    return frames

@@ -1,0 +1,73 @@
+"""What is in a dataset: counts, dimensions, statistics, and a picture of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trunkzoo.contract import ACTION_KEY, STATE_KEY
+from trunkzoo.data.images import frames_at
+from trunkzoo.data.layout import ORIGIN_PATH
+from trunkzoo.data.reader import LeRobotReader
+from trunkzoo.data.stats import statistics
+from trunkzoo.data.video import Frame
+
+SHEET_EPISODES = 6
+MOMENTS = (0.0, 0.5, 1.0)  # start, middle and end of an episode
+LABEL = 12  # pixels above each row of the sheet
+
+
+def summarize(reader: LeRobotReader) -> dict[str, Any]:
+    """The facts of a dataset, JSON-able."""
+    lengths = [len(episode) for episode in reader.episodes]
+    vectors = [key for key in (STATE_KEY, ACTION_KEY) if key in reader.info.features]
+    return {
+        "directory": str(reader.directory),
+        "robot_type": reader.info.robot_type,
+        "fps": reader.info.fps,
+        "episodes": len(lengths),
+        "frames": len(reader),
+        "seconds": round(len(reader) / reader.info.fps, 2),
+        "episode_lengths": {"min": min(lengths), "median": float(np.median(lengths)), "max": max(lengths)},
+        "tasks": list(reader.tasks),
+        "features": {
+            key: {"dtype": feature.dtype, "shape": list(feature.shape)} for key, feature in reader.info.features.items()
+        },
+        "cameras": list(reader.info.cameras),
+        "statistics": {key: statistics(values) for key, values in reader.columns(vectors).items()},
+        "origin": read_origin(reader.directory),
+    }
+
+
+def read_origin(directory: Path) -> dict[str, Any] | None:
+    """How the dataset was made, if trunkzoo made it."""
+    path = directory / ORIGIN_PATH
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def contact_sheet(reader: LeRobotReader, path: Path) -> None:
+    """Write a PNG: a row per episode (at most six, evenly chosen), and start, middle and end of every camera."""
+    from PIL import Image, ImageDraw
+
+    chosen = np.unique(np.linspace(0, len(reader.episodes) - 1, SHEET_EPISODES).round().astype(int))
+    episodes = [reader.episodes[i] for i in chosen]
+    rows = [ep.start + round(moment * (len(ep) - 1)) for ep in episodes for moment in MOMENTS]
+    strips = [_strips(frames_at(reader, key, rows)) for key in reader.info.cameras]  # per camera: a strip per episode
+    height = max(strip.shape[0] for camera in strips for strip in camera) + LABEL
+    sheet = Image.new("RGB", (sum(camera[0].shape[1] + 2 for camera in strips), height * len(episodes)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for i, episode in enumerate(episodes):
+        draw.text((2, i * height), f"episode {episode.index}: {len(episode)} frames", fill="black")
+        left = 0
+        for camera in strips:
+            sheet.paste(Image.fromarray(camera[i]), (left, i * height + LABEL))
+            left += camera[i].shape[1] + 2
+    sheet.save(path)
+
+
+def _strips(frames: list[Frame]) -> list[Frame]:
+    n = len(MOMENTS)
+    return [np.concatenate(frames[i : i + n], axis=1) for i in range(0, len(frames), n)]

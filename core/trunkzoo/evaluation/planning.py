@@ -1,0 +1,91 @@
+"""From a request (which checkpoint, which policy, which task) to a job and the provenance of its rows. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from trunkzoo.catalogue import Catalogue
+from trunkzoo.checkpoint import read_header
+from trunkzoo.checkpoint.header import CheckpointHeader
+from trunkzoo.checkpoint.layout import model_file
+from trunkzoo.checkpoint.versions import library_versions
+from trunkzoo.config import parse
+from trunkzoo.errors import UsageError
+from trunkzoo.evaluation.job import NEEDS_CHECKPOINT, Job, PolicyKind
+from trunkzoo.recipe import Part, Recipe, check_task, part_config
+from trunkzoo.spec import TaskSpec
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A job, and what every row of it says about where it comes from."""
+
+    job: Job
+    provenance: dict[str, Any]
+
+
+def plan(
+    catalogue: Catalogue,
+    policy: PolicyKind,
+    checkpoint: str | Path | None = None,
+    task: Part | None = None,
+    max_steps: int | None = None,
+    noise_seed: int = 0,
+    device: str = "cpu",
+) -> Plan:
+    """Resolve a request.
+
+    ``task`` may stay away with a checkpoint, whose recipe names one; ``max_steps`` defaults to the task's own cap.
+
+    Raises:
+        UsageError: there is no task, or a policy that acts by a network has no checkpoint.
+        CheckpointError, ContractError: the checkpoint is damaged or does not fit the task.
+    """
+    if policy in NEEDS_CHECKPOINT and checkpoint is None:
+        raise UsageError(f"--policy {policy} needs a trained agent: give a run directory or a checkpoint")
+    file = model_file(Path(checkpoint)).resolve() if checkpoint is not None else None
+    header = read_header(file) if file else None
+    recipe = parse(Recipe, header.recipe, "recipe") if header else None
+    part = task or (recipe.task if recipe else None)
+    if part is None:
+        raise UsageError("no task to act in: give --task NAME (`zoo list --kind task` shows them)")
+    found = catalogue.task(part.name)
+    config = part_config(part, found.spec.config, found.spec.defaults, "task")
+    part = Part(name=found.id, config=config.model_dump(mode="json"))
+    if recipe:
+        check_task(recipe.model_copy(update={"task": part}), catalogue)
+    acting = file if policy in NEEDS_CHECKPOINT else None
+    job = Job(part, policy, max_steps or found.spec.max_steps, acting, noise_seed, device)
+    return Plan(job, _provenance(job, found.spec, header if acting else None))
+
+
+def _provenance(job: Job, spec: TaskSpec[Any], header: CheckpointHeader | None) -> dict[str, Any]:
+    """What decides or describes an episode beside its seed; no paths, which differ between machines."""
+    return {
+        "policy": job.policy,
+        "recipe": header.recipe["name"] if header else None,
+        "step": header.step if header else None,
+        "checkpoint_sha256": sha256(job.checkpoint) if job.checkpoint else None,
+        "task": job.task.name,
+        "task_config": job.task.config,
+        "success_rule": spec.success_rule,
+        "max_steps": job.max_steps,
+        "noise_seed": job.noise_seed,
+        "device": job.device,
+        "versions": library_versions() | _simulator_versions(spec),
+    }
+
+
+def _simulator_versions(spec: TaskSpec[Any]) -> dict[str, str]:
+    owners = metadata.packages_distributions() if spec.requires else {}
+    return {owner: metadata.version(owner) for name in spec.requires for owner in owners.get(name, [])}
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,25 @@
+"""Which seeds are for what, so that no episode serves twice.
+
+Demonstrations use small seeds. Episodes that CHOOSE something (a checkpoint, a setting) and episodes that are
+REPORTED come from ranges that cannot meet: a score is biased upward on the seeds that chose it.
+"""
+
+from __future__ import annotations
+
+from trunkzoo.errors import UsageError
+
+SPACE = 1_000_000
+SELECTION_SEEDS = range(1 * SPACE, 2 * SPACE)
+REPORT_SEEDS = range(2 * SPACE, 3 * SPACE)
+
+
+def parse_seeds(text: str) -> range:
+    """``A:B`` as the seeds A, A+1, … B−1.
+
+    Raises:
+        UsageError: not two integers with 0 ≤ A < B.
+    """
+    first, _, last = text.partition(":")
+    if not (first.isdigit() and last.isdigit() and int(first) < int(last)):
+        raise UsageError(f"--seeds {text!r}: write A:B with 0 ≤ A < B, for example 0:20 for the seeds 0 to 19")
+    return range(int(first), int(last))

@@ -1,0 +1,143 @@
+"""The worker process: one environment, one policy, one thread, episodes one after another.
+
+This module imports nothing heavy: the thread limits must be set before numpy and torch are loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trunkzoo.errors import ZooError
+from trunkzoo.evaluation.job import Episode, Item, Job
+
+if TYPE_CHECKING:
+    from trunkzoo.evaluation.policies import Policy
+    from trunkzoo.spec import Task
+
+ALIVE_EVERY = 2.0  # seconds
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Done:
+    """An episode ended."""
+
+    episode: Episode
+    latencies: tuple[float, ...]
+    """Milliseconds per chunk."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An episode failed; ``final`` if it would fail again in any worker, as a wrong request does."""
+
+    message: str
+    final: bool
+
+
+@dataclass(frozen=True)
+class Alive:
+    """The episode goes on."""
+
+
+def main(connection: Connection, log: Path) -> None:
+    """Run the items that arrive until None does; what the simulator prints goes to ``log``."""
+    for name in THREADS:
+        os.environ[name] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what a Ctrl-C means
+    _redirect_output(log)
+    stage = Stage()
+    try:
+        while (item := connection.recv()) is not None:
+            connection.send(_attempt(stage, item, connection))
+    except (EOFError, BrokenPipeError):
+        pass  # the parent is gone, and nobody waits for this episode
+    finally:
+        stage.close()
+
+
+def _redirect_output(log: Path) -> None:
+    """Send file descriptors 1 and 2 to a file: C libraries print too, and stdout may be somebody's JSON."""
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    os.close(target)
+
+
+def _attempt(stage: Stage, item: Item, connection: Connection) -> Done | Failed:
+    """Play one item. Anything but a ZooError ends the process: its traceback is the log's last line."""
+    try:
+        return stage.play(item, Pulse(connection))
+    except ZooError as error:
+        return Failed(str(error), final=True)
+
+
+class Pulse:
+    """Tells the parent that the episode is not hung, at most every two seconds."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._last = connection, time.monotonic()
+
+    def __call__(self) -> None:
+        if time.monotonic() - self._last > ALIVE_EVERY:
+            self._connection.send(Alive())
+            self._last = time.monotonic()
+
+
+class Stage:
+    """The environment and the policy of the last item, kept while the next item needs the same."""
+
+    def __init__(self) -> None:
+        self._catalogue: Any = None
+        self._job: Job | None = None
+        self._task: Task | None = None
+        self._policy: Policy | None = None
+
+    def play(self, item: Item, alive: Pulse) -> Done:
+        """Run one episode."""
+        from trunkzoo.evaluation.episode import run_episode
+
+        task, policy = self._prepare(item.job)
+        if item.video is None:
+            episode = run_episode(task, policy, item.seed, item.job.max_steps, alive)
+        else:
+            from trunkzoo.evaluation.video import film
+
+            fps = self._catalogue.task(item.job.task.name).spec.fps
+            episode = film(task, policy, item, fps, alive)
+        return Done(episode, tuple(policy.latencies))
+
+    def _prepare(self, job: Job) -> tuple[Task, Policy]:
+        if self._catalogue is None:
+            from trunkzoo.catalogue import load_catalogue
+
+            self._catalogue = load_catalogue()
+        if self._task is None or self._job is None or self._job.task != job.task:
+            self.close()
+            self._task = _build_task(job, self._catalogue)
+        if self._policy is None or self._job != job:
+            from trunkzoo.evaluation.policies import make_policy
+
+            self._policy = make_policy(job, self._catalogue)
+        self._job = job
+        return self._task, self._policy
+
+    def close(self) -> None:
+        """Close the environment, if there is one."""
+        if self._task is not None:
+            self._task.close()
+            self._task = None
+
+
+def _build_task(job: Job, catalogue: Any) -> Task:
+    from trunkzoo.recipe import part_config
+    from trunkzoo.tasks import make_task
+
+    spec = catalogue.task(job.task.name).spec
+    return make_task(spec, part_config(job.task, spec.config, spec.defaults, "task"))

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from trunkzoo.assemble import assemble
+from trunkzoo.assembly import assemble
 from trunkzoo.checkpoint import load_agent, read_header, save_checkpoint, save_model
 from trunkzoo.checkpoint.header import read_safetensors_header
 from trunkzoo.checkpoint.load import CheckpointWarning

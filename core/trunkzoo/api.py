@@ -25,7 +25,7 @@ def create_trunk(name: str, **config: Any) -> VisionTrunk:
 
     >>> trunk = create_trunk("resnet-18", norm="group")  # a torch.nn.Module
     """
-    from trunkzoo.assemble import build_trunk
+    from trunkzoo.assembly import build_trunk
 
     return build_trunk(Part(name=name, config=config), load_catalogue())
 
@@ -37,6 +37,6 @@ def load_recipe(name: str, overrides: Mapping[str, Any] | None = None, trunk: st
 
 def assemble(recipe: Recipe | str, seed: int = 0) -> Agent:
     """Build the agent of a recipe or of a recipe's name; the same seed gives the same weights."""
-    from trunkzoo.assemble import assemble as build
+    from trunkzoo.assembly import assemble as build
 
     return build(load_recipe(recipe) if isinstance(recipe, str) else recipe, load_catalogue(), seed)

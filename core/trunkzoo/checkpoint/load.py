@@ -38,7 +38,7 @@ def load_agent(path: str | Path, catalogue: Catalogue | None = None, expect: Rec
             plugin that is not installed.
         ContractError: the checkpoint's contract is not the expected one.
     """
-    from trunkzoo.assemble import assemble
+    from trunkzoo.assembly import assemble
     from trunkzoo.catalogue import load_catalogue
 
     file = model_file(Path(path))

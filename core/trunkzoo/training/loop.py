@@ -11,7 +11,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 
-from trunkzoo.assemble import assemble
+from trunkzoo.assembly import assemble
 from trunkzoo.catalogue import load_catalogue
 from trunkzoo.checkpoint.load import load_agent
 from trunkzoo.errors import UsageError

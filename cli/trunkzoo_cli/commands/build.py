@@ -1,0 +1,88 @@
+"""``zoo build``: assemble an agent, show what it is made of, save it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trunkzoo_cli.options import JsonOption, SetOption, TrunkOption, recipe_of
+from trunkzoo_cli.output import emit_json, emit_table, note
+
+if TYPE_CHECKING:
+    from trunkzoo.agent import Agent
+
+
+def build(
+    recipe: Annotated[str, typer.Argument(help="A recipe of registry.toml; see `zoo list --kind recipe`.")],
+    trunk: TrunkOption = None,
+    set_: SetOption = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="DIR", help="Save the untrained agent as a checkpoint here.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the initial weights.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Assemble the agent of a recipe and show its parameters, feature map and condition vector.
+
+    Example: zoo build imf-resnet18 --trunk attnres-conv-deep --set trunk.output_stride=32 -o runs/untrained
+    """
+    from trunkzoo.errors import UsageError
+
+    if out is not None and out.exists():
+        raise UsageError(f"{out} exists; give -o a new directory, or remove that one")
+    from trunkzoo.assembly import assemble
+    from trunkzoo.catalogue import load_catalogue
+    from trunkzoo.checkpoint import save_checkpoint
+    from trunkzoo.recipe import check_task
+
+    catalogue = load_catalogue()
+    chosen = recipe_of(recipe, trunk, set_, catalogue)
+    check_task(chosen, catalogue)
+    agent = assemble(chosen, catalogue, seed)
+    facts = describe(agent)
+    if out is not None:
+        save_checkpoint(out, agent, catalogue=catalogue)
+    if json:
+        emit_json(facts | {"checkpoint": str(out) if out else None})
+        return
+    emit_table(("part", "what", "parameters", "shape"), _rows(facts), title=f"{chosen.name}: {chosen.summary}")
+    print(facts["sum"])
+    if out is not None:
+        note(f"saved to {out}; it has seen no data yet: `zoo train {recipe} --data DIR -o RUN` trains one")
+
+
+def describe(agent: Agent) -> dict[str, Any]:
+    """The facts of an agent, JSON-able."""
+    from trunkzoo.assembly import count_parameters, probe
+
+    found, recipe = probe(agent), agent.recipe
+    return {
+        "recipe": recipe.name,
+        "trunk": recipe.trunk.name,
+        "trunk_parameters": count_parameters(agent.encoder.trunks[0]),
+        "trunks": len(agent.encoder.trunks),
+        "camera_encoder_parameters": count_parameters(agent.encoder.cameras),
+        "head": recipe.head.name,
+        "head_parameters": count_parameters(agent.head),
+        "parameters": count_parameters(agent),
+        "feature_map": found.feature_map,
+        "cond_dim": found.cond_dim,
+        "sum": recipe.contract.sum_line(),
+        "chunk": found.chunk,
+        "num_action_steps": recipe.contract.num_action_steps,
+    }
+
+
+def _rows(facts: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    n, each = facts["trunks"], facts["trunk_parameters"]
+    channels, height, width = facts["feature_map"]
+    steps, actions = facts["chunk"]
+    total = f"{n} × {each:,} = {n * each:,}" if n > 1 else f"{each:,}"
+    return [
+        ("trunk", facts["trunk"], total, f"{channels} × {height} × {width} feature map"),
+        ("cameras", "SpatialSoftmax + Linear", f"{facts['camera_encoder_parameters']:,}", f"cond {facts['cond_dim']}"),
+        ("head", facts["head"], f"{facts['head_parameters']:,}", f"{steps} × {actions} chunk"),
+        ("agent", "", f"{facts['parameters']:,}", f"{facts['num_action_steps']} actions executed"),
+    ]

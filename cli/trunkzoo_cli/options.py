@@ -1,0 +1,27 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from trunkzoo.catalogue import Catalogue
+    from trunkzoo.recipe import Recipe
+
+TrunkOption = Annotated[
+    str | None, typer.Option("--trunk", metavar="TRUNK", help="Use this trunk, with its plugin's defaults.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one setting, e.g. train.steps=100; may be repeated."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def recipe_of(name: str, trunk: str | None, assignments: list[str] | None, catalogue: Catalogue) -> Recipe:
+    """The recipe ``name`` of registry.toml with ``--trunk`` and ``--set`` applied."""
+    from trunkzoo.registry import load_registry, parse_assignments
+
+    return load_registry().recipe(name, parse_assignments(assignments or []), trunk, catalogue)

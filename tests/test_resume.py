@@ -31,7 +31,7 @@ def run(tiny_recipe, tiny_windows, tiny_catalogue, tmp_path):
             device="cpu",
             stop_at=stop_at,
         )
-        return fit(config, tiny_windows, tiny_catalogue)
+        return fit(config, lambda: tiny_windows, tiny_catalogue)
 
     return train
 

@@ -25,15 +25,15 @@ def write_manifest(directory: Path, step: int, files: dict[str, Fingerprint]) ->
         json.dump({"format": 1, "step": step, "files": entries}, stream, indent=2)
 
 
-def verify(file: Path) -> None:
-    """Hold a file against the manifest beside it, if there is one.
+def verify(file: Path) -> bool:
+    """Hold a file against the manifest beside it; False if there is none.
 
     Raises:
         CheckpointError: the manifest is unreadable, or the size or hash of the file is another.
     """
     manifest = file.parent / MANIFEST
     if not manifest.is_file():
-        return
+        return False
     try:
         expected = Fingerprint(**json.loads(manifest.read_text(encoding="utf-8"))["files"][file.name])
     except (ValueError, KeyError, TypeError):
@@ -49,3 +49,4 @@ def verify(file: Path) -> None:
         raise CheckpointError(
             f"{file} is damaged: sha256 {found[:12]}…, its manifest says {expected.sha256[:12]}…; use another checkpoint"
         )
+    return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -47,16 +47,18 @@ def train(run: RunConfig, catalogue: Catalogue | None = None) -> TrainResult:
     """
     from trunkzoo.data import open_dataset
 
-    check_output(run.output, run.resume)
-    windows = open_dataset(run.data, run.recipe.contract, run.cameras)
-    return fit(run, windows, catalogue or load_catalogue())
+    contract, cameras = run.recipe.contract, run.cameras
+    return fit(run, lambda: open_dataset(run.data, contract, cameras), catalogue or load_catalogue())
 
 
-def fit(run: RunConfig, windows: Windows, catalogue: Catalogue) -> TrainResult:
-    """Train on ``windows`` in place of the dataset that ``run.data`` names; otherwise as :func:`train`."""
+def fit(run: RunConfig, open_windows: Callable[[], Windows], catalogue: Catalogue) -> TrainResult:
+    """Train on the windows that a function opens, in place of the dataset at ``run.data``; otherwise :func:`train`."""
     recipe = resolve(run.recipe, catalogue)
     _warn_of_small_crop(recipe)
     with stop_requests() as request, _accelerator(run, recipe.train) as accelerator, _torch_state(run.threads):
+        if accelerator.is_main_process:  # before the data, whose first use may take minutes
+            check_output(run.output, run.resume)
+        windows = open_windows()
         share = _share(recipe.train, accelerator)
         facts = facts_of(run, recipe, windows)
         with _directory(run, facts, accelerator) as directory:

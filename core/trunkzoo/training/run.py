@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, PositiveInt
 
@@ -20,9 +20,11 @@ class RunConfig(Config):
     output: Path = Field(description="run directory; must not exist yet unless resume")
     seed: int = Field(default=0, description="decides the initial weights, the batches and every sample's noise")
     resume: bool = Field(default=False, description="continue from the newest checkpoint in output")
-    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, …")
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto takes a GPU where there is one")
     threads: PositiveInt | None = Field(default=None, description="CPU threads of torch; None leaves its choice")
-    cameras: dict[str, str] = Field(default={}, description="dataset camera → camera of the contract")
+    cameras: dict[str, str] = Field(
+        default={}, description="camera of the contract → camera of the data, where they differ"
+    )
     stop_at: PositiveInt | None = Field(default=None, description="save and leave after this step, as on SIGTERM")
     progress: bool = Field(default=True, description="report progress on stderr")
 

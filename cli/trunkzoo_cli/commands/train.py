@@ -1,0 +1,98 @@
+"""``zoo train``: a thin shell over ``trunkzoo.training.train``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trunkzoo_cli.options import JsonOption, SetOption, TrunkOption, recipe_of
+from trunkzoo_cli.output import emit_json
+
+if TYPE_CHECKING:
+    from trunkzoo.training import TrainResult
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe of registry.toml; see `zoo list --kind recipe`.")],
+    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="LeRobot v3 dataset, e.g. from `zoo collect`.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="RUN", help="Run directory; new unless --resume.")],
+    trunk: TrunkOption = None,
+    set_: SetOption = None,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps, in place of the recipe's.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides initial weights, batches and every sample's noise.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue RUN from its newest checkpoint.")] = False,
+    camera: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OURS=THEIRS", help="Which camera of the data is camera OURS of the contract."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of torch.  [default: torch's choice]")] = None,
+    workers: Annotated[
+        int | None, typer.Option("--num-workers", min=0, help="Threads that gather batches; no result depends on it.")
+    ] = None,
+    compile_: Annotated[bool, typer.Option("--compile", help="Run the agent through torch.compile.")] = False,
+    skip_nonfinite: Annotated[
+        int | None, typer.Option(metavar="N", help="Tolerate N steps whose loss is not finite.")
+    ] = None,
+    stop_at: Annotated[
+        int | None, typer.Option(min=1, help="Save and leave after this step; --resume continues.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Train an agent on demonstrations, with checkpoints and metrics.jsonl in the run directory.
+
+    Ctrl-C (or SIGTERM) finishes the step, saves and leaves with 130 (143); the same command with --resume continues
+    exactly where it stopped, also after a kill -9. More --steps on resume follow the cosine of the new length.
+
+    Examples: zoo train imf-attnres --data data/lift -o runs/attnres
+              torchrun --nproc-per-node 2 -m trunkzoo_cli train imf-resnet18 --data data/lift -o runs/two
+    """
+    from trunkzoo.catalogue import load_catalogue
+
+    settings = {"steps": steps, "workers": workers, "compile": compile_ or None, "skip_nonfinite": skip_nonfinite}
+    given = [f"train.{key}={str(value).lower()}" for key, value in settings.items() if value is not None]
+    catalogue = load_catalogue()
+    chosen = recipe_of(recipe, trunk, [*(set_ or []), *given], catalogue)
+    from trunkzoo.config import parse
+    from trunkzoo.training import RunConfig, train
+
+    values = {
+        "recipe": chosen,
+        "data": data,
+        "output": out,
+        "seed": seed,
+        "resume": resume,
+        "device": device,
+        "threads": threads,
+        "cameras": _cameras(camera or []),
+        "stop_at": stop_at,
+    }
+    result = train(parse(RunConfig, values, "zoo train"), catalogue)
+    if os.environ.get("RANK", "0") == "0":  # torchrun starts one process per rank; one of them speaks
+        _report(result, json)
+    if result.signal is not None:
+        raise typer.Exit(128 + result.signal)
+
+
+def _cameras(pairs: list[str]) -> dict[str, str]:
+    from trunkzoo.errors import UsageError
+
+    for pair in pairs:
+        if pair.count("=") != 1:
+            raise UsageError(
+                f"--camera {pair}: write --camera OURS=THEIRS, one camera of the contract = one of the data"
+            )
+    return {ours: theirs for ours, _, theirs in (pair.partition("=") for pair in pairs)}
+
+
+def _report(result: TrainResult, json: bool) -> None:
+    if json:
+        emit_json(result.to_dict())
+        return
+    loss = result.metrics.get("loss")
+    print(f"step {result.step}" + (f", loss {loss:.4g}" if loss is not None else "") + f", {result.seconds:.0f} s")
+    print(f"checkpoint {result.checkpoint}")
+    print(f"next: zoo eval {result.output}" if result.signal is None else "next: the same command with --resume")

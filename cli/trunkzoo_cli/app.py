@@ -21,8 +21,14 @@ from trunkzoo_cli.output import fail, note
 COMMANDS = {
     "list": "list_records:list_records",
     "plugins": "plugins:plugins",
+    "check": "check:check",
     "build": "build:build",
     "smoke": "smoke:smoke",
+    "bench": "bench:bench",
+    "data": "data:data",
+    "train": "train:train",
+    "inspect": "inspect:inspect",
+    "eval": "eval:evaluate",
 }
 
 

@@ -19,7 +19,8 @@ def open_dataset(
     ``camera_map`` names the dataset's camera for a camera of the contract, where the names differ.
 
     Raises:
-        DataError: the dataset is missing, damaged or holds a value that is not finite.
+        UsageError: there is no dataset, or ``camera_map`` names a camera that one side does not have.
+        DataError: the dataset is damaged, of another version of the format, or holds a value that is not finite.
         ContractError: its cameras or dimensions do not fit; the message shows both sides.
     """
     from trunkzoo.data.windows import WindowDataset

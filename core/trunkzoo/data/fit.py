@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 
 from trunkzoo.contract import ACTION_KEY, IMAGE_KEY, STATE_KEY, Contract
 from trunkzoo.data.layout import Info
 from trunkzoo.errors import ContractError, UsageError, did_you_mean
+
+
+def parse_camera_map(assignments: Sequence[str]) -> dict[str, str]:
+    """``{"a": "b"}`` for ``["a=b"]``: camera of the contract → camera of the data, as ``--camera a=b`` says it.
+
+    Raises:
+        UsageError: an entry is not of that form, or names a camera twice.
+    """
+    found: dict[str, str] = {}
+    for assignment in assignments:
+        ours, equals, theirs = assignment.partition("=")
+        if not (ours and equals and theirs):
+            raise UsageError(f"--camera {assignment}: write NAME=DATA, the recipe's camera and the data's")
+        if ours in found:
+            raise UsageError(f"--camera {assignment}: '{ours}' is mapped already, to '{found[ours]}'")
+        found[ours] = theirs
+    return found
 
 
 def match_cameras(info: Info, contract: Contract, camera_map: Mapping[str, str], directory: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trunkzoo.errors import DataError
+from trunkzoo.errors import DataError, UsageError
 
 CODEBASE_VERSION = "v3.0"
 INFO_PATH = "meta/info.json"
@@ -88,11 +88,12 @@ def read_info(directory: Path) -> Info:
     """Read and check ``meta/info.json``.
 
     Raises:
-        DataError: no dataset there, another version of the format, or a damaged file.
+        UsageError: there is no dataset.
+        DataError: it is of another version of the format, or the file is damaged.
     """
     path = directory / INFO_PATH
     if not path.is_file():
-        raise DataError(_absent(directory))
+        raise UsageError(_absent(directory))
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         _check_version(directory, str(raw["codebase_version"]))

@@ -1,0 +1,114 @@
+"""Convert foreign datasets to LeRobot v3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from trunkzoo.contract import ACTION_KEY, STATE_KEY
+from trunkzoo.data.layout import Feature
+from trunkzoo.data.progress import progress
+from trunkzoo.data.sources import Choices, Source, episode_frames
+from trunkzoo.data.staging import refuse_existing
+from trunkzoo.data.writer import Arrays, LeRobotWriter
+from trunkzoo.errors import DataError, UsageError
+
+INSTALL = "Install: pip install 'trunkzoo[convert]'"
+
+
+def convert_dataset(source: Path, out: Path, choices: Choices, *, video: bool = False) -> dict[str, Any]:
+    """Write ``source`` (robomimic HDF5, diffusion_policy zarr) as the LeRobot v3 dataset ``out``.
+
+    Returns the number of episodes and frames, and which arrays became what.
+
+    Raises:
+        UsageError: ``out`` exists, or a choice is missing or names nothing in the source.
+        DataError: the source is damaged or of another format.
+    """
+    refuse_existing(out)
+    with _open(source) as data:
+        state, cameras = choices.state or data.state, dict(choices.cameras or data.cameras)
+        fps = choices.fps or data.fps
+        _check_choices(source, state, cameras, fps)
+        origin = {"converted_from": source.name, "state": list(state), "cameras": cameras}
+        episodes = (episode_frames(arrays, state, cameras) for arrays in data.episodes())
+        first = next(episodes)
+        writer = LeRobotWriter(out, _features(first, video), float(fps or 0), origin=origin)
+        with writer, progress(f"converting {source.name}", len(data)) as advance:
+            for frames in _chain(first, episodes):
+                writer.add_episode(frames, choices.task or data.task)
+                advance(1)
+        return {"directory": str(out), "episodes": len(data), "frames": writer.frames, **origin}
+
+
+def _chain(first: Arrays, rest: Iterator[Arrays]) -> Iterator[Arrays]:
+    yield first
+    yield from rest
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Source]:
+    """The source at ``path``, by its kind."""
+    if not path.exists():
+        raise UsageError(f"{path} does not exist")
+    if path.is_file() and path.suffix in (".hdf5", ".h5"):
+        with _robomimic(path) as source:
+            yield source
+    elif (path / ".zgroup").exists() or path.name.endswith(".zarr.zip"):
+        with _replay_zarr(path) as source:
+            yield source
+    else:
+        raise UsageError(f"{path} is neither robomimic HDF5 (.hdf5) nor a diffusion_policy zarr (.zarr, .zarr.zip)")
+
+
+@contextmanager
+def _robomimic(path: Path) -> Iterator[Source]:
+    try:
+        import h5py
+    except ImportError:
+        raise DataError(f"reading {path.name} needs h5py, not installed here.\n{INSTALL}") from None
+    from trunkzoo.data.robomimic import Robomimic
+
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise DataError(f"{path} is cut off or no HDF5 file ({error}); copy it again") from None
+    with file:
+        yield Robomimic(file, path)
+
+
+@contextmanager
+def _replay_zarr(path: Path) -> Iterator[Source]:
+    try:
+        import zarr
+    except ImportError:
+        raise DataError(f"reading {path.name} needs zarr, not installed here.\n{INSTALL}") from None
+    from trunkzoo.data.replay_zarr import ReplayZarr
+
+    store = zarr.ZipStore(str(path), mode="r") if path.is_file() else zarr.DirectoryStore(str(path))
+    try:
+        yield ReplayZarr(zarr.open_group(store, mode="r"), path)
+    finally:
+        store.close()
+
+
+def _check_choices(source: Path, state: tuple[str, ...], cameras: dict[str, str], fps: float | None) -> None:
+    if not fps:
+        raise UsageError(f"{source} does not state its frame rate; give --fps")
+    if not state:
+        raise UsageError(f"{source} has no obvious robot state; name its parts with --state KEY")
+    if not cameras:
+        raise UsageError(f"{source} has no images; render them first, or name image arrays with --camera NAME=KEY")
+
+
+def _features(frames: Arrays, video: bool) -> dict[str, Feature]:
+    features = {}
+    for key, values in frames.items():
+        if key in (STATE_KEY, ACTION_KEY):
+            features[key] = Feature("float32", values.shape[1:], None)
+        else:
+            dtype = "video" if video else "image"
+            features[key] = Feature(dtype, values.shape[1:], ["height", "width", "channels"])
+    return features

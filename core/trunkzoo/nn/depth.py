@@ -59,28 +59,34 @@ def depth_weights(
 
 def attention(query: Tensor, values: Sequence[Tensor], mask: Tensor | None, eps: float) -> Tensor:
     """softmax_i(w · RMSNorm(v_i)) for values (…, C): (L, …)."""
-    scores = torch.stack([score(query, v, rstd(v, eps)) for v in values])
+    return softmax_over(scores_of(query, values, inverse_rms(values, eps)), mask)
+
+
+def inverse_rms(values: Sequence[Tensor], eps: float) -> Tensor:
+    """1 / √(mean square + eps) of values (…, C): (L, …)."""
+    dtype = wide_dtype(values[0])  # the norm squares nothing in memory, and its gradient at 0 is 0
+    norms = torch.stack([torch.linalg.vector_norm(v, dim=-1, dtype=dtype) for v in values])
+    return torch.rsqrt(norms.square() / values[0].shape[-1] + eps)
+
+
+def scores_of(query: Tensor, values: Sequence[Tensor], r: Tensor) -> Tensor:
+    """w · RMSNorm(v_i), with the factors ``r`` of the norm given: (L, …)."""
+    w = query.to(r.dtype)
+    wide = [v.to(r.dtype) for v in values]
+    return torch.stack([v @ w if w.dim() == 1 else (v * w).sum(-1) for v in wide]) * r
+
+
+def softmax_over(scores: Tensor, mask: Tensor | None) -> Tensor:
+    """Softmax over the sources, without those that ``mask`` takes out."""
     return (scores if mask is None else scores.masked_fill(~mask, -torch.inf)).softmax(0)
 
 
-def rstd(v: Tensor, eps: float) -> Tensor:
-    """1 / √(mean square + eps) over the channels of v (…, C): (…)."""
-    norm = torch.linalg.vector_norm(v, dim=-1, dtype=wide_dtype(v))  # no v² in memory; its gradient at 0 is 0
-    return torch.rsqrt(norm.square() / v.shape[-1] + eps)
-
-
-def score(query: Tensor, v: Tensor, r: Tensor) -> Tensor:
-    """w · RMSNorm(v), with the norm's factor ``r`` given: (…)."""
-    v, query = v.to(r.dtype), query.to(r.dtype)
-    dot = v @ query if query.dim() == 1 else (v * query).sum(-1)
-    return dot * r
-
-
-def weighted_sum(weights: Sequence[Tensor] | Tensor, values: Sequence[Tensor]) -> Tensor:
-    """Σ_i α_i v_i with weights (L, …) and values (…, C), in the dtype of the weights, cast once to that of v_0."""
-    total = weights[0].unsqueeze(-1) * values[0]
-    for a, v in zip(weights[1:], values[1:], strict=True):
-        total = torch.addcmul(total, a.unsqueeze(-1), v.to(total.dtype))
+def weighted_sum(weights: Tensor, values: Sequence[Tensor]) -> Tensor:
+    """Σ_i α_i v_i with weights (L,) or (L, …) and values (…, C), in their dtype, cast once to that of v_0."""
+    a = weights.unsqueeze(-1)
+    total = a[0] * values[0]
+    for i in range(1, len(values)):
+        total = torch.addcmul(total, a[i], values[i].to(total.dtype))
     return total.to(values[0].dtype)
 
 

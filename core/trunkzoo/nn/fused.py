@@ -6,7 +6,8 @@ With g = ∂L/∂h, s_i = g · v_i, r_i = 1/rms(v_i) and score l_i = r_i w · v_
     ∂L/∂v_i = α_i g + ∂L/∂l_i (r_i w − l_i r_i² v_i / C)
     ∂L/∂w   = Σ_i ∂L/∂l_i r_i v_i   (summed over positions)
 
-Reverse mode only: forward-mode AD needs the plain path.
+Reverse mode only: forward-mode AD needs the plain path. Sums run in place, because a fresh map per term costs more
+than its arithmetic.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trunkzoo.nn.depth import rstd, score, weighted_sum
+from trunkzoo.nn.depth import inverse_rms, scores_of, softmax_over
 
 
 def fused_depth_mix(query: Tensor, values: Sequence[Tensor], mask: Tensor | None, eps: float) -> Tensor:
@@ -29,32 +30,35 @@ def fused_depth_mix(query: Tensor, values: Sequence[Tensor], mask: Tensor | None
 class _FusedDepthMix(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, mask: Tensor | None, eps: float, *values: Tensor) -> Tensor:
-        r = [rstd(v, eps) for v in values]
-        scores = torch.stack([score(query, v, r_i) for v, r_i in zip(values, r, strict=True)])
-        weights = (scores if mask is None else scores.masked_fill(~mask, -torch.inf)).softmax(0)
-        ctx.save_for_backward(query, weights, scores, *r, *values)
-        return weighted_sum(weights, values)
+        r = inverse_rms(values, eps)
+        scores = scores_of(query, values, r)
+        weights = softmax_over(scores, mask)
+        ctx.save_for_backward(query, weights, scores, r, *values)
+        a = weights.unsqueeze(-1)
+        total = a[0] * values[0]
+        for i in range(1, len(values)):
+            total.addcmul_(a[i], values[i])
+        return total.to(values[0].dtype)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        query, weights, scores, *rest = ctx.saved_tensors
-        r, values = rest[: len(weights)], rest[len(weights) :]
-        wide = weights.dtype
-        w, g = query.to(wide), g.to(wide)
-        s = torch.stack([(g * v).sum(-1) for v in values])
+        query, weights, scores, r, *values = ctx.saved_tensors
+        w, g = query.to(r.dtype), g.to(r.dtype)
+        product = torch.empty_like(g)
+        s = torch.stack([torch.mul(g, v, out=product).sum(-1) for v in values])
         d_scores = weights * (s - (weights * s).sum(0))  # (L, …)
-        d_query = torch.zeros_like(w)
-        d_values = []
-        for a, d, score_i, r_i, v in zip(weights, d_scores, scores, r, values, strict=True):
-            dr, vw = d * r_i, v.to(wide)
-            d_v = torch.addcmul(a.unsqueeze(-1) * g, dr.unsqueeze(-1), w)
-            d_v = torch.addcmul(d_v, (dr * score_i * r_i).unsqueeze(-1), vw, value=-1 / v.shape[-1])
-            d_values.append(d_v.to(v.dtype))
-            d_query = d_query + _query_gradient(dr, vw, w)
-        return d_query.to(query.dtype), None, None, *d_values
+        dr = (d_scores * r).unsqueeze(-1)
+        shrink = (dr * (scores * r).unsqueeze(-1)).mul_(-1 / g.shape[-1])
+        a = weights.unsqueeze(-1)
+        d_values = [(a[i] * g).addcmul_(dr[i], w).addcmul_(shrink[i], v).to(v.dtype) for i, v in enumerate(values)]
+        return _query_gradient(dr, values, w).to(query.dtype), None, None, *d_values
 
 
-def _query_gradient(dr: Tensor, v: Tensor, w: Tensor) -> Tensor:
-    if w.dim() > 1:
-        return dr.unsqueeze(-1) * v
-    return dr.reshape(-1) @ v.reshape(-1, v.shape[-1])
+def _query_gradient(dr: Tensor, values: Sequence[Tensor], w: Tensor) -> Tensor:
+    total = torch.zeros_like(w)
+    for i, v in enumerate(values):
+        if w.dim() == 1:
+            total.addmv_(v.to(w.dtype).reshape(-1, w.shape[0]).t(), dr[i].reshape(-1))
+        else:
+            total.addcmul_(dr[i], v)
+    return total

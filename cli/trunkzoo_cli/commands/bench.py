@@ -1,0 +1,61 @@
+"""``zoo bench``: what things cost on this machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from trunkzoo_cli.options import JsonOption
+from trunkzoo_cli.output import emit_json, emit_table
+
+bench = typer.Typer(no_args_is_help=True, help="Measure what trunks cost on this machine.")
+
+
+@bench.callback()
+def _group() -> None:
+    """Measure what trunks cost on this machine."""
+
+
+@bench.command("trunks")
+def trunks(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TRUNK[,KEY=VALUE]...]...", help="Trunks with settings; the first is the reference."),
+    ] = None,
+    size: Annotated[int, typer.Option(min=32, help="Side of the square images, pixels.")] = 96,
+    batch: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 32,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
+    rounds: Annotated[int, typer.Option(min=1, help="Timings per figure; the median counts.")] = 5,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    compile_: Annotated[bool, typer.Option("--compile", help="Measure under torch.compile.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Measure trunks side by side: each figure, and in brackets its ratio to the first trunk. No names: all installed.
+
+    Example: zoo bench trunks resnet-18,norm=group attnres-conv-18 --size 96 --batch 32
+    """
+    from dataclasses import asdict
+
+    from trunkzoo.bench.trunks import as_table, bench_trunks
+    from trunkzoo.catalogue import load_catalogue
+
+    catalogue = load_catalogue()
+    rows = bench_trunks(
+        names or list(catalogue.trunks),
+        size,
+        batch,
+        device,
+        rounds=rounds,
+        threads=threads,
+        compile=compile_,
+        catalogue=catalogue,
+    )
+    if json:
+        emit_json([asdict(row) | {"ratios": row.ratios(rows[0])} for row in rows])
+        return
+    columns, cells = as_table(rows)
+    clock = "CPU time of the process" if device == "cpu" else "wall time"
+    emit_table(
+        columns, cells, title=f"{batch} images of {size} × {size} on {device}, {clock}, median of {rounds} rounds"
+    )

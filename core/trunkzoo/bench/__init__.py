@@ -1,0 +1,1 @@
+"""Measurements: what trunks and agents cost. Imports torch only inside its modules."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+ItemT = TypeVar("ItemT")
 
 
 def emit_json(data: Any) -> None:
@@ -20,6 +22,19 @@ def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: 
         _rich_table(columns, cells, title)
     else:
         _plain_table(columns, cells, title)
+
+
+def progress(items: Iterable[ItemT], what: str) -> Iterator[ItemT]:
+    """Pass ``items`` on, counting them on stderr while that is a terminal."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what) as status:
+        for count, item in enumerate(items, 1):
+            status.update(f"{what}: {count} done")
+            yield item
 
 
 def note(text: str) -> None:

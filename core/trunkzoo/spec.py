@@ -176,6 +176,7 @@ class TaskSpec(Generic[ConfigT]):
     defaults: Mapping[str, Any] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
     """Import names of the simulator's packages; absent ones make ``build`` fail with the line that installs them."""
+    known_gaps: Mapping[str, str] = field(default_factory=dict)
     extra: str = ""
     """Name of the extra that installs them: ``pip install 'trunkzoo[extra]'``."""
 

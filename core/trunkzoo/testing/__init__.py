@@ -1,0 +1,31 @@
+"""The conformance kit: the rules that every trunk, head and task keeps, ours and yours.
+
+In your package's tests::
+
+    from trunkzoo.testing import parametrize_plugin
+
+    @parametrize_plugin("mine")
+    def test_conformance(check):
+        check()
+
+On the command line: ``zoo check mine``. Importing this module imports no torch.
+"""
+
+from trunkzoo.testing.check import Check, CheckFailed, CheckSkipped, Outcome, Result, Subject, subject_of
+from trunkzoo.testing.parametrize import parametrize_plugin
+from trunkzoo.testing.report import FLOORS, Report, check_records, checks_for
+
+__all__ = [
+    "FLOORS",
+    "Check",
+    "CheckFailed",
+    "CheckSkipped",
+    "Outcome",
+    "Report",
+    "Result",
+    "Subject",
+    "check_records",
+    "checks_for",
+    "parametrize_plugin",
+    "subject_of",
+]

@@ -1,0 +1,116 @@
+"""Run the conformance kit over records, and count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trunkzoo.catalogue import Catalogue, Kind
+from trunkzoo.errors import UsageError
+from trunkzoo.spec import AnySpec
+from trunkzoo.testing.check import Check, Result, run_check, subject_of, unknown_gaps
+
+FLOORS: Mapping[Kind, int] = {"trunk": 16, "head": 13, "task": 9}
+"""How many checks must have run, per record, for a result to count: an empty run is not green."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All results of some records, which must have run ``floor`` checks at least."""
+
+    results: tuple[Result, ...]
+    floor: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many checks passed, failed, are declared gaps, or were skipped."""
+        counter = Counter(result.outcome for result in self.results)
+        return {outcome: counter[outcome] for outcome in ("passed", "failed", "gap", "skipped")}
+
+    @property
+    def ran(self) -> int:
+        """How many checks were tried."""
+        return len(self.results) - self.counts["skipped"]
+
+    @property
+    def ok(self) -> bool:
+        """No check failed, and enough were tried."""
+        return self.counts["failed"] == 0 and self.ran >= self.floor
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able copy with counts."""
+        results = [result.to_dict() for result in self.results]
+        return {"ok": self.ok, "counts": self.counts, "ran": self.ran, "floor": self.floor, "results": results}
+
+
+def checks_for(kind: Kind) -> tuple[Check[Any], ...]:
+    """The checks that every record of ``kind`` must pass."""
+    if kind == "task":
+        from trunkzoo.testing.task_checks import TASK_CHECKS
+
+        return TASK_CHECKS
+    if kind == "head":
+        from trunkzoo.testing.head_checks import HEAD_CHECKS
+
+        return HEAD_CHECKS
+    from trunkzoo.testing.trunk_checks import TRUNK_CHECKS
+
+    return TRUNK_CHECKS
+
+
+def chosen_records(catalogue: Catalogue, name: str) -> list[tuple[Kind, str, AnySpec]]:
+    """All records of plugin ``name``, or the one record with that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    mine = [(kind, id, spec) for kind, id, spec in catalogue.everything() if id.partition("/")[0] == name]
+    if mine:
+        return mine
+    exact = [(k, id, spec) for k, id, spec in catalogue.everything() if name in (id, id.partition("/")[2])]
+    if len(exact) == 1:
+        return exact
+    found = catalogue.trunk(name)  # an alias, or the error that names the nearest
+    return [("trunk", found.id, found.spec)]
+
+
+def run_records(
+    records: Iterable[tuple[Kind, str, AnySpec]], settings: Mapping[str, Any] | None = None, *, slow: bool = True
+) -> Iterator[Result]:
+    """Yield the result of every check of every record, as they finish."""
+    for kind, id, spec in records:
+        checks = [check for check in checks_for(kind) if slow or not check.slow]
+        subject = subject_of(id, spec, settings)
+        yield from unknown_gaps(subject, checks_for(kind))
+        for check in checks:
+            yield run_check(check, subject)
+
+
+def floor_of(records: Sequence[tuple[Kind, str, AnySpec]], *, slow: bool = True) -> int:
+    """The least number of checks that ``records`` must have run; at least one, so that nothing is not enough."""
+    left_out = 0 if slow else sum(check.slow for kind, _, _ in records for check in checks_for(kind))
+    return max(1, sum(FLOORS[kind] for kind, _, _ in records) - left_out)
+
+
+def require_one(records: Sequence[tuple[Kind, str, AnySpec]], settings: Mapping[str, Any], name: str) -> None:
+    """Settings fit one record.
+
+    Raises:
+        UsageError: there are settings and several records.
+    """
+    if settings and len(records) > 1:
+        raise UsageError(f"--set fits one record, but '{name}' has {len(records)}: name one of them")
+
+
+def check_records(catalogue: Catalogue, name: str, settings: Mapping[str, Any] | None = None) -> Report:
+    """Run every check of plugin or record ``name``.
+
+    Raises:
+        UsageError: no such plugin or record, or settings for several records.
+        ConfigError: the record's configuration is refused.
+    """
+    records = chosen_records(catalogue, name)
+    require_one(records, settings or {}, name)
+    return Report(tuple(run_records(records, settings)), floor_of(records))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from trunkzoo.contract import Contract
 from trunkzoo.draws import Draws
 from trunkzoo_imf.config import IMFConfig
+from trunkzoo_imf.derivative import total_derivative
 from trunkzoo_imf.flow import VelocityHead
 from trunkzoo_imf.objective import (
     Samples,
@@ -20,7 +20,7 @@ from trunkzoo_imf.objective import (
     prepare,
     squared_error,
 )
-from trunkzoo_imf.sampling import Field, integrate
+from trunkzoo_imf.sampling import integrate
 from trunkzoo_imf.times import draw_interval
 
 
@@ -78,13 +78,6 @@ class IMFHead(VelocityHead):
 
     def sample(self, cond: Tensor, noise: Tensor) -> Tensor:
         return integrate(lambda z, r, t: self.velocities(z, r, t, cond)[0], noise, self.config.sample_steps)
-
-
-def total_derivative(field: Field, z: Tensor, r: Tensor, t: Tensor, tangent: Tensor) -> Tensor:
-    """d/dt u(z_t, r, t) = JVP of u along (dz/dt, 0, 1), by forward-mode AD (MeanFlow, arXiv 2505.13447, eq. 8)."""
-    with sdpa_kernel(SDPBackend.MATH):  # fused attention kernels have no forward-mode derivative
-        du: Tensor = torch.func.jvp(field, (z, r, t), (tangent, torch.zeros_like(r), torch.ones_like(t)))[1]
-    return du
 
 
 def _spikes(ratio: Tensor, bound: float | None) -> dict[str, Tensor]:

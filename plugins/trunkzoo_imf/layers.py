@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trunkzoo.nn.norms import RMSNorm, rms_normalise
+from trunkzoo_imf.derivative import Linear
 
 
 class Attention(nn.Module):
@@ -23,8 +24,8 @@ class Attention(nn.Module):
         super().__init__()
         self.heads = heads
         self.norm = RMSNorm(width)
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.out = nn.Linear(width, width, bias=False)
+        self.qkv = Linear(width, 3 * width, bias=False)
+        self.out = Linear(width, width, bias=False)
         self.q_gain = nn.Parameter(torch.ones(width // heads))  # the only gain: one on k would be redundant
         self.register_buffer("rotations", rotary_table(tokens, width // heads), persistent=False)
 
@@ -43,8 +44,8 @@ class SwiGLU(nn.Module):
         super().__init__()
         hidden = 8 * math.ceil(width * ratio / 8 - 1e-9)
         self.norm = RMSNorm(width)
-        self.up = nn.Linear(width, 2 * hidden, bias=False)
-        self.down = nn.Linear(hidden, width, bias=False)
+        self.up = Linear(width, 2 * hidden, bias=False)
+        self.down = Linear(hidden, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         gate, value = self.up(self.norm(x)).chunk(2, dim=-1)
@@ -66,7 +67,7 @@ class TimeTokens(nn.Module):
 
 
 def _time_mlp(width: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(_SINUSOIDS, width), nn.SiLU(), nn.Linear(width, width))
+    return nn.Sequential(Linear(_SINUSOIDS, width), nn.SiLU(), Linear(width, width))
 
 
 _SINUSOIDS = 256

@@ -10,6 +10,7 @@ from trunkzoo.nn.mixing import parse_mixing
 from trunkzoo.nn.norms import RMSNorm
 from trunkzoo.nn.stack import DepthMix
 from trunkzoo_imf.config import NetworkConfig
+from trunkzoo_imf.derivative import Linear
 from trunkzoo_imf.layers import Attention, SwiGLU, TimeTokens
 
 
@@ -24,8 +25,8 @@ class ChunkTransformer(nn.Module):
         super().__init__()
         width, chunk = config.width, contract.pred_horizon
         self.time = TimeTokens(config.time_tokens, width)
-        self.cond_in = nn.Linear(contract.cond_dim, width)
-        self.action_in = nn.Linear(contract.action_dim, width)
+        self.cond_in = Linear(contract.cond_dim, width)
+        self.action_in = Linear(contract.action_dim, width)
         self.cond_role = nn.Parameter(torch.randn(contract.obs_horizon, width) * width**-0.5)
         self.action_role = nn.Parameter(torch.randn(chunk, width) * width**-0.5)
         tokens = config.time_tokens + contract.obs_horizon + chunk
@@ -34,7 +35,7 @@ class ChunkTransformer(nn.Module):
             self.sublayers += [Attention(width, config.heads, tokens), SwiGLU(width, config.mlp_ratio)]
         self.mix = DepthMix(width, len(self.sublayers), parse_mixing(config.mixing))
         self.norm = RMSNorm(width)
-        self.outputs = nn.ModuleList(_zero(nn.Linear(width, contract.action_dim)) for _ in range(outputs))
+        self.outputs = nn.ModuleList(_zero(Linear(width, contract.action_dim)) for _ in range(outputs))
 
     def forward(self, z: Tensor, r: Tensor, t: Tensor, cond: Tensor) -> tuple[Tensor, ...]:
         actions = self.action_in(z) + self.action_role
@@ -47,7 +48,7 @@ class ChunkTransformer(nn.Module):
         return tuple(output(features) for output in self.outputs)
 
 
-def _zero(linear: nn.Linear) -> nn.Linear:
+def _zero(linear: Linear) -> Linear:
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)
     return linear

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 from torch import Tensor
 
+from trunkzoo_imf.derivative import Field
 from trunkzoo_imf.times import grid
-
-Field = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(z (B, H, A), r (B,), t (B,)) → velocity (B, H, A)."""
 
 
 def integrate(field: Field, noise: Tensor, steps: int) -> Tensor:

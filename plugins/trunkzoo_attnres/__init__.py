@@ -39,7 +39,7 @@ def trunkzoo_trunks() -> Iterable[TrunkSpec[Any]]:
             "attnres-tokens",
             "feature maps as tokens: attention and MLP sublayers, windowed where tokens are many",
             kinds=("tokens",) * 4,
-            depths=(2, 2, 6, 2),
+            depths=(1, 1, 6, 2),
         ),
         _spec(
             "attnres-hybrid",

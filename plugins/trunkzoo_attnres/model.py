@@ -25,7 +25,7 @@ from trunkzoo_attnres.convolution import (
     pair_sublayer,
     stem,
 )
-from trunkzoo_attnres.tokens import AttentionSublayer, MLPSublayer, position_code
+from trunkzoo_attnres.tokens import AttentionSublayer, mlp_sublayer, position_code
 
 
 class FirstEntry(nn.Module):
@@ -99,7 +99,7 @@ def _sublayers(config: AttnResConfig, index: int, given: int) -> nn.ModuleList:
         return nn.ModuleList(conv_sublayer(channels, dilation) for _ in range(depth))
     window = config.window if config.windowed[index] else None
     block = (
-        (AttentionSublayer(channels, config.heads[index], window), MLPSublayer(channels, config.mlp_ratio))
+        (AttentionSublayer(channels, config.heads[index], window), mlp_sublayer(channels, config.mlp_ratio))
         for _ in range(depth)
     )
     return nn.ModuleList(sublayer for both in block for sublayer in both)

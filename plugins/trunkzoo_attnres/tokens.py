@@ -1,4 +1,8 @@
-"""Token sublayers: attention in windows or over the whole map, and MLP; maps (N, C, H, W) in channels_last memory."""
+"""Token sublayers: every cell of a map (N, C, H, W) is a token.
+
+Memory is channels_last, so that (N, H, W, C) is a view. Linear layers are 1×1 convolutions: the same product, and
+twice as fast on CPUs.
+"""
 
 from __future__ import annotations
 
@@ -6,39 +10,37 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trunkzoo_attnres.convolution import conv
+
+
+class TokenNorm(nn.LayerNorm):
+    """Layer norm over the channels of each token of a map (N, C, H, W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
 
 class AttentionSublayer(nn.Module):
-    """Multi-head self-attention plus a depthwise 3×3 convolution of the values, the local bias that crosses windows."""
+    """Multi-head self-attention plus a depthwise 3×3 convolution, the local bias that also crosses windows."""
 
     def __init__(self, channels: int, heads: int, window: int | None) -> None:
         super().__init__()
         self.heads, self.window = heads, window
-        self.norm = nn.LayerNorm(channels)
-        self.qkv = nn.Linear(channels, 3 * channels, bias=False)
+        self.norm = TokenNorm(channels)
+        self.qkv = conv(channels, 3 * channels, 1)
         self.local = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
-        self.project = nn.Linear(channels, channels, bias=False)
+        self.project = conv(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        qkv = self.qkv(self.norm(x.permute(0, 2, 3, 1)))  # (N, H, W, 3C)
-        values = qkv.chunk(3, -1)[2].permute(0, 3, 1, 2)
-        local = self.local(values).permute(0, 2, 3, 1)
-        mixed = self.project(window_attention(qkv, self.heads, self.window) + local)
-        return mixed.permute(0, 3, 1, 2)  # type: ignore[no-any-return]  # modules return Any
+        x = self.norm(x)
+        attended = window_attention(self.qkv(x).permute(0, 2, 3, 1), self.heads, self.window)
+        return self.project(attended.permute(0, 3, 1, 2) + self.local(x))  # type: ignore[no-any-return]
 
 
-class MLPSublayer(nn.Module):
-    """norm, Linear, GELU, Linear on every token."""
-
-    def __init__(self, channels: int, ratio: float) -> None:
-        super().__init__()
-        hidden = round(channels * ratio)
-        self.norm = nn.LayerNorm(channels)
-        self.expand = nn.Linear(channels, hidden, bias=False)
-        self.contract = nn.Linear(hidden, channels, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        hidden = F.gelu(self.expand(self.norm(x.permute(0, 2, 3, 1))))
-        return self.contract(hidden).permute(0, 3, 1, 2)  # type: ignore[no-any-return]  # modules return Any
+def mlp_sublayer(channels: int, ratio: float) -> nn.Sequential:
+    """norm, expand, silu, contract, on every token."""
+    hidden = round(channels * ratio)
+    return nn.Sequential(TokenNorm(channels), conv(channels, hidden, 1), nn.SiLU(), conv(hidden, channels, 1))
 
 
 def window_attention(qkv: Tensor, heads: int, window: int | None) -> Tensor:

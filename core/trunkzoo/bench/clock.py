@@ -6,6 +6,7 @@ turns (A B A B) and compared by medians, so that a drift of the machine meets al
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -50,6 +51,7 @@ def peak_bytes(work: Work, device: torch.device) -> int:
 
 
 def _peak_on_cpu(work: Work) -> int:
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler announces itself on stderr otherwise
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
         work()
     events = profile.profiler.kineto_results.events()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class TrunkRow:
 
 def parse_trunk(text: str) -> Part:
     """``NAME`` or ``NAME,key=value,…``, such as ``resnet-18,norm=group``."""
-    name, *assignments = text.split(",")
+    name, *assignments = re.split(r",(?=[\w.-]+=)", text)  # a comma inside a list is no separator
     return Part(name=name, config=parse_assignments(assignments))
 
 

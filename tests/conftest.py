@@ -112,7 +112,7 @@ class TinyWindows:
 
         self.stats = stats
         self._all = random_batch(contract, size=count)
-        self._all["action"] = self._all["observation.state"][:, -1:, :2].expand(-1, contract.pred_horizon, -1)
+        self._all["action"] = self._all["observation.state"][:, -1:, :2].expand(-1, contract.pred_horizon, -1).clone()
         del self._all["seed"]
 
     def __len__(self) -> int:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from trunkzoo.checkpoint.atomic import clear_leftovers, explained, point, remove, write_text
+from trunkzoo.checkpoint.atomic import LEFTOVER, clear_leftovers, explained, point, remove, write_text
 from trunkzoo.checkpoint.layout import CHECKPOINTS, checkpoints_of, step_name
 from trunkzoo.errors import UsageError
 
@@ -59,13 +59,24 @@ def check_output(path: Path, resume: bool) -> None:
     """Refuse a run directory that does not fit the request, before anything slow happens.
 
     Raises:
-        UsageError: it holds something and this is no resume, or there is nothing to resume.
+        UsageError: another training works there, it holds something and this is no resume, or there is nothing to
+            resume.
+        CheckpointError: it cannot be read.
     """
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"{path} is a file; give a directory for the run")
+    with explained(path):
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{path} is a file; give a directory for the run")
+        if (path / _LOCK).exists():
+            with (path / _LOCK).open(encoding="utf-8") as lock:
+                _acquire(lock, path)  # and drop it again
+        _check_contents(path, resume)
+
+
+def _check_contents(path: Path, resume: bool) -> None:
     if resume and not (path / _RUN).is_file():
         raise UsageError(f"no run to resume at {path}; start it without --resume")
-    if not resume and path.exists() and any(entry.name != _LOCK for entry in path.iterdir()):
+    entries = (entry.name for entry in path.iterdir()) if path.exists() else ()
+    if not resume and any(name != _LOCK and LEFTOVER not in name for name in entries):
         raise UsageError(f"{path} already exists; continue it with --resume, or choose another directory")
 
 
@@ -74,35 +85,32 @@ def open_run(path: Path, resume: bool) -> Iterator[RunDirectory]:
     """Create or reopen a run directory and hold its lock, which the kernel drops even after kill -9.
 
     Raises:
-        UsageError: another training holds the lock, or see :func:`check_output`.
-        CheckpointError: the directory is not writable.
+        UsageError, CheckpointError: see :func:`check_output`; or the directory is not writable.
     """
-    check_output(path, resume)
     with explained(path):
-        (path / CHECKPOINTS).parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
         lock = (path / _LOCK).open("a+", encoding="utf-8")
     with lock:
-        _take(lock, path)
-        check_output(path, resume)
+        _acquire(lock, path)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        _check_contents(path, resume)
         with explained(path):
-            (path / CHECKPOINTS).mkdir(exist_ok=True)
             for folder in (path, path / CHECKPOINTS):
                 clear_leftovers(folder)
         yield RunDirectory(path)
 
 
-def _take(lock: IO[str], path: Path) -> None:
+def _acquire(lock: IO[str], path: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.seek(0)
         owner = lock.read().strip() or "unknown"
         raise UsageError(
-            f"another training (process {owner}) writes to {path}; wait for it or choose another"
+            f"another training (process {owner}) writes to {path}; wait for it, or choose another directory"
         ) from None
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
 
 
 def check_same_run(path: Path, facts: Mapping[str, Any]) -> None:

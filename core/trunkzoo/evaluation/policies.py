@@ -55,7 +55,7 @@ def make_policy(job: Job, catalogue: Catalogue) -> Policy:
     if job.checkpoint is None:
         raise ValueError(f"policy {job.policy!r} needs a checkpoint")
     agent = load_agent(job.checkpoint, catalogue).to(job.device).eval()
-    return AgentPolicy(agent, job.noise_seed, blind=job.policy == "blind")
+    return AgentPolicy(agent, job.noise_seed, blind=job.policy == "blind" or agent.recipe.encoder.blank_images)
 
 
 class AgentPolicy:

@@ -20,6 +20,10 @@ from trunkzoo.recipe import Part
 OnRow = Callable[["Evaluation", Row], None]
 
 
+def _ignore(evaluation: Evaluation, row: Row) -> None:
+    """Nobody watches."""
+
+
 @dataclass
 class Evaluation:
     """Episodes of one plan: the seeds asked for and the rows so far."""
@@ -65,7 +69,7 @@ def evaluate(
     file: Path | None = None,
     films: Path | None = None,
     filmed: int = 0,
-    on_row: OnRow = lambda evaluation, row: None,
+    on_row: OnRow = _ignore,
     catalogue: Catalogue | None = None,
 ) -> Evaluation:
     """Roll a policy out on ``seeds``; equal rows for any number of ``workers``.
@@ -82,7 +86,12 @@ def evaluate(
     return evaluation
 
 
-def run(evaluations: Sequence[Evaluation], workers: int, on_row: OnRow, stall_seconds: float = STALL_SECONDS) -> None:
+def run(
+    evaluations: Sequence[Evaluation],
+    workers: int,
+    on_row: OnRow = _ignore,
+    stall_seconds: float = STALL_SECONDS,
+) -> None:
     """Fill in the rows of all evaluations with one pool of workers.
 
     Rows are appended to their files as episodes end and put in the order of their seeds at last, so a killed run

@@ -21,6 +21,8 @@ from trunkzoo_cli.output import fail, note
 COMMANDS = {
     "list": "list_records:list_records",
     "plugins": "plugins:plugins",
+    "show": "show:show",
+    "doctor": "doctor:doctor",
     "check": "check:check",
     "build": "build:build",
     "smoke": "smoke:smoke",

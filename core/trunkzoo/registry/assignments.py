@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from trunkzoo.errors import UsageError
+from trunkzoo.registry.layers import Tree, leaves
 
 KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
@@ -30,6 +31,16 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
             raise UsageError(f"--set {assignment}: '{key}' is no dotted key; write --set train.steps=100")
         values[key] = _value(value.strip())
     return values
+
+
+def laid_over(defaults: Mapping[str, Any], assignments: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested ``defaults`` with values under dotted keys (``{"times.logit_mean": 0.0}``) over them."""
+    tree = Tree()
+    for path, value in leaves(defaults):
+        tree.put(path, value, "default")
+    for key, value in assignments.items():
+        tree.put(tuple(key.split(".")), value, "--set")
+    return tree.values
 
 
 def _value(text: str) -> Any:

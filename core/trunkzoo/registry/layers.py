@@ -60,6 +60,10 @@ class Tree:
         table.pop(path[-1], None)
         self.origins = {known: origin for known, origin in self.origins.items() if known[: len(path)] != path}
 
+    def leaves(self) -> Iterator[tuple[Path, Any]]:
+        """Every value with its path."""
+        return leaves(self.values)
+
     def origin(self, path: Path) -> str:
         """Where the value at ``path``, or the nearest one above or below it, was written; empty if nowhere."""
         for end in range(len(path), 0, -1):

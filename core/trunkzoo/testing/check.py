@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from trunkzoo.config import Config, parse
 from trunkzoo.errors import ZooError, did_you_mean
+from trunkzoo.registry.assignments import laid_over
 from trunkzoo.spec import AnySpec
 
 SpecT = TypeVar("SpecT", bound=AnySpec)
@@ -72,12 +73,12 @@ class Result:
 
 
 def subject_of(id: str, spec: SpecT, settings: Mapping[str, Any] | None = None) -> Subject[SpecT]:
-    """The record in its default configuration, or with ``settings`` on top.
+    """The record in its default configuration, or with ``settings`` (by dotted keys) on top.
 
     Raises:
         ConfigError: the record's defaults, or the settings, break its own schema.
     """
-    return Subject(id, spec, parse(spec.config, {**spec.defaults, **(settings or {})}, id))
+    return Subject(id, spec, parse(spec.config, laid_over(spec.defaults, settings or {}), id))
 
 
 def run_check(check: Check[SpecT], subject: Subject[SpecT]) -> Result:

@@ -57,8 +57,8 @@ def observations_match_the_contract(subject: TaskSubject) -> None:
         require(task.contract == declared, f"the built task's contract {task.contract} differs from {declared}")
         task.reset(SEED)
         obs = task.observe()
-        expected = dict.fromkeys(declared.image_keys, ((*declared.image_size, 3), "uint8"))
-        expected[STATE_KEY] = ((declared.state_dim,), "float32")
+        expected: dict[str, tuple[tuple[int, ...], str]] = {STATE_KEY: ((declared.state_dim,), "float32")}
+        expected |= dict.fromkeys(declared.image_keys, ((*declared.image_size, 3), "uint8"))
         require(set(obs) == set(expected), f"observation keys {sorted(obs)}, expected {sorted(expected)}")
         for key, (shape, dtype) in expected.items():
             value = obs[key]

@@ -71,15 +71,20 @@ def satisfies_vision_trunk(subject: TrunkSubject) -> None:
 @torch.no_grad()
 def declared_shapes(subject: TrunkSubject) -> None:
     """The feature map is (N, out_channels, ⌈H/stride⌉, ⌈W/stride⌉) for a square, an oblong and an odd image."""
-    trunk = build(subject)
-    trunk.module.eval()
+    compare_shapes(build(subject).module, "cpu")
+
+
+@torch.no_grad()
+def compare_shapes(trunk: nn.Module, device: str) -> None:
+    """Require that the feature maps of three image sizes are what ``trunk`` declares."""
+    channels, stride = trunk.out_channels, trunk.stride
+    trunk.eval()
     for size in SIZES:
-        declared = (1, trunk.out_channels, *(-(-side // trunk.stride) for side in size))
-        shape = tuple(trunk.module(images(1, size)).shape)
+        declared = (1, channels, *(-(-side // int(cast(int, stride))) for side in size))
+        shape = tuple(trunk(images(1, size).to(device)).shape)
         require(
             shape == declared,
-            f"{size} pixels with out_channels {trunk.out_channels} and stride {trunk.stride} "
-            f"should give {declared}, but give {shape}",
+            f"{size} pixels with out_channels {channels} and stride {stride} should give {declared}, but give {shape}",
         )
 
 

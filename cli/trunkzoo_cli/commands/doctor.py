@@ -1,0 +1,38 @@
+"""``zoo doctor``: what is wrong, and how to mend it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from trunkzoo_cli.options import JsonOption
+from trunkzoo_cli.output import emit_json, emit_table, progress
+
+
+def doctor(
+    trace: Annotated[bool, typer.Option("--trace", help="Show the traceback of every fault.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Look at plugins, registry, renderer, versions and devices; exit code 1 if something is wrong.
+
+    Each fault comes with the line that mends it. Every trunk is built without weights, so this takes some seconds.
+    """
+    from trunkzoo.doctor import examine
+
+    findings = list(progress(examine(), "looking"))
+    wrong = [finding for finding in findings if not finding.ok]
+    if json:
+        emit_json({"ok": not wrong, "findings": [finding.to_dict() for finding in findings]})
+    else:
+        columns = ("", "what", "name", "found")
+        emit_table(columns, [("ok" if f.ok else "WRONG", f.area, f.name, f.detail) for f in findings])
+        print("nothing is wrong" if not wrong else f"{len(wrong)} wrong:")
+        for finding in wrong:
+            print(f"  {finding.name}: {finding.mend}")
+    if trace:
+        for finding in wrong:
+            print(f"--- {finding.area} {finding.name}\n{finding.trace or finding.detail}", file=sys.stderr)
+    if wrong:
+        raise typer.Exit(1)

@@ -1,0 +1,172 @@
+"""Look at everything that a run depends on, and say for each fault how to mend it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from typing import Any
+
+from trunkzoo.catalogue import Catalogue, load_catalogue
+from trunkzoo.discovery import PluginRow, one_line
+from trunkzoo.errors import ZooError
+
+PACKAGES = (
+    "torch",
+    "numpy",
+    "pydantic",
+    "safetensors",
+    "accelerate",
+    "pyarrow",
+    "av",
+    "mujoco",
+    "robosuite",
+    "transformers",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. ``mend`` is the line that repairs it, empty when nothing is wrong."""
+
+    area: str
+    name: str
+    ok: bool
+    detail: str
+    mend: str = ""
+    trace: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able copy."""
+        return asdict(self)
+
+
+def examine() -> Iterator[Finding]:
+    """Yield every finding, the quick ones first."""
+    yield from _versions()
+    yield from _registry()
+    catalogue = load_catalogue()
+    for note in catalogue.notes:
+        if note.startswith("TRUNKZOO_PLUGINS"):
+            yield Finding("plugin", "TRUNKZOO_PLUGINS", False, note, "unset TRUNKZOO_PLUGINS, or correct the name")
+    yield from _plugins(catalogue)
+    yield from _records(catalogue)
+    yield _renderer()
+    yield from _devices()
+
+
+def _versions() -> Iterator[Finding]:
+    yield Finding("version", "python", True, f"{platform.python_version()} on {platform.platform()}")
+    for name in ("trunkzoo", *PACKAGES):
+        try:
+            yield Finding("version", name, True, metadata.version(name))
+        except metadata.PackageNotFoundError:
+            yield Finding("version", name, True, "not installed")
+
+
+def _registry() -> Iterator[Finding]:
+    from trunkzoo.registry import load_registry
+
+    try:
+        registry = load_registry()
+    except ZooError as error:
+        yield Finding("registry", "registry.toml", False, str(error), "correct that line; until then ours alone counts")
+        return
+    for file in registry.files:
+        yield Finding(
+            "registry", file.label, True, f"{len(file.content.recipes)} recipes, {len(file.content.suites)} suites"
+        )
+
+
+def _plugins(catalogue: Catalogue) -> Iterator[Finding]:
+    hidden = False
+    for row in catalogue.plugins:
+        reason = row.reason
+        if hidden and row.status == "ok" and not reason:  # the first one to import torch hides all that follow
+            reason = _reason_alone(row.name)
+        hidden = hidden or "torch" in row.reason
+        yield _plugin(row, reason)
+
+
+def _plugin(row: PluginRow, reason: str) -> Finding:
+    ok = row.status == "disabled" or (row.status == "ok" and not reason)
+    trace = "".join(traceback.format_exception(row.error)) if row.error else ""
+    detail = f"{row.status}, {row.distribution} {row.version}: {reason or row.offers()}"
+    return Finding("plugin", row.name, ok, detail, "" if ok else _mend(row), trace)
+
+
+def _mend(row: PluginRow) -> str:
+    if row.status == "conflict":
+        return f"pip uninstall {row.distribution}"
+    if row.status == "incompatible":
+        return row.reason.rpartition("; ")[2].replace("upgrade ", "pip install -U ")
+    keep_out = f"pip uninstall {row.distribution}"
+    if row.distribution == "trunkzoo":
+        keep_out = f'write [plugins] disabled = ["{row.name}"] in your registry.toml'
+    return f"repair or upgrade {row.distribution} (`zoo doctor --trace` shows where it fails), or {keep_out}"
+
+
+def _reason_alone(plugin: str) -> str:
+    """The reason that a plugin's row has when nothing was imported before it."""
+    code = "from trunkzoo.catalogue import load_catalogue as c; print(*(row.reason for row in c().plugins if row.name == %r))"
+    environment = os.environ | {"TRUNKZOO_PLUGINS": plugin}
+    run = subprocess.run(
+        [sys.executable, "-c", code % plugin], env=environment, capture_output=True, text=True, check=False
+    )
+    return run.stdout.strip()
+
+
+def _records(catalogue: Catalogue) -> Iterator[Finding]:
+    """Records whose defaults their own schema refuses, and trunks that are not what they declare."""
+    from trunkzoo.testing.check import Subject, subject_of
+
+    for kind, id, spec in catalogue.everything():
+        try:
+            subject: Subject[Any] = subject_of(id, spec)
+            if kind == "trunk":
+                _try_trunk(subject)
+        except Exception as error:  # noqa: BLE001 - a record may raise anything; it is a row with its own reason
+            mend = f"tell the author of {catalogue.plugin_of(id).distribution}; `zoo check {id}` shows all rules"
+            trace = "".join(traceback.format_exception(error))
+            yield Finding(kind, id, False, one_line(error), mend, trace)
+
+
+def _try_trunk(subject: Any) -> None:
+    """Build and run it on the meta device, unless it says that it cannot."""
+    import torch
+
+    from trunkzoo.testing.trunk_forms import compare_shapes
+
+    if "builds-on-meta" in subject.spec.known_gaps:
+        return
+    with torch.device("meta"):
+        trunk = subject.spec.build(subject.config)
+    compare_shapes(trunk, "meta")
+
+
+def _renderer() -> Finding:
+    from trunkzoo.rendering import INSTALL_LINE, choose_gl
+
+    if find_spec("mujoco") is None:
+        return Finding(
+            "renderer", "mujoco", True, "not installed; simulator tasks need pip install 'trunkzoo[robosuite]'"
+        )
+    try:
+        return Finding("renderer", "MUJOCO_GL", True, choose_gl())
+    except ZooError as error:
+        return Finding("renderer", "MUJOCO_GL", False, str(error).splitlines()[0], INSTALL_LINE)
+
+
+def _devices() -> Iterator[Finding]:
+    import torch
+
+    yield Finding("device", "cpu", True, f"{os.cpu_count()} cores, {torch.get_num_threads()} threads")
+    for i in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(i)
+        yield Finding("device", f"cuda:{i}", True, f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB")

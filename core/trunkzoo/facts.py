@@ -1,0 +1,80 @@
+"""Facts about a trunk that can be counted: what ``zoo show`` prints and what registry.toml asserts."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trunkzoo.assembly import count_parameters
+from trunkzoo.bench.trunks import count_multiply_adds
+from trunkzoo.config import Config, parse
+from trunkzoo.draws import Draws, sample_seeds
+from trunkzoo.spec import TrunkSpec
+
+GOLDEN_SIZE = 64
+
+
+@dataclass(frozen=True)
+class TrunkNumbers:
+    """Countable facts of a trunk in one configuration; computed on the meta device, without memory or time."""
+
+    params: int
+    channels: int
+    stride: int
+    map_96: tuple[int, int, int]
+    """(C, h, w) of the feature map of a 96 × 96 image."""
+    macs_96: int
+    """Multiply-adds of one 96 × 96 image."""
+    macs_224: int
+    """Multiply-adds of one 224 × 224 image."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able copy."""
+        return asdict(self)
+
+
+def count_trunk(spec: TrunkSpec[Any], config: Config) -> TrunkNumbers:
+    """Build the trunk on the meta device and count."""
+    with torch.device("meta"):
+        trunk = spec.build(config).eval()
+        features = trunk(torch.empty(1, 3, 96, 96))
+    c, h, w = (int(n) for n in features.shape[1:])
+    return TrunkNumbers(
+        params=count_parameters(trunk),
+        channels=int(trunk.out_channels),
+        stride=int(trunk.stride),
+        map_96=(c, h, w),
+        macs_96=count_multiply_adds(trunk, 96),
+        macs_224=count_multiply_adds(trunk, 224),
+    )
+
+
+@torch.no_grad()
+def golden(spec: TrunkSpec[Any]) -> str:
+    """A hash of the features of fixed weights and a fixed image: it changes when the computed function changes.
+
+    Weights come from integer hashes, not from the trunk's initialisation, and all is float64 rounded to 1e-6, so the
+    hash does not depend on the machine or on torch's random numbers.
+    """
+    trunk = spec.build(parse(spec.config, spec.defaults, spec.name)).eval().double()
+    _fill(trunk)
+    image = Draws(sample_seeds(0, torch.arange(1))).uniform(3, GOLDEN_SIZE, GOLDEN_SIZE).double()
+    rounded = np.rint(trunk(image * 2 - 1).numpy() * 1e6).astype(np.int64)
+    return f"sha256:{hashlib.sha256(rounded.tobytes()).hexdigest()[:16]}"
+
+
+def _fill(trunk: nn.Module) -> None:
+    for i, (name, parameter) in enumerate(sorted(trunk.named_parameters())):
+        parameter.copy_(_weights(name, parameter.shape, i))
+
+
+def _weights(name: str, shape: torch.Size, stream: int) -> Tensor:
+    """Variance 1/fan-in for matrices and kernels, near 1 for gains, near 0 for the rest."""
+    uniform = Draws(sample_seeds(1, torch.tensor([stream]))).uniform(*shape).double()[0] * 2 - 1
+    gain = (3 / max(1, shape[1:].numel())) ** 0.5 if len(shape) > 1 else 0.1
+    return uniform * gain + float(len(shape) == 1 and name.endswith("weight"))

@@ -99,8 +99,8 @@ def explained(target: Path) -> Iterator[None]:
 
 
 def _explain(error: OSError, target: Path) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"disk full while writing {target}; nothing older was touched: free some space and try again"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"disk full or quota reached while writing {target}; nothing older was touched: free space, then try again"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{target} is not writable ({error.strerror}); choose another directory or change its permissions"
     return f"cannot write {target}: {error.strerror or error}"

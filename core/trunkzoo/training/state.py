@@ -88,7 +88,6 @@ def _restore_tensors(learner: Learner, tensors: Mapping[str, Tensor], file: Path
 
 
 def _placed(tensor: Tensor, parameter: Tensor) -> Tensor:
-    """A slot in the memory layout of its parameter, so that fused kernels add in the same order as before."""
-    if tensor.ndim == 0:
-        return tensor.to(parameter.device)
-    return torch.empty_like(parameter).copy_(tensor)
+    """A copy (the original is a mapped file) in its parameter's memory layout, so that kernels add in the old order."""
+    like = torch.empty_like(parameter) if tensor.ndim else torch.empty((), dtype=tensor.dtype, device=parameter.device)
+    return like.copy_(tensor)

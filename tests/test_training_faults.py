@@ -1,0 +1,177 @@
+"""Kills and full disks around saving: there is always a loadable checkpoint, never older than the last announced."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from trunkzoo.checkpoint import load_agent
+from trunkzoo.checkpoint.layout import checkpoints_of
+from trunkzoo.errors import CheckpointError
+from trunkzoo.recipe import Recipe
+from trunkzoo.training.loop import fit
+from trunkzoo.training.run import RunConfig
+
+DISK_EVENTS = {"open", "os.mkdir", "os.rename", "os.symlink", "os.remove", "os.rmdir", "os.truncate", "shutil.rmtree"}
+
+
+@pytest.fixture
+def train(tiny_recipe, tiny_windows, tiny_catalogue, tmp_path):
+    """Train three steps, a checkpoint after each, the newest and the best kept."""
+
+    def run(output, *, resume=False, steps=3):
+        settings = {**tiny_recipe.train.model_dump(), "steps": steps, "checkpoint_every": 1, "keep": 1}
+        recipe = Recipe.model_validate({**tiny_recipe.model_dump(), "train": settings})
+        config = RunConfig(recipe=recipe, data=tmp_path, output=output, resume=resume, device="cpu", threads=1)
+        return fit(config, lambda: tiny_windows, tiny_catalogue)
+
+    return run
+
+
+def start(job, news: Path) -> int:
+    """Run ``job`` in a forked process, what it says going to ``news``; returns its process id."""
+    process = os.fork()
+    if process:
+        return process
+    code = 1
+    try:
+        sys.stderr = news.open("a", buffering=1)
+        job()
+        code = 0
+    except CheckpointError as error:
+        sys.stderr.write(f"{error}\n")
+    finally:
+        os._exit(code)
+
+
+def die_at(event_number: int, output: Path) -> None:
+    """Kill this process just before its n-th operation on files of ``output``."""
+    seen = 0
+
+    def hook(event, arguments):
+        nonlocal seen
+        if event in DISK_EVENTS and any(str(output) in str(argument) for argument in arguments):
+            seen += 1
+            if seen > event_number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+
+
+def announced(news: Path) -> int:
+    return max((int(step) for step in re.findall(r"saved .*step-(\d+)", news.read_text())), default=0)
+
+
+def check_survivors(output: Path, news: Path, catalogue) -> None:
+    found = checkpoints_of(output)
+    assert max(found, default=0) >= announced(news)
+    for link in (output / "checkpoints").glob("[lb]*t"):
+        load_agent(link, catalogue)  # last and best always point at something whole
+    if found:
+        load_agent(output, catalogue)
+
+
+def kill_everywhere(train, catalogue, tmp_path, stride):
+    whole = train(tmp_path / "whole")
+    expected = [(whole.checkpoint / name).read_bytes() for name in ("model.safetensors", "training_state.safetensors")]
+    number, killed = 0, True
+    while killed:
+        output, news = tmp_path / f"run-{number}", tmp_path / f"news-{number}"
+
+        def job(output=output, number=number):
+            die_at(number, output)
+            train(output)
+
+        _, status = os.waitpid(start(job, news), 0)
+        killed = os.WIFSIGNALED(status)
+        check_survivors(output, news, catalogue)
+        result = train(output, resume=(output / "run.json").exists())
+        files = [
+            (result.checkpoint / name).read_bytes() for name in ("model.safetensors", "training_state.safetensors")
+        ]
+        assert files == expected, f"after a kill before disk operation {number}"
+        assert not [path for path in output.rglob("*") if ".tmp-" in path.name]
+        number += stride
+    return number
+
+
+def test_kill_before_disk_operations(train, tiny_catalogue, tmp_path):
+    assert kill_everywhere(train, tiny_catalogue, tmp_path, stride=7) > 30
+
+
+@pytest.mark.slow
+def test_kill_before_every_disk_operation(train, tiny_catalogue, tmp_path):
+    kill_everywhere(train, tiny_catalogue, tmp_path, stride=1)
+
+
+@pytest.mark.slow
+def test_kill_at_fifty_random_moments(train, tiny_catalogue, tmp_path):
+    output, news, moments = tmp_path / "run", tmp_path / "news", random.Random(0)
+    for _ in range(50):
+        process = start(lambda: train(output, resume=(output / "run.json").exists(), steps=100_000), news)
+        time.sleep(moments.uniform(0.05, 0.6))
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        check_survivors(output, news, tiny_catalogue)
+    assert announced(news) > 50
+
+
+def fill_disk_at(step: int, windows) -> None:
+    """From ``step`` on this process may only write small files, as at the end of a quota."""
+    gather, calls = windows.gather, []
+
+    def gather_and_fill(indices):
+        calls.append(1)
+        if len(calls) == step:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        return gather(indices)
+
+    windows.gather = gather_and_fill
+
+
+def test_reached_quota_leaves_the_previous_checkpoint(train, tiny_windows, tiny_catalogue, tmp_path):
+    output, news = tmp_path / "run", tmp_path / "news"
+
+    def job():
+        fill_disk_at(3, tiny_windows)
+        train(output)
+
+    _, status = os.waitpid(start(job, news), 0)
+    assert os.waitstatus_to_exitcode(status) == 1
+    assert re.search(r"disk full or quota reached while writing .*step-00000[23]", news.read_text())
+    assert announced(news) >= 1
+    check_survivors(output, news, tiny_catalogue)
+    assert train(output, resume=True).step == 3
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 200 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a tmpfs needs root")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_full_disk_leaves_the_previous_checkpoint(train, small_disk, tiny_catalogue):
+    output = small_disk / "run"
+    train(output, steps=1)
+    room = os.statvfs(small_disk)
+    (small_disk / "other").write_bytes(b"x" * (room.f_bavail * room.f_bsize - 16_384))
+    with pytest.raises(CheckpointError, match="disk full"):
+        train(output, resume=True)
+    assert load_agent(output, tiny_catalogue)
+    (small_disk / "other").unlink()
+    assert train(output, resume=True).step == 3

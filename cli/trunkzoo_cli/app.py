@@ -31,6 +31,7 @@ COMMANDS = {
     "train": "train:train",
     "inspect": "inspect:inspect",
     "eval": "eval:evaluate",
+    "suite": "suite:suite",
 }
 
 

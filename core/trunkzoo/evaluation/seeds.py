@@ -1,7 +1,8 @@
 """Which seeds are for what, so that no episode serves twice.
 
-Demonstrations use small seeds. Episodes that CHOOSE something (a checkpoint, a setting) and episodes that are
-REPORTED come from ranges that cannot meet: a score is biased upward on the seeds that chose it.
+Seeds that people type by hand are small. Episodes that CHOOSE something (a checkpoint, a setting) and episodes that are
+REPORTED come from ranges that cannot meet: a score is biased upward on the seeds that chose it. Demonstrations lie
+above both.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from trunkzoo.errors import UsageError
 SPACE = 1_000_000
 SELECTION_SEEDS = range(1 * SPACE, 2 * SPACE)
 REPORT_SEEDS = range(2 * SPACE, 3 * SPACE)
+DEMONSTRATION_SEEDS = 3 * SPACE  # the first of them
 
 
 def parse_seeds(text: str) -> range:

@@ -1,0 +1,115 @@
+"""``zoo suite``: run, watch and report a comparison of recipes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trunkzoo_cli.options import JsonOption
+from trunkzoo_cli.output import emit_json, emit_table, note
+
+if TYPE_CHECKING:
+    from trunkzoo.suites.engine import Engine
+    from trunkzoo.suites.planning import SuitePlan
+
+suite = typer.Typer(
+    no_args_is_help=True,
+    help="Compare recipes under equal budgets: run a suite, see how far it is, report it.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Name = Annotated[str, typer.Argument(help="A suite of registry.toml; see `zoo list --kind suite`.")]
+Out = Annotated[
+    Path | None, typer.Option("-o", "--out", metavar="DIR", help="Where its cells lie. [default: runs/NAME]")
+]
+Only = Annotated[
+    list[str] | None, typer.Option("--only", metavar="ARM", help="Only arms that match, e.g. 'imf-*'; may be repeated.")
+]
+
+
+class EngineName(StrEnum):
+    """Where cells run."""
+
+    local = "local"
+    ray = "ray"
+
+
+@suite.command("run")
+def run(
+    name: Name,
+    out: Out = None,
+    max_parallel: Annotated[
+        int | None, typer.Option(min=1, help="Cores used at once; every training takes one. [default: all]")
+    ] = None,
+    only: Only = None,
+    engine: Annotated[EngineName, typer.Option(help="local processes, or a Ray cluster.")] = EngineName.local,
+    json: JsonOption = False,
+) -> None:
+    """Run a suite: smoke tests, demonstrations, trainings, evaluations; then print its table.
+
+    Every cell is named by all that decides it: a killed suite continues, a changed cell runs again, nothing runs twice.
+
+    Example: zoo suite run phase2-demo
+    """
+    from trunkzoo.suites.run import run_suite
+
+    slots = max_parallel or len(os.sched_getaffinity(0))
+    plan = _plan(name, out, only, slots)
+    run_suite(plan, _engine(engine, slots, plan), lambda line: print(line, file=sys.stderr, flush=True))
+    _show(plan, json)
+
+
+@suite.command("status")
+def status(name: Name, out: Out = None, only: Only = None, json: JsonOption = False) -> None:
+    """Show every cell of a suite and whether it is done."""
+    from trunkzoo.suites.status import status_of
+
+    rows = status_of(_plan(name, out, only))
+    if json:
+        emit_json(rows)
+    else:
+        emit_table(("cell", "state", "progress", "time"), [tuple(row.values())[:4] for row in rows])
+
+
+@suite.command("report")
+def report(name: Name, out: Out = None, only: Only = None, json: JsonOption = False) -> None:
+    """Print the table and the comparison of a finished suite, and write its report."""
+    _show(_plan(name, out, only), json)
+
+
+def _plan(name: str, out: Path | None, only: list[str] | None, slots: int = 2) -> SuitePlan:
+    from trunkzoo.catalogue import load_catalogue
+    from trunkzoo.registry import load_registry
+    from trunkzoo.suites.planning import plan_suite
+
+    return plan_suite(name, load_registry(), load_catalogue(), out or Path("runs") / name, only or (), slots)
+
+
+def _engine(name: EngineName, slots: int, plan: SuitePlan) -> Engine:
+    if name is EngineName.ray:
+        from trunkzoo.suites.ray_engine import RayEngine
+
+        return RayEngine(plan.config.gpus_per_training)
+    from trunkzoo.suites.engine import LocalEngine
+
+    return LocalEngine(slots)
+
+
+def _show(plan: SuitePlan, json: bool) -> None:
+    from trunkzoo.suites.results import read_results
+    from trunkzoo.suites.table import COLUMNS, notes, table
+
+    results = read_results(plan)
+    if json:
+        emit_json({result.plan.name: [comparison.as_json() for comparison in result.comparisons] for result in results})
+        return
+    for result in results:
+        emit_table(COLUMNS, table(result), title=f"\n{plan.name}: {result.plan.name}")
+        for line in notes(result):
+            print(line)
+    note(f"everything is in {plan.directory}")

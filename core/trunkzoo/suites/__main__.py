@@ -1,0 +1,39 @@
+"""``python -m trunkzoo.suites CELL_DIRECTORY``: one cell in its own process, as the local engine starts it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+from trunkzoo.errors import ZooError
+from trunkzoo.suites.cells import read_cell
+
+
+def main() -> None:
+    """Run the cell; leave when the engine is gone, which closes our standard input."""
+    signal.signal(signal.SIGTERM, _leave)  # a training replaces it by its own: save, then leave
+    threading.Thread(target=_watch_parent, daemon=True).start()
+    try:
+        from trunkzoo.suites.work import run_cell
+
+        run_cell(read_cell(Path(sys.argv[1])))
+    except ZooError as error:
+        print(f"zoo: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)  # runs the finally clauses, which end worker processes
+
+
+def _watch_parent() -> None:
+    sys.stdin.buffer.read()  # returns when the last writer of the pipe is gone, however it ended
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Cells: the pieces of a suite. A cell's directory is named by a hash of all that decides its result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from trunkzoo.errors import ZooError
+
+Kind = Literal["smoke", "collect", "train", "evaluate", "floor"]
+CELL, DONE, LOG = "cell.json", "done.json", "log.txt"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One piece of work. ``inputs`` is JSON and complete: equal inputs, equal cell."""
+
+    kind: Kind
+    label: str
+    inputs: Mapping[str, Any]
+    home: Path
+    """Where the suite keeps its cells."""
+    slots: int = 1
+    """Processor cores it uses."""
+
+    @property
+    def key(self) -> str:
+        """The content address: twelve hexadecimal digits."""
+        text = json.dumps({"kind": self.kind, **self.inputs}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def directory(self) -> Path:
+        """Where everything of this cell lies."""
+        readable = "".join(c if c.isalnum() or c in "-." else "-" for c in self.label)
+        return self.home / f"{self.kind}-{readable}-{self.key}"
+
+    @property
+    def title(self) -> str:
+        """How people call it."""
+        return f"{self.kind} {self.label}"
+
+    def done(self) -> dict[str, Any] | None:
+        """The result, if the cell is finished."""
+        path = self.directory / DONE
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+    def result(self) -> dict[str, Any]:
+        """The result of a finished cell.
+
+        Raises:
+            ZooError: it is not finished.
+        """
+        done = self.done()
+        if done is None:
+            raise ZooError(f"cell '{self.title}' has no result yet; `zoo suite run` continues the suite")
+        return done
+
+    def prepare(self) -> None:
+        """Make the directory and write down the inputs."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        facts = {"kind": self.kind, "label": self.label, "inputs": dict(self.inputs), "slots": self.slots}
+        write_json(self.directory / CELL, facts)
+
+
+def read_cell(directory: Path) -> Cell:
+    """The cell of a directory."""
+    facts = json.loads((directory / CELL).read_text(encoding="utf-8"))
+    return Cell(facts["kind"], facts["label"], facts["inputs"], directory.parent, facts["slots"])
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+@contextmanager
+def only_one(directory: Path) -> Iterator[None]:
+    """Hold a suite's directory; the kernel lets go even after kill -9.
+
+    Raises:
+        ZooError: another `zoo suite run` holds it, or it cannot be written.
+    """
+    import fcntl
+
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = (directory / ".lock").open("w")
+    except OSError as error:
+        raise ZooError(f"cannot write {directory}: {error.strerror}") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ZooError(f"another `zoo suite run` works in {directory}; wait for it or choose another -o") from None
+        yield

@@ -1,0 +1,75 @@
+"""``[suites.NAME]`` of registry.toml; importable without torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
+
+from trunkzoo.config import Config
+from trunkzoo.evaluation.seeds import DEMONSTRATION_SEEDS, SPACE
+
+
+def _by_name(key: str) -> BeforeValidator:
+    return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
+
+
+class ArmConfig(Config):
+    """One side of the comparison; a plain string means the recipe of that name."""
+
+    recipe: str = Field(description="a recipe of registry.toml")
+    name: str = Field(default="", description="what tables call it; the recipe's name if empty")
+    trunk: str | None = Field(default=None, description="another trunk, with its own defaults")
+    set: dict[str, Any] = Field(default={}, description="dotted keys over the recipe, as with --set")
+
+    @property
+    def label(self) -> str:
+        """The name in tables, files and --only."""
+        return self.name or self.recipe
+
+
+class SuiteTask(Config):
+    """One task, and the demonstrations that every arm learns it from."""
+
+    name: str = Field(description="plugin/task")
+    config: dict[str, Any] = Field(default={}, description="the task's own settings")
+    demonstrations: PositiveInt = Field(description="successful demonstrations to collect")
+    first_seed: int = Field(
+        default=DEMONSTRATION_SEEDS, ge=DEMONSTRATION_SEEDS, description="seed of the first demonstration"
+    )
+
+
+Arm = Annotated[ArmConfig, _by_name("recipe")]
+
+
+class SuiteConfig(Config):
+    """Recipes × tasks × training seeds. Every budget is stated once, for all arms."""
+
+    summary: str = ""
+    arms: tuple[Arm, ...] = Field(min_length=1, description="what is compared, each with the first")
+    baselines: tuple[Arm, ...] = Field(default=(), description="trained and evaluated alike, shown below the arms")
+    tasks: tuple[SuiteTask, ...] = Field(min_length=1, description="where they act")
+    training_seeds: tuple[int, ...] = Field(default=(0,), min_length=1, description="trainings per arm and task")
+    steps: PositiveInt = Field(description="optimiser steps of every training")
+    batch_size: PositiveInt = Field(description="samples per step of every training")
+    checkpoints: PositiveInt = Field(default=4, description="checkpoints of every training, evenly spaced")
+    set: dict[str, Any] = Field(default={}, description="dotted keys over all recipes")
+    selection_episodes: PositiveInt = Field(default=10, le=SPACE, description="episodes per checkpoint that choose one")
+    report_episodes: PositiveInt = Field(default=20, le=SPACE, description="fresh episodes of the chosen checkpoint")
+    blind: bool = Field(default=True, description="also run the chosen checkpoints of the arms on blanked images")
+    gpus_per_training: float = Field(default=0.0, ge=0, description="GPUs that Ray reserves for a training")
+    minutes: dict[str, PositiveFloat] = Field(default={}, description="how long each stage takes, for its heading")
+
+    @model_validator(mode="after")
+    def _fits(self) -> SuiteConfig:
+        labels = [arm.label for arm in (*self.arms, *self.baselines)]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"arms {', '.join(twice)} appear twice; give one of them another name")
+        if self.steps % self.checkpoints:
+            raise ValueError(f"steps {self.steps} do not divide into {self.checkpoints} checkpoints evenly")
+        own = {"train.steps", "train.batch_size", "train.checkpoint_every", "train.keep"}
+        unequal = [f"{arm.label}: {key}" for arm in (*self.arms, *self.baselines) for key in own & arm.set.keys()]
+        if unequal:
+            raise ValueError(f"an arm cannot have a budget of its own ({', '.join(unequal)}); set it for the suite")
+        return self

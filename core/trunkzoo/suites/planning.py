@@ -1,0 +1,192 @@
+"""From a suite's table to its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import trunkzoo
+from trunkzoo.catalogue import Catalogue
+from trunkzoo.config import parse
+from trunkzoo.errors import UsageError
+from trunkzoo.evaluation.seeds import REPORT_SEEDS, SELECTION_SEEDS
+from trunkzoo.recipe import Part, Recipe, check_task, part_config
+from trunkzoo.registry import Registry
+from trunkzoo.suites.cells import Cell
+from trunkzoo.suites.config import ArmConfig, SuiteConfig, SuiteTask
+
+FLOORS = ("noop", "random", "expert")
+
+
+@dataclass(frozen=True)
+class ArmPlan:
+    """One arm on one task: its recipe, and its cells for every training seed."""
+
+    label: str
+    baseline: bool
+    recipe: Recipe
+    smoke: Cell
+    trains: tuple[Cell, ...]
+    evaluations: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class TaskPlan:
+    """Everything on one task."""
+
+    name: str
+    collect: Cell
+    arms: tuple[ArmPlan, ...]
+    floors: dict[str, Cell]
+
+
+@dataclass(frozen=True)
+class SuitePlan:
+    """A suite, resolved: every cell with all that decides it."""
+
+    name: str
+    config: SuiteConfig
+    directory: Path
+    tasks: tuple[TaskPlan, ...]
+
+    def stages(self) -> dict[str, list[Cell]]:
+        """The cells in stages; a stage needs nothing but the stages before it."""
+        arms = [arm for task in self.tasks for arm in task.arms]
+        return {
+            "smoke": _distinct([arm.smoke for arm in arms]),
+            "collect": [task.collect for task in self.tasks],
+            "train": [cell for arm in arms for cell in arm.trains],
+            "evaluate": [
+                *(cell for arm in arms for cell in arm.evaluations),
+                *(cell for task in self.tasks for cell in task.floors.values()),
+            ],
+        }
+
+
+def _distinct(cells: Sequence[Cell]) -> list[Cell]:
+    return list({cell.key: cell for cell in cells}.values())
+
+
+def load_suite(registry: Registry, name: str) -> SuiteConfig:
+    """The suite ``name`` of registry.toml.
+
+    Raises:
+        UsageError: there is no such suite.
+        ConfigError: a value breaks the schema.
+    """
+    return parse(SuiteConfig, registry.suite(name), f"suites.{name}")
+
+
+def plan_suite(
+    name: str, registry: Registry, catalogue: Catalogue, directory: Path, only: Sequence[str] = (), parallel: int = 2
+) -> SuitePlan:
+    """Resolve a suite; ``only`` keeps the arms that match one of these patterns.
+
+    Raises:
+        UsageError: an unknown suite, recipe or task, or a pattern without an arm.
+        ContractError: a recipe and a task disagree.
+    """
+    config = load_suite(registry, name)
+    planner = _Planner(config, registry, catalogue, directory / "cells", parallel)
+    return SuitePlan(name, config, directory, tuple(planner.task(task, only) for task in config.tasks))
+
+
+class _Planner:
+    """Makes cells."""
+
+    def __init__(
+        self, config: SuiteConfig, registry: Registry, catalogue: Catalogue, home: Path, parallel: int
+    ) -> None:
+        self._config, self._registry, self._catalogue = config, registry, catalogue
+        self._home, self._parallel = home, parallel
+
+    def task(self, task: SuiteTask, only: Sequence[str]) -> TaskPlan:
+        """All cells of one task."""
+        found = self._catalogue.task(task.name)
+        settings = part_config(Part(name=found.id, config=task.config), found.spec.config, found.spec.defaults, "task")
+        part = Part(name=found.id, config=settings.model_dump(mode="json"))
+        demonstrations = {"episodes": task.demonstrations, "first_seed": task.first_seed}
+        inputs = {"task": part.model_dump(mode="json"), **demonstrations}
+        collect = self._cell("collect", f"{found.spec.name}-{task.demonstrations}", inputs, slots=self._parallel)
+        chosen = [(arm, False) for arm in self._config.arms] + [(arm, True) for arm in self._config.baselines]
+        chosen = [(arm, baseline) for arm, baseline in chosen if _wanted(arm.label, only)]
+        if not chosen:
+            labels = ", ".join(arm.label for arm in (*self._config.arms, *self._config.baselines))
+            raise UsageError(f"--only {' '.join(only)} matches no arm; this suite has {labels}")
+        arms = tuple(self._arm(arm, baseline, part, found.spec.name, collect) for arm, baseline in chosen)
+        return TaskPlan(found.id, collect, arms, self._floors(part, found.spec.name))
+
+    def _arm(self, arm: ArmConfig, baseline: bool, task: Part, short: str, collect: Cell) -> ArmPlan:
+        recipe = self._recipe(arm, task)
+        smoke = self._cell("smoke", arm.label, {"recipe": _essence(recipe)})
+        trains = tuple(
+            self._cell(
+                "train",
+                f"{arm.label}-{short}-seed{seed}",
+                {"recipe": _essence(recipe), "data": collect.key, "seed": seed},
+            )
+            for seed in self._config.training_seeds
+        )
+        evaluations = tuple(
+            self._cell(
+                "evaluate",
+                f"{arm.label}-{short}-seed{seed}",
+                {"train": train.key, "directory": train.directory.name, **self._episodes(baseline)},
+            )
+            for train, seed in zip(trains, self._config.training_seeds, strict=True)
+        )
+        return ArmPlan(arm.label, baseline, recipe, smoke, trains, evaluations)
+
+    def _recipe(self, arm: ArmConfig, task: Part) -> Recipe:
+        config = self._config
+        budget = {
+            "train.steps": config.steps,
+            "train.batch_size": config.batch_size,
+            "train.checkpoint_every": config.steps // config.checkpoints,
+            "train.keep": config.checkpoints,
+        }
+        overrides = {**config.set, **arm.set, **budget}
+        recipe = self._registry.recipe(arm.recipe, overrides, arm.trunk, self._catalogue)
+        recipe = recipe.model_copy(update={"name": arm.label, "task": task})
+        check_task(recipe, self._catalogue)
+        return recipe
+
+    def _episodes(self, baseline: bool) -> dict[str, Any]:
+        config = self._config
+        return {
+            "checkpoints": config.checkpoints,
+            "selection": [SELECTION_SEEDS.start, config.selection_episodes],
+            "report": [REPORT_SEEDS.start, config.report_episodes],
+            "blind": config.blind and not baseline,
+        }
+
+    def _floors(self, task: Part, short: str) -> dict[str, Cell]:
+        report = [REPORT_SEEDS.start, self._config.report_episodes]
+        inputs = {"task": task.model_dump(mode="json"), "report": report}
+        return {name: self._cell("floor", f"{name}-{short}", {"policy": name, **inputs}) for name in FLOORS}
+
+    def _cell(self, kind: Any, label: str, inputs: dict[str, Any], slots: int = 1) -> Cell:
+        return Cell(kind, label, {"trunkzoo": trunkzoo.__version__, **inputs}, self._home, slots)
+
+
+def _wanted(label: str, only: Sequence[str]) -> bool:
+    return not only or any(fnmatchcase(label, pattern) for pattern in only)
+
+
+def _essence(recipe: Recipe) -> dict[str, Any]:
+    """What decides a training: all but the words."""
+    return recipe.model_dump(mode="json", exclude={"summary"})
+
+
+def seeds_of(first_and_count: Sequence[int]) -> range:
+    """Episode seeds from ``[first, count]``."""
+    first, count = first_and_count
+    return range(first, first + count)
+
+
+def every_cell(plan: SuitePlan) -> list[Cell]:
+    """All cells of a suite, stage by stage."""
+    return [cell for cells in plan.stages().values() for cell in cells]

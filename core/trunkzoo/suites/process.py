@@ -1,0 +1,64 @@
+"""A cell in a process of its own: ``python -m trunkzoo.suites CELL_DIRECTORY``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from trunkzoo.suites.cells import LOG, Cell
+
+LEAVE_SECONDS = 60.0  # a training that is asked to leave saves first
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class CellProcess:
+    """Starts on construction; what it prints goes to the log in the cell's directory."""
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        cell.prepare()
+        with (cell.directory / LOG).open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "trunkzoo.suites", str(cell.directory)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **dict.fromkeys(THREADS, str(cell.slots))},
+                start_new_session=True,  # a Ctrl-C reaches us alone; the cell then saves
+            )
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.poll() is not None
+
+    def ask_to_leave(self) -> None:
+        """Close its standard input, which it watches."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait for its end, and make one if it does not come."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def last_words(self) -> str:
+        """Exit code and the last line of the log, for a message."""
+        log = self.cell.directory / LOG
+        line = log.read_text(errors="replace").strip().split("\n")[-1]
+        return f"exit code {self._process.returncode}: {line} (log: {log})"
+
+
+def leave(running: Sequence[CellProcess]) -> None:
+    """Ask processes to save and leave, and wait for them."""
+    for process in running:
+        process.ask_to_leave()
+    deadline = time.monotonic() + LEAVE_SECONDS
+    for process in running:
+        process.wait(max(0.0, deadline - time.monotonic()))

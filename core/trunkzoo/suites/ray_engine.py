@@ -1,0 +1,57 @@
+"""Cells on a Ray cluster, an existing one or a local one. All nodes must see the suite's directory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from trunkzoo.errors import UsageError
+from trunkzoo.suites.cells import LOG, Cell, read_cell
+from trunkzoo.suites.engine import POLL_SECONDS, Attempts, Failure, Tick
+from trunkzoo.suites.process import CellProcess
+
+
+def run_directory(directory: str) -> str:
+    """Run one cell in a process on this node and return its last words; the worker process stays clean."""
+    process = CellProcess(read_cell(Path(directory)))
+    process.wait()
+    return process.last_words()
+
+
+class RayEngine:
+    """Connects to the cluster of ``RAY_ADDRESS`` or the last one started here; starts a local one if there is none."""
+
+    def __init__(self, gpus_per_training: float = 0.0) -> None:
+        try:
+            import ray
+        except ImportError:
+            raise UsageError("--engine ray needs Ray: pip install 'trunkzoo[ray]'") from None
+        self._ray, self._gpus = ray, gpus_per_training
+        if not ray.is_initialized():
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+
+    def run(self, cells: Sequence[Cell], tick: Tick) -> list[Failure]:
+        """See :class:`trunkzoo.suites.engine.Engine`."""
+        attempts, running = Attempts(), {self._submit(cell): cell for cell in cells}
+        while running:
+            ready, _ = self._ray.wait(list(running), timeout=POLL_SECONDS)
+            for future in ready:
+                cell = running.pop(future)
+                if attempts.again(cell, self._reason(future)):
+                    running[self._submit(cell)] = cell
+            tick([cell for cell in running.values() if (cell.directory / LOG).exists()])
+        return attempts.failures
+
+    def _submit(self, cell: Cell) -> Any:
+        cell.prepare()
+        gpus = self._gpus if cell.kind == "train" else 0
+        remote = self._ray.remote(num_cpus=cell.slots, num_gpus=gpus, max_retries=0)(run_directory)
+        return remote.options(name=cell.title).remote(str(cell.directory.resolve()))
+
+    def _reason(self, future: Any) -> str:
+        try:
+            return str(self._ray.get(future))
+        except self._ray.exceptions.RayError as error:  # the node or its worker died, not only the cell
+            return f"Ray: {error}"

@@ -1,0 +1,136 @@
+"""What a finished suite found: per arm the numbers of the table, per pair of arms the comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trunkzoo.errors import ZooError
+from trunkzoo.evaluation.rows import Row, read_rows
+from trunkzoo.evaluation.scores import scores, summary_of
+from trunkzoo.statistics import Comparison, Summary, compare
+from trunkzoo.suites.planning import ArmPlan, SuitePlan, TaskPlan
+
+MEASURES = (("success", "success"), ("average reward", "average_reward"))
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """One arm on one task, over its training seeds."""
+
+    plan: ArmPlan
+    sizes: dict[str, Any]
+    """Parameters, cond_dim and feature map, from the smoke cell."""
+    train_seconds: float
+    """Mean wall time of a training."""
+    chosen: tuple[int, ...]
+    """The checkpoint chosen for each training seed, by its step."""
+    curves: tuple[dict[int, float], ...]
+    """Selection score (average reward) by step, per training seed."""
+    max_average_reward: float
+    """Mean over training seeds of the best selection score: biased upward, never shown alone."""
+    latency_ms: float
+    rows: tuple[tuple[Row, ...], ...]
+    """Report rows per training seed."""
+    blind: tuple[tuple[Row, ...], ...]
+    """The same checkpoints on blanked images, per training seed; empty where not run."""
+
+    @property
+    def summary(self) -> Summary:
+        """Success and rewards on the report seeds."""
+        return summary_of(*self.rows)
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """Everything on one task."""
+
+    plan: TaskPlan
+    arms: tuple[ArmResult, ...]
+    floors: dict[str, tuple[Row, ...]]
+    comparisons: tuple[Comparison, ...]
+
+
+def read_results(plan: SuitePlan) -> tuple[TaskResult, ...]:
+    """Read the results of a finished suite.
+
+    Raises:
+        ZooError: a cell has no result yet.
+    """
+    return tuple(_task(task) for task in plan.tasks)
+
+
+def _task(task: TaskPlan) -> TaskResult:
+    arms = tuple(_arm(arm) for arm in task.arms)
+    _require_equal_budgets(arms)
+    floors = {}
+    for name, cell in task.floors.items():
+        cell.result()
+        floors[name] = _rows(cell.directory / f"report-{name}.jsonl")
+    return TaskResult(task, arms, floors, _comparisons(arms))
+
+
+def _arm(plan: ArmPlan) -> ArmResult:
+    results = [cell.result() for cell in plan.evaluations]
+    trained = [cell.result() for cell in plan.trains]
+    curves = tuple({int(step): float(score) for step, score in found["selection"].items()} for found in results)
+    blind = [cell.directory / "report-blind.jsonl" for cell in plan.evaluations]
+    return ArmResult(
+        plan=plan,
+        sizes=plan.smoke.result(),
+        train_seconds=_mean([found["train_seconds"] for found in trained]),
+        chosen=tuple(found["chosen"] for found in results),
+        curves=curves,
+        max_average_reward=_mean([max(curve.values()) for curve in curves]),
+        latency_ms=_mean([found["latency_ms"] for found in results]),
+        rows=tuple(_rows(cell.directory / "report-agent.jsonl") for cell in plan.evaluations),
+        blind=tuple(_rows(path) for path in blind if path.is_file()),
+    )
+
+
+def _comparisons(arms: Sequence[ArmResult]) -> tuple[Comparison, ...]:
+    """Every later arm with the first, in success and in average reward."""
+    compared = [arm for arm in arms if not arm.plan.baseline]
+    return tuple(
+        compare(
+            other.plan.label,
+            scores(other.rows, field),
+            compared[0].plan.label,
+            scores(compared[0].rows, field),
+            "success" if measure == "success" else "average reward",
+        )
+        for other in compared[1:]
+        for measure, field in MEASURES
+    )
+
+
+def _require_equal_budgets(arms: Sequence[ArmResult]) -> None:
+    """Refuse to compare arms that had unequal chances.
+
+    Raises:
+        ZooError: trainings, checkpoints or episodes differ; the message shows both arms.
+    """
+    for arm in arms[1:]:
+        for what, mine, first in zip(
+            ("trainings", "checkpoints", "episodes"), _budget(arm), _budget(arms[0]), strict=True
+        ):
+            if mine != first:
+                raise ZooError(
+                    f"{arm.plan.label} had {what} {mine}, {arms[0].plan.label} {first}: unequal budgets are not compared"
+                )
+
+
+def _budget(arm: ArmResult) -> tuple[int, list[list[int]], list[list[int]]]:
+    checkpoints = [sorted(curve) for curve in arm.curves]
+    episodes = [sorted(int(row["seed"]) for row in rows) for rows in arm.rows]
+    return len(arm.curves), checkpoints, episodes
+
+
+def _rows(path: Path) -> tuple[Row, ...]:
+    return tuple(read_rows(path))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

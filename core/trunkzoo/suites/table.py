@@ -1,0 +1,81 @@
+"""The one table of a suite, as text cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from trunkzoo.evaluation.rows import Row
+from trunkzoo.evaluation.scores import summary_of
+from trunkzoo.statistics import Summary
+from trunkzoo.suites.results import ArmResult, TaskResult
+
+COLUMNS = (
+    "arm",
+    "trunk",
+    "parameters (trunk)",
+    "cond_dim",
+    "steps",
+    "training",
+    "success (95 %)",
+    "average reward (95 %)",
+    "max avg_reward",
+    "latency",
+)
+NOTHING = "–"
+FLOOR_NAMES = {"noop": "no-op", "random": "random", "expert": "expert (ceiling)"}
+
+
+def table(result: TaskResult) -> list[tuple[str, ...]]:
+    """Rows of the table: arms, baselines, the arms on blanked images, floors, the ceiling."""
+    arms = [arm for arm in result.arms if not arm.plan.baseline]
+    baselines = [arm for arm in result.arms if arm.plan.baseline]
+    return [
+        *(_arm_row(arm) for arm in (*arms, *baselines)),
+        *(_floor_row(f"{arm.plan.label}, images blanked", arm.blind) for arm in arms if arm.blind),
+        *(_floor_row(FLOOR_NAMES[name], [rows]) for name, rows in result.floors.items()),
+    ]
+
+
+def _arm_row(arm: ArmResult) -> tuple[str, ...]:
+    sizes, recipe = arm.sizes, arm.plan.recipe
+    return (
+        arm.plan.label,
+        recipe.trunk.name,
+        f"{millions(sizes['parameters'])} ({millions(sizes['trunk_parameters'])})",
+        str(sizes["cond_dim"]),
+        str(recipe.train.steps),
+        duration(arm.train_seconds),
+        *_scores(arm.summary),
+        f"{arm.max_average_reward:.3f} @ {', '.join(map(str, arm.chosen))}",
+        f"{arm.latency_ms:.1f} ms",
+    )
+
+
+def _floor_row(name: str, runs: Sequence[Sequence[Row]]) -> tuple[str, ...]:
+    return (name, *[NOTHING] * 5, *_scores(summary_of(*runs)), NOTHING, NOTHING)
+
+
+def _scores(summary: Summary) -> tuple[str, str]:
+    n = summary.training_seeds * summary.episodes
+    return f"{summary.successes}/{n} = {summary.success.text()}", summary.reward_mean.text(3)
+
+
+def notes(result: TaskResult) -> Iterator[str]:
+    """The sentences under the table."""
+    for comparison in result.comparisons:
+        yield comparison.sentence()
+    yield (
+        "max avg_reward is the best checkpoint's score on the seeds that chose it, so it is biased upward; "
+        "success and average reward are of that checkpoint on fresh seeds."
+    )
+
+
+def millions(count: int) -> str:
+    """``11.18 M``."""
+    return f"{count / 1e6:.2f} M"
+
+
+def duration(seconds: float) -> str:
+    """``5 min 12 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

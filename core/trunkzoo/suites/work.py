@@ -1,0 +1,186 @@
+"""What each kind of cell does, in its own process. Every one of them continues where a killed one stopped."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from trunkzoo.catalogue import load_catalogue
+from trunkzoo.errors import ZooError
+from trunkzoo.evaluation import Evaluation, plan, run
+from trunkzoo.evaluation.planning import Plan
+from trunkzoo.evaluation.rows import Row
+from trunkzoo.recipe import Part, Recipe
+from trunkzoo.suites.cells import DONE, Cell, write_json
+from trunkzoo.suites.planning import seeds_of
+
+RUN, DATA, ATTEMPTS = "run", "data", "attempts.jsonl"
+
+
+def run_cell(cell: Cell) -> None:
+    """Do the work of a cell and write down its result, unless that is there already."""
+    if cell.done() is not None:
+        return
+    cell.prepare()
+    start = time.perf_counter()
+    work: dict[str, Callable[[Cell], dict[str, Any]]] = {
+        "smoke": smoke_cell,
+        "collect": collect_cell,
+        "train": train_cell,
+        "evaluate": evaluate_cell,
+        "floor": floor_cell,
+    }
+    result = work[cell.kind](cell)
+    write_json(cell.directory / DONE, {**result, "seconds": round(time.perf_counter() - start, 1)})
+
+
+def smoke_cell(cell: Cell) -> dict[str, Any]:
+    """Try every promise of the recipe once; the sizes of its agent are the result."""
+    from trunkzoo.assembly import assemble, count_parameters, probe
+    from trunkzoo.smoke import smoke
+
+    catalogue, recipe = load_catalogue(), Recipe.model_validate(cell.inputs["recipe"])
+    checks = list(smoke(recipe, catalogue, expect_cond_dim=recipe.contract.cond_dim))
+    failed = [f"{check.name}: {check.detail}" for check in checks if not check.ok]
+    if failed:
+        raise ZooError(f"smoke test of {recipe.name} failed: {'; '.join(failed)}")
+    agent = assemble(recipe, catalogue)
+    return {
+        "checks": [check.to_dict() for check in checks],
+        "trunk_parameters": count_parameters(agent.encoder.trunks),
+        "head_parameters": count_parameters(agent.head),
+        "parameters": count_parameters(agent),
+        "cond_dim": probe(agent).cond_dim,
+        "feature_map": probe(agent).feature_map,
+    }
+
+
+def collect_cell(cell: Cell) -> dict[str, Any]:
+    """Record the demonstrations; a dataset appears whole, so one that is there is finished."""
+    from trunkzoo.collect import Demonstration, collect
+
+    episodes, attempts = int(cell.inputs["episodes"]), cell.directory / ATTEMPTS
+    attempts.unlink(missing_ok=True)
+
+    def count(demonstration: Demonstration) -> None:
+        with attempts.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"seed": demonstration.seed, "success_step": demonstration.first_success}) + "\n")
+
+    if (cell.directory / DATA).exists():
+        return {"episodes": episodes}
+    collected = collect(
+        Part.model_validate(cell.inputs["task"]),
+        episodes,
+        cell.directory / DATA,
+        first_seed=cell.inputs["first_seed"],
+        workers=cell.slots,
+        on_episode=count,
+    )
+    return {"episodes": episodes, "failed": len(collected.failed_seeds), "frames": collected.frames}
+
+
+def train_cell(cell: Cell) -> dict[str, Any]:
+    """Train one arm; a run directory that is there is continued."""
+    from trunkzoo.training import RunConfig, train
+    from trunkzoo.training.metrics import read_metrics
+
+    output = cell.directory / RUN
+    collect = next(cell.home.glob(f"collect-*-{cell.inputs['data']}"))
+    config = RunConfig(
+        recipe=Recipe.model_validate(cell.inputs["recipe"]),
+        data=collect / DATA,
+        output=output,
+        seed=cell.inputs["seed"],
+        resume=(output / "run.json").is_file(),
+        threads=cell.slots,
+        progress=False,
+    )
+    result = train(config)
+    if result.signal is not None:
+        raise SystemExit(128 + result.signal)  # saved; not finished
+    return {"steps": result.step, "train_seconds": round(train_seconds(read_metrics(output)), 1)}
+
+
+def train_seconds(metrics: list[dict[str, Any]]) -> float:
+    """Wall time of all sessions together, from the speed of every row."""
+    rows = [row for row in metrics if row.get("steps_per_second")]
+    steps = [int(row["step"]) for row in rows]
+    spans = zip([0, *steps], steps, rows, strict=False)
+    return sum((now - then) / float(row["steps_per_second"]) for then, now, row in spans)
+
+
+def evaluate_cell(cell: Cell) -> dict[str, Any]:
+    """Score every checkpoint on the selection seeds, then the best of them on fresh report seeds."""
+    from trunkzoo.checkpoint.layout import checkpoints_of
+
+    catalogue = load_catalogue()
+    found = checkpoints_of(cell.home / str(cell.inputs["directory"]) / RUN)
+    if len(found) != cell.inputs["checkpoints"]:
+        steps = ", ".join(map(str, found))
+        raise ZooError(f"{cell.label} has checkpoints at {steps}; every arm must have {cell.inputs['checkpoints']}")
+    selection = {
+        step: Evaluation(
+            plan(catalogue, "agent", path),
+            seeds_of(cell.inputs["selection"]),
+            cell.directory / f"selection-{step}.jsonl",
+        )
+        for step, path in found.items()
+    }
+    run(list(selection.values()), workers=1)
+    scores = {step: average_reward(evaluation.ordered) for step, evaluation in selection.items()}
+    chosen = max(scores, key=lambda step: scores[step])
+    report = _report(cell, "agent", plan(catalogue, "agent", found[chosen]))
+    reports = [report]
+    if cell.inputs["blind"]:
+        reports.append(_report(cell, "blind", plan(catalogue, "blind", found[chosen])))
+    run(reports, workers=1)
+    return {"selection": {str(step): score for step, score in scores.items()}, "chosen": chosen} | {
+        "latency_ms": report.latency_ms
+    }
+
+
+def floor_cell(cell: Cell) -> dict[str, Any]:
+    """Nobody, chance or the expert on the report seeds."""
+    task = Part.model_validate(cell.inputs["task"])
+    policy = cell.inputs["policy"]
+    run([_report(cell, policy, plan(load_catalogue(), policy, task=task))], workers=1)
+    return {}
+
+
+def _report(cell: Cell, name: str, planned: Plan) -> Evaluation:
+    return Evaluation(planned, seeds_of(cell.inputs["report"]), cell.directory / f"report-{name}.jsonl")
+
+
+def average_reward(rows: list[Row]) -> float:
+    """Mean over episodes of the average reward per step: what «max avg_reward» is the maximum of."""
+    return sum(float(row["average_reward"]) for row in rows) / len(rows)
+
+
+def progress_of(cell: Cell) -> tuple[int, int, str]:
+    """Done, total and a remark, read from what the cell has written so far; total 0 if that cannot be known."""
+    if cell.kind == "train":
+        row = _last_row(cell.directory / RUN / "metrics.jsonl")
+        loss = f"loss {row['loss']:.3g}" if row.get("loss") is not None else ""
+        return int(row.get("step", 0)), int(cell.inputs["recipe"]["train"]["steps"]), loss
+    if cell.kind in ("evaluate", "floor"):
+        report = int(cell.inputs["report"][1])
+        per_checkpoint = int(cell.inputs.get("selection", (0, 0))[1]) * int(cell.inputs.get("checkpoints", 0))
+        total = per_checkpoint + report * (2 if cell.inputs.get("blind") else 1)
+        return sum(_lines(path) for path in cell.directory.glob("*.jsonl")), total, "episodes"
+    if cell.kind == "collect":
+        return _lines(cell.directory / ATTEMPTS), int(cell.inputs["episodes"]), "demonstrations"
+    return 0, 0, ""
+
+
+def _last_row(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    return dict(json.loads(lines[-1])) if lines else {}
+
+
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.is_file() else 0

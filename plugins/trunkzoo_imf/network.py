@@ -27,8 +27,8 @@ class ChunkTransformer(nn.Module):
         self.time = TimeTokens(config.time_tokens, width)
         self.cond_in = Linear(contract.cond_dim, width)
         self.action_in = Linear(contract.action_dim, width)
-        self.cond_role = nn.Parameter(torch.randn(contract.obs_horizon, width) * width**-0.5)
-        self.action_role = nn.Parameter(torch.randn(chunk, width) * width**-0.5)
+        self.cond_position = nn.Parameter(torch.randn(contract.obs_horizon, width) * width**-0.5)
+        self.action_position = nn.Parameter(torch.randn(chunk, width) * width**-0.5)
         tokens = config.time_tokens + contract.obs_horizon + chunk
         self.sublayers = nn.ModuleList()
         for _ in range(config.blocks):
@@ -38,9 +38,9 @@ class ChunkTransformer(nn.Module):
         self.outputs = nn.ModuleList(_zero(Linear(width, contract.action_dim)) for _ in range(outputs))
 
     def forward(self, z: Tensor, r: Tensor, t: Tensor, cond: Tensor) -> tuple[Tensor, ...]:
-        actions = self.action_in(z) + self.action_role
+        actions = self.action_in(z) + self.action_position
         sources = self.mix.start(
-            torch.cat([self.time(r, t), self.cond_in(cond.to(z.dtype)) + self.cond_role, actions], dim=1)
+            torch.cat([self.time(r, t), self.cond_in(cond.to(z.dtype)) + self.cond_position, actions], dim=1)
         )
         for sublayer in self.sublayers:
             sources.append(sublayer(self.mix(sources)))

@@ -12,12 +12,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from trunkzoo.assembly import assemble
+from trunkzoo.assembly import assemble, build_trunk
+from trunkzoo.catalogue import load_catalogue
 from trunkzoo.checkpoint import load_agent, read_header, save_checkpoint, save_model
 from trunkzoo.checkpoint.header import read_safetensors_header
 from trunkzoo.checkpoint.load import CheckpointWarning
 from trunkzoo.checkpoint.tensors import write_tensors
-from trunkzoo.errors import CheckpointError, ContractError
+from trunkzoo.errors import CheckpointError, ContractError, UsageError
+from trunkzoo.recipe import Part
 from trunkzoo.smoke import random_batch
 
 
@@ -89,6 +91,20 @@ from trunkzoo.checkpoint import read_header
 read_header({str(saved)!r})
 assert not {{"torch", "numpy", "safetensors"}} & sys.modules.keys()"""
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_file_that_the_trunk_started_from_may_be_gone(tiny_recipe, tiny_catalogue, tiny_stats, tmp_path):
+    catalogue = replace(load_catalogue(), heads=tiny_catalogue.heads)
+    catalogue = replace(catalogue, plugins=(*catalogue.plugins, *tiny_catalogue.plugins))
+    trunk = Part(name="resnet/resnet-18", config={"width": 2, "weights": str(tmp_path / "start.safetensors")})
+    save_file(
+        build_trunk(trunk.model_copy(update={"config": {"width": 2}}), catalogue).state_dict(), trunk.config["weights"]
+    )
+    agent = assemble(tiny_recipe.model_copy(update={"trunk": trunk}), catalogue)
+    save_model(tmp_path / "model.safetensors", agent, catalogue)
+    (tmp_path / "start.safetensors").unlink()
+    loaded = load_agent(tmp_path / "model.safetensors", catalogue)
+    assert loaded.recipe == agent.recipe
 
 
 def test_file_cut_in_half(saved, tiny_catalogue):
@@ -214,6 +230,6 @@ def test_existing_checkpoint_is_not_overwritten(agent, tiny_catalogue, tmp_path)
 def test_failure_while_writing_leaves_nothing(agent, tiny_catalogue, tmp_path):
     folder = tmp_path / "file"
     folder.write_text("not a directory")
-    with pytest.raises(CheckpointError, match="cannot write"):
+    with pytest.raises(UsageError, match="cannot write"):
         save_checkpoint(folder / "c", agent, catalogue=tiny_catalogue)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

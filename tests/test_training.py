@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from trunkzoo.checkpoint import load_agent, read_header
-from trunkzoo.errors import CheckpointError, DataError, TrainingError, UsageError
+from trunkzoo.errors import DataError, TrainingError, UsageError
 from trunkzoo.recipe import Recipe
 from trunkzoo.training.batches import Loader, Sampler
 from trunkzoo.training.config import EmaConfig, TrainConfig
@@ -284,12 +284,12 @@ def test_batch_that_does_not_divide():
 def test_unwritable_directory(run, tmp_path):
     if os.geteuid() != 0:
         tmp_path.chmod(0o500)
-        with pytest.raises(CheckpointError, match="is not writable"):
+        with pytest.raises(UsageError, match="is not writable"):
             run()
         return
     os.seteuid(65534)  # root may write anywhere, so act as nobody
     try:
-        with pytest.raises(CheckpointError, match="is not writable"):
+        with pytest.raises(UsageError, match="is not writable"):
             run()
     finally:
         os.seteuid(0)

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from trunkzoo.errors import CheckpointError
+from trunkzoo.errors import CheckpointError, UsageError
 
+_WRONG_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR}
 LEFTOVER = ".tmp-"  # part of every temporary name, so that a later run can clear what a kill left
 
 
@@ -21,7 +22,8 @@ def new_directory(target: Path) -> Iterator[Path]:
     Files written inside must be synced by their writer (:func:`sync`).
 
     Raises:
-        CheckpointError: ``target`` exists, or the disk is full or not writable; what was there is untouched.
+        UsageError: ``target`` cannot be written at all.
+        CheckpointError: ``target`` exists, or the disk is full; what was there is untouched.
     """
     if target.exists():
         raise CheckpointError(f"{target} already exists; choose another directory or remove it")
@@ -91,16 +93,24 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def explained(target: Path) -> Iterator[None]:
-    """Turn an operating-system error while writing ``target`` into one line for people."""
+    """Turn an operating-system error while writing ``target`` into one line for people.
+
+    Raises:
+        UsageError: nothing can be written there at all.
+        CheckpointError: anything else, a full disk first of all.
+    """
     try:
         yield
     except OSError as error:
-        raise CheckpointError(_explain(error, target)) from error
+        kind = UsageError if error.errno in _WRONG_PLACE else CheckpointError
+        raise kind(_explain(error, target)) from error
 
 
 def _explain(error: OSError, target: Path) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"disk full or quota reached while writing {target}; nothing older was touched: free space, then try again"
+        return (
+            f"disk full or quota reached while writing {target}; nothing older was touched: free space, then try again"
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{target} is not writable ({error.strerror}); choose another directory or change its permissions"
     return f"cannot write {target}: {error.strerror or error}"

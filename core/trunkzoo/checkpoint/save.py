@@ -43,7 +43,7 @@ def save_model(
     ``weights`` replace the agent's own state dict (the averaged ones, say); ``step`` counts optimiser steps.
 
     Raises:
-        CheckpointError: the disk is full or not writable; an older file is untouched.
+        CheckpointError, UsageError: the disk is full, or not writable; an older file is untouched.
     """
     with new_file(path) as temporary:
         write_tensors(temporary, weights or agent.state_dict(), metadata_of(agent.recipe, catalogue, step))
@@ -60,7 +60,7 @@ def save_checkpoint(
     """Write a checkpoint directory: the model, the training state if given, and the manifest last.
 
     Raises:
-        CheckpointError: ``directory`` exists, or the disk is full or not writable; nothing half remains.
+        CheckpointError, UsageError: ``directory`` exists, or the disk is full or not writable; nothing half remains.
     """
     contents = {MODEL: (weights or agent.state_dict(), metadata_of(agent.recipe, catalogue, step))}
     if training_state is not None:

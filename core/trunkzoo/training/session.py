@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from trunkzoo.checkpoint.save import save_checkpoint
 from trunkzoo.errors import TrainingError
-from trunkzoo.training.batches import Loader
+from trunkzoo.training.batches import Batch, Loader
 from trunkzoo.training.directory import RunDirectory
 from trunkzoo.training.metrics import Meter, MetricsLog, peak_memory_mb
+from trunkzoo.training.probes import depth_entropy
 from trunkzoo.training.progress import Reporter
 from trunkzoo.training.run import TrainResult
 from trunkzoo.training.schedule import learning_rate
@@ -59,30 +60,31 @@ class Session:
                     self._skip(result.values, reporter)
                 self.progress.step += 1
                 reporter.update(self.progress.step, result.values["loss"], self.loader.waited)
-                self._write(reporter, last=result.stop or self.progress.step == end)
+                self._write(parts[0], reporter, last=result.stop or self.progress.step == end)
                 if result.stop:
                     break
         spent = time.perf_counter() - began
         return self._result(spent, time.process_time() - cpu, request.signal)
 
-    def _write(self, reporter: Reporter, last: bool) -> None:
-        """Log and save what is due after the step just done."""
+    def _write(self, batch: Batch, reporter: Reporter, last: bool) -> None:
+        """Log and save what is due after the step on ``batch`` just done."""
         step, final = self.progress.step, self.progress.step == self.config.steps
         if step % self.config.log_every == 0 or final:
-            self._write_row()
+            self._write_row(batch)
         due = step % self.config.checkpoint_every == 0 or final
         if due:
             self._rank()
         if due or last:
             self._save(reporter)
 
-    def _write_row(self) -> None:
+    def _write_row(self, batch: Batch) -> None:
         now, waited, step = time.perf_counter(), self.loader.waited, self.progress.step
         then, waited_then, step_then = self._mark
         spent = max(now - then, 1e-9)
         self.row = {
             "step": step,
             **self.since_log.means(),
+            **depth_entropy(self.agent, batch),
             "lr": learning_rate(step - 1, self.config),
             "skipped": self.progress.skipped,
             "steps_per_second": round((step - step_then) / spent, 4),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -111,14 +112,15 @@ def resize(image: Frame, size: tuple[int, int]) -> Frame:
 
 def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
     """A new array file whose blocks are reserved, so that a full disk is an error here and not a crash later."""
-    frames = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)  # type: ignore[no-untyped-call]
     try:
+        frames = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)  # type: ignore[no-untyped-call]
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     except OSError as error:
-        need = path.stat().st_size / 1e9
+        need = math.prod(shape) / 1e6
         raise DataError(
-            f"the image cache needs {need:.2f} GB in {path.parents[1]} ({error.strerror}); set TRUNKZOO_CACHE"
+            f"the image cache needs {need:.1f} MB in {path.parents[1]} ({error.strerror}); free some space or set "
+            "TRUNKZOO_CACHE"
         ) from None
     return frames  # type: ignore[no-any-return]  # numpy does not annotate open_memmap
 

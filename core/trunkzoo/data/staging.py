@@ -47,6 +47,15 @@ def refuse_existing(target: Path) -> None:
         raise UsageError(f"{target} exists already; choose another directory or delete it first")
 
 
+def require_writable(target: Path) -> None:
+    """Raise UsageError unless ``target`` could be made now: before hours of work, not after."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Path(tempfile.mkdtemp(prefix=_prefix(target), dir=target.parent)).rmdir()
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror}; choose another directory") from None
+
+
 def _prefix(target: Path) -> str:
     return f".{target.name}.partial-"
 

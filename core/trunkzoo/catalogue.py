@@ -141,7 +141,8 @@ def load_catalogue(names: NameRules | None = None) -> Catalogue:
 def plugin_notes(rows: Iterable[PluginRow]) -> list[str]:
     """One line that names the plugins that should have loaded and did not."""
     failed = [f"{row.name} ({row.status})" for row in rows if row.status not in ("ok", "disabled")]
-    return [f"not loaded: {', '.join(failed)}; `zoo doctor` says why"] if failed else []
+    more = f" and {len(failed) - 4} more" if len(failed) > 4 else ""
+    return [f"not loaded: {', '.join(failed[:4])}{more}; `zoo doctor` says why"] if failed else []
 
 
 def _names_from_registry() -> tuple[NameRules, list[str]]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Literal
 
-from trunkzoo.errors import PluginError, did_you_mean
-from trunkzoo.hookspecs import API_VERSION, GROUP, GROUP_PREFIX
+from trunkzoo.claims import UNREADABLE, Claim, installed_claims, normal
+from trunkzoo.errors import PluginError, ZooError, did_you_mean
+from trunkzoo.hookspecs import API_VERSION
 from trunkzoo.loader import Records, load_records
 from trunkzoo.spec import NAME_RULE
 
@@ -55,29 +56,6 @@ class Policy:
     """Raise the first fault instead of recording it."""
 
 
-@dataclass(frozen=True)
-class _Claim:
-    """One entry point: a distribution claims a plugin name for one API version."""
-
-    name: str
-    distribution: str
-    version: str
-    api: str
-    entry_point: metadata.EntryPoint
-
-    def row(self, status: Status, reason: str = "", error: BaseException | None = None) -> PluginRow:
-        return PluginRow(
-            name=self.name,
-            distribution=self.distribution,
-            version=self.version,
-            api=self.api,
-            target=self.entry_point.value,
-            status=status,
-            reason=reason,
-            error=error,
-        )
-
-
 def environment_policy(reserved: Mapping[str, str], disabled: Iterable[str]) -> Policy:
     """Add ``TRUNKZOO_PLUGINS`` (names to load, comma-separated; empty loads none) and ``TRUNKZOO_STRICT=1``."""
     limit = os.environ.get("TRUNKZOO_PLUGINS")
@@ -91,8 +69,8 @@ def environment_policy(reserved: Mapping[str, str], disabled: Iterable[str]) -> 
 
 def discover(policy: Policy) -> list[tuple[PluginRow, Records]]:
     """One row per claim, sorted by plugin name; the records of a plugin whose status is not ``ok`` are empty."""
-    by_name: dict[str, list[_Claim]] = {}
-    for claim in _claims():
+    by_name: dict[str, list[Claim]] = {}
+    for claim in installed_claims():
         by_name.setdefault(claim.name, []).append(claim)
     return [found for name in sorted(by_name) for found in _settle(name, by_name[name], policy)]
 
@@ -104,54 +82,33 @@ def unknown_limits(policy: Policy, rows: Iterable[PluginRow]) -> list[str]:
     return [f"TRUNKZOO_PLUGINS: no plugin '{name}' is installed.{did_you_mean(name, installed)}" for name in missing]
 
 
-def _claims() -> list[_Claim]:
-    """Entry points of every API version; one that an editable install lists twice counts once."""
-    claims: dict[tuple[str, str, str], _Claim] = {}
-    installed = metadata.entry_points()
-    for group in sorted(group for group in installed.groups if group.startswith(GROUP_PREFIX)):
-        for point in installed.select(group=group):
-            info = _distribution(point).metadata
-            claim = _Claim(point.name, info["Name"], info["Version"], point.group.removeprefix(GROUP_PREFIX), point)
-            claims.setdefault((_normal(claim.distribution), point.name, point.group), claim)
-    speaks_ours = {(claim.distribution, claim.name) for claim in claims.values() if claim.entry_point.group == GROUP}
-    return [
-        claim
-        for claim in claims.values()
-        if claim.entry_point.group == GROUP or (claim.distribution, claim.name) not in speaks_ours
-    ]
-
-
-def _distribution(point: metadata.EntryPoint) -> metadata.Distribution:
-    if point.dist is None:
-        raise AssertionError(f"entry point {point.name} was not read from a distribution")
-    return point.dist
-
-
-def _settle(name: str, claims: Sequence[_Claim], policy: Policy) -> list[tuple[PluginRow, Records]]:
+def _settle(name: str, claims: Sequence[Claim], policy: Policy) -> list[tuple[PluginRow, Records]]:
     """Decide without importing what can be; load the one claim that is left."""
     found: list[tuple[PluginRow, Records]] = []
-    ours = [claim for claim in claims if claim.api == str(API_VERSION)]
+    ours = [claim for claim in claims if claim.ours]
     for claim in claims:
         status, reason = _verdict(claim, ours, policy)
-        row, records = _load(claim) if status == "ok" else (claim.row(status, reason), Records())
+        row, records = _load(claim) if status == "ok" else (_row(claim, status, reason), Records())
         if policy.strict and row.status not in ("ok", "disabled"):
             raise row.error or PluginError(f"plugin '{name}' ({row.distribution}): {row.reason}")
         found.append((row, records))
     return found
 
 
-def _verdict(claim: _Claim, ours: Sequence[_Claim], policy: Policy) -> tuple[Status, str]:
+def _verdict(claim: Claim, ours: Sequence[Claim], policy: Policy) -> tuple[Status, str]:
     if policy.only is not None and claim.name not in policy.only:
         return "disabled", "not in TRUNKZOO_PLUGINS"
     if claim.name in policy.disabled:
         return "disabled", "listed under plugins.disabled in registry.toml"
-    if claim.api != str(API_VERSION):
+    if claim.api == UNREADABLE:
+        return "broken", f"entry_points.txt of {claim.distribution} cannot be parsed; reinstall it"
+    if not claim.ours:
         return "incompatible", f"written for plugin API {claim.api}, this zoo speaks {API_VERSION}; {_upgrade(claim)}"
     if not NAME_RULE.fullmatch(claim.name):
         return "broken", f"plugin name {claim.name!r}: use lower-case letters, digits and single - _ . between them"
     owner = policy.reserved.get(claim.name)
     if owner is not None:
-        if _normal(owner) == _normal(claim.distribution):
+        if normal(owner) == normal(claim.distribution):
             return "ok", ""
         return (
             "conflict",
@@ -164,18 +121,18 @@ def _verdict(claim: _Claim, ours: Sequence[_Claim], policy: Policy) -> tuple[Sta
     return "ok", ""
 
 
-def _load(claim: _Claim) -> tuple[PluginRow, Records]:
+def _load(claim: Claim) -> tuple[PluginRow, Records]:
     """Import one plugin and collect its records. What it prints goes to stderr: stdout may be JSON."""
     had_torch = "torch" in sys.modules
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            records = load_records(claim.entry_point)
+            records = load_records(_entry_point(claim))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - even SystemExit: whatever a plugin raises is a row, not our end
-        return claim.row("broken", one_line(error), error), Records()
+        return _row(claim, "broken", one_line(error), error), Records()
     slow = "torch" in sys.modules and not had_torch
-    row = claim.row("ok", "imports torch when it is only described; import it inside build()" if slow else "")
+    row = _row(claim, "ok", "imports torch when it is only described; import it inside build()" if slow else "")
     return _with_ids(row, records), records
 
 
@@ -185,18 +142,38 @@ def _with_ids(row: PluginRow, records: Records) -> PluginRow:
 
 
 def one_line(error: BaseException) -> str:
-    """Class and first line of the message; ours speak for themselves, so their class is left out."""
-    lines = str(error).strip().splitlines()
-    text = lines[0] if lines else ""
-    if isinstance(error, PluginError):
+    """Class and first line of the message; our own errors speak for themselves, so their class is left out."""
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # noqa: BLE001 - the message is a plugin's code too
+        lines = []
+    kind, text = type(error).__name__, lines[0] if lines else ""
+    if isinstance(error, SystemExit):
+        return f"it ended the process ({kind}: {text}) instead of describing itself"
+    if isinstance(error, ZooError) and text:
         return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"{kind}: {text}" if text else kind
 
 
-def _upgrade(claim: _Claim) -> str:
+def _entry_point(claim: Claim) -> metadata.EntryPoint:
+    if claim.entry_point is None:
+        raise AssertionError(f"{claim.name} has a verdict without an entry point")
+    return claim.entry_point
+
+
+def _upgrade(claim: Claim) -> str:
     newer = claim.api.isdecimal() and int(claim.api) > API_VERSION
     return "upgrade trunkzoo" if newer else f"upgrade {claim.distribution}"
 
 
-def _normal(distribution: str) -> str:
-    return distribution.lower().replace("_", "-").replace(".", "-")
+def _row(claim: Claim, status: Status, reason: str = "", error: BaseException | None = None) -> PluginRow:
+    return PluginRow(
+        name=claim.name,
+        distribution=claim.distribution,
+        version=claim.version,
+        api=claim.api,
+        target=claim.entry_point.value if claim.entry_point else "",
+        status=status,
+        reason=reason,
+        error=error,
+    )

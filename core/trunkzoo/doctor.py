@@ -31,6 +31,13 @@ PACKAGES = (
 )
 
 
+_PRINT_REASON = """
+import sys
+from trunkzoo.catalogue import load_catalogue
+print(*(row.reason for row in load_catalogue().plugins if [row.name, row.distribution] == sys.argv[1:]))
+"""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that was looked at. ``mend`` is the line that repairs it, empty when nothing is wrong."""
@@ -89,7 +96,7 @@ def _plugins(catalogue: Catalogue) -> Iterator[Finding]:
     for row in catalogue.plugins:
         reason = row.reason
         if hidden and row.status == "ok" and not reason:  # the first one to import torch hides all that follow
-            reason = _reason_alone(row.name)
+            reason = _reason_alone(row)
         hidden = hidden or "torch" in row.reason
         yield _plugin(row, reason)
 
@@ -106,20 +113,16 @@ def _mend(row: PluginRow) -> str:
         return f"pip uninstall {row.distribution}"
     if row.status == "incompatible":
         return row.reason.rpartition("; ")[2].replace("upgrade ", "pip install -U ")
-    keep_out = f"pip uninstall {row.distribution}"
     if row.distribution == "trunkzoo":
-        keep_out = f'write [plugins] disabled = ["{row.name}"] in your registry.toml'
-    return f"repair or upgrade {row.distribution} (`zoo doctor --trace` shows where it fails), or {keep_out}"
+        return f'reinstall trunkzoo, or write [plugins] disabled = ["{row.name}"] in a registry.toml of your own'
+    return f"pip install -U {row.distribution}, or pip uninstall {row.distribution}; --trace shows where it fails"
 
 
-def _reason_alone(plugin: str) -> str:
+def _reason_alone(row: PluginRow) -> str:
     """The reason that a plugin's row has when nothing was imported before it."""
-    code = "from trunkzoo.catalogue import load_catalogue as c; print(*(row.reason for row in c().plugins if row.name == %r))"
-    environment = os.environ | {"TRUNKZOO_PLUGINS": plugin}
-    run = subprocess.run(
-        [sys.executable, "-c", code % plugin], env=environment, capture_output=True, text=True, check=False
-    )
-    return run.stdout.strip()
+    environment = os.environ | {"TRUNKZOO_PLUGINS": row.name}
+    command = [sys.executable, "-c", _PRINT_REASON, row.name, row.distribution]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _records(catalogue: Catalogue) -> Iterator[Finding]:

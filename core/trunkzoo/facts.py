@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from trunkzoo.assembly import count_parameters
 from trunkzoo.bench.trunks import count_multiply_adds
 from trunkzoo.config import Config, parse
-from trunkzoo.draws import Draws, sample_seeds
 from trunkzoo.spec import TrunkSpec
 
 GOLDEN_SIZE = 64
@@ -58,23 +57,28 @@ def count_trunk(spec: TrunkSpec[Any], config: Config) -> TrunkNumbers:
 def golden(spec: TrunkSpec[Any]) -> str:
     """A hash of the features of fixed weights and a fixed image: it changes when the computed function changes.
 
-    Weights come from integer hashes, not from the trunk's initialisation, and all is float64 rounded to 1e-6, so the
-    hash does not depend on the machine or on torch's random numbers.
+    Weights and image are exact arithmetic, not the trunk's initialisation, and all is float64 rounded to 1e-6, so
+    the hash does not depend on the machine or on torch's random numbers.
     """
     trunk = spec.build(parse(spec.config, spec.defaults, spec.name)).eval().double()
     _fill(trunk)
-    image = Draws(sample_seeds(0, torch.arange(1))).uniform(3, GOLDEN_SIZE, GOLDEN_SIZE).double()
-    rounded = np.rint(trunk(image * 2 - 1).numpy() * 1e6).astype(np.int64)
+    image = _spread(torch.Size((1, 3, GOLDEN_SIZE, GOLDEN_SIZE)), 0)
+    rounded = np.rint(trunk(image).numpy() * 1e6).astype(np.int64)
     return f"sha256:{hashlib.sha256(rounded.tobytes()).hexdigest()[:16]}"
 
 
 def _fill(trunk: nn.Module) -> None:
-    for i, (name, parameter) in enumerate(sorted(trunk.named_parameters())):
+    for i, (name, parameter) in enumerate(sorted(trunk.named_parameters()), 1):
         parameter.copy_(_weights(name, parameter.shape, i))
 
 
 def _weights(name: str, shape: torch.Size, stream: int) -> Tensor:
     """Variance 1/fan-in for matrices and kernels, near 1 for gains, near 0 for the rest."""
-    uniform = Draws(sample_seeds(1, torch.tensor([stream]))).uniform(*shape).double()[0] * 2 - 1
     gain = (3 / max(1, shape[1:].numel())) ** 0.5 if len(shape) > 1 else 0.1
-    return uniform * gain + float(len(shape) == 1 and name.endswith("weight"))
+    return _spread(shape, stream) * gain + float(len(shape) == 1 and name.endswith("weight"))
+
+
+def _spread(shape: torch.Size, stream: int) -> Tensor:
+    """Numbers spread evenly over (-1, 1): the fractional parts of multiples of two irrationals (Weyl 1916)."""
+    k = torch.arange(1, shape.numel() + 1, dtype=torch.float64)
+    return (torch.frac(k * 0.6180339887498949 + stream * 0.4142135623730951) * 2 - 1).view(shape)

@@ -102,10 +102,24 @@ def test_bootstrap_repeats_itself() -> None:
     assert bootstrap(mean, scores) == bootstrap(mean, scores)
 
 
-def test_bootstrap_of_one_episode_has_no_limits() -> None:
-    interval = bootstrap(mean, [0.25])
+@pytest.mark.parametrize("n", [1, 4])
+def test_bootstrap_of_few_episodes_has_no_limits(n: int) -> None:
+    interval = bootstrap(mean, [0.25] * n)
     assert interval.limits() == [0.25, None, None]
     assert interval.text() == "0.25"
+
+
+def test_few_episodes_decide_nothing() -> None:
+    comparison = compare("a", [0.9, 0.8, 0.9], "b", [0.1, 0.1, 0.2], "average reward")
+    assert not comparison.decided
+    assert comparison.sentence().startswith("3 episodes show nothing")
+
+
+def test_seeds_that_disagree_limit_what_can_be_detected() -> None:
+    """Many episodes do not make up for three trainings that went different ways."""
+    a, b = np.repeat([[0.2], [0.5], [0.8]], 200, axis=1), np.full((3, 200), 0.5)
+    comparison = compare("a", a, "b", b, "average reward")
+    assert comparison.detectable == pytest.approx(detectable_mean(0.3, 3))
 
 
 def test_interquartile_mean_cuts_a_quarter_at_either_end() -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trunkzoo.statistics.intervals import Interval, Matrix, bootstrap, matrix, newcombe_paired
+from trunkzoo.statistics.intervals import FEWEST, Interval, Matrix, bootstrap, matrix, newcombe_paired
 from trunkzoo.statistics.measures import mean_difference, probability_of_improvement
 from trunkzoo.statistics.power import detectable_mean
 
@@ -38,7 +38,7 @@ class Comparison(NamedTuple):
     @property
     def decided(self) -> bool:
         """Whether the interval of the difference leaves zero out."""
-        return self.difference.low > 0 or self.difference.high < 0
+        return self.episodes >= FEWEST and (self.difference.low > 0 or self.difference.high < 0)
 
     def as_json(self) -> dict[str, Any]:
         """Plain numbers; intervals as ``[value, low, high]``."""
@@ -49,8 +49,8 @@ class Comparison(NamedTuple):
     def sentence(self) -> str:
         """Say in plain words what these episodes show, and for whom."""
         numbers = f"{self.value_a:.2f} against {self.value_b:.2f}, difference {self.difference.text(signed=True)}"
-        if self.episodes < 2:
-            return f"One episode shows nothing: {self.a} against {self.b}, {self.measure} {numbers}."
+        if self.episodes < FEWEST:
+            return f"{self.episodes} episodes show nothing: {self.a} against {self.b}, {self.measure} {numbers}."
         if self.decided:
             better, worse = (self.a, self.b) if self.difference.value > 0 else (self.b, self.a)
             said = f"{better} is better than {worse} in {self.measure}: {self.a} against {self.b} {numbers}"
@@ -110,10 +110,13 @@ def _rate_difference(a: Matrix, b: Matrix) -> Interval:
 
 
 def _detectable(differences: Matrix, measure: Measure) -> float:
-    """Detectable mean of the differences (S, E), each episode averaged over the training seeds first."""
-    episodes = differences.mean(axis=0)  # (E,)
-    if len(episodes) < 2:
+    """Detectable mean of the differences (S, E): by the scatter over episodes, or over training seeds if that is worse."""
+    episodes, seeds = differences.mean(axis=0), differences.mean(axis=1)  # (E,), (S,)
+    if len(episodes) < FEWEST:
         return math.nan
     if measure == "success":  # one made-up pair each way: agreement in n episodes is not agreement for ever
         episodes = np.append(episodes, [1.0, -1.0])
-    return detectable_mean(float(episodes.std(ddof=1)), differences.shape[1])
+    found = detectable_mean(float(episodes.std(ddof=1)), differences.shape[1])
+    if len(seeds) > 1:
+        found = max(found, detectable_mean(float(seeds.std(ddof=1)), len(seeds)))
+    return min(found, 1.0) if measure == "success" else found

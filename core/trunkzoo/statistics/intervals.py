@@ -14,6 +14,7 @@ from scipy import stats
 Matrix = NDArray[np.float64]
 RESAMPLES = 4999  # the Monte-Carlo error of a 95 % limit is then about 2 % of the interval's width
 BOOTSTRAP_SEED = 20_250
+FEWEST = 5  # episodes; resamples of fewer have no tails, and an interval from them would claim far too much
 
 
 class Interval(NamedTuple):
@@ -97,13 +98,13 @@ def bootstrap(
     alike for all matrices, so pairs stay together (Owen 2007, the pigeonhole bootstrap). With few training seeds the
     interval is too narrow rather than too wide: three rows say little about all rows.
 
-    ``statistic`` gets each resample flattened, (…, S·E), and reduces the last axis. Under two episodes: NaN limits.
+    ``statistic`` gets each resample flattened, (…, S·E), and reduces the last axis. Under five episodes: NaN limits.
     """
     matrices = [matrix(s) for s in scores]
     if len({m.shape for m in matrices}) != 1:
         raise ValueError(f"scores of shapes {[m.shape for m in matrices]}: pairs need equal shapes")
     value = float(statistic(*(m.ravel() for m in matrices)))
-    if matrices[0].shape[1] < 2:
+    if matrices[0].shape[1] < FEWEST:
         return Interval(value, math.nan, math.nan)
     limits = _resample(statistic, matrices, confidence, seed).confidence_interval
     return Interval(value, float(limits.low), float(limits.high))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from trunkzoo.errors import CheckpointError, UsageError
@@ -17,7 +20,7 @@ def load_weights(trunk: nn.Module, path: Path) -> None:
 
     Raises:
         UsageError: no such file, or neither .safetensors nor .pth.
-        CheckpointError: keys missing, extra or of another shape; batch-norm weights for a group-norm trunk.
+        CheckpointError: unreadable; keys missing, extra or of another shape; batch-norm weights for a group-norm trunk.
     """
     state = {key: value for key, value in read_weights(path).items() if key not in CLASSIFIER}
     own = trunk.state_dict()
@@ -45,11 +48,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors or .pth file; no pickled code runs."""
     if not path.is_file():
         raise UsageError(f"weights = {str(path)!r}: no such file")
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    if path.suffix not in (".pth", ".pt"):
+    if path.suffix not in (".safetensors", ".pth", ".pt"):
         raise UsageError(f"weights = {str(path)!r}: expected a .safetensors or .pth file")
-    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return dict(state)
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
+    except (SafetensorError, UnpicklingError, RuntimeError, EOFError, TypeError) as error:
+        raise CheckpointError(f"{path} is no readable weight file: {error}") from error

@@ -33,14 +33,15 @@ def depth_mix(
         dim: the channel dimension.
         mask: bool, broadcastable to (L, *positions); False takes a source out. One source must stay everywhere.
         eps: added to the mean square of a key.
-        fused: use the closed-form backward of ``fused.py`` (faster, little memory; no forward-mode AD).
+        fused: use the closed-form backward of ``fused.py`` (faster, little memory; no forward-mode AD). A compiler
+            gets the plain formula in any case, whose backward it fuses better than ours.
 
     Returns:
         A tensor shaped as each source.
     """
     values = [_channels_last(v, dim) for v in sources]
     query = query if query.dim() == 1 else _channels_last(query, dim)
-    if fused:
+    if fused and not torch.compiler.is_compiling():
         from trunkzoo.nn.fused import fused_depth_mix
 
         mixed = fused_depth_mix(query, values, mask, eps)

@@ -46,9 +46,10 @@ class _FusedDepthMix(torch.autograd.Function):
         w, g = query.to(r.dtype), g.to(r.dtype)
         product = torch.empty_like(g)
         s = torch.stack([torch.mul(g, v, out=product).sum(-1) for v in values])
-        d_scores = weights * (s - (weights * s).sum(0))  # (L, …)
-        dr = (d_scores * r).unsqueeze(-1)
-        shrink = (dr * (scores * r).unsqueeze(-1)).mul_(-1 / g.shape[-1])
+        del product  # one map less while the gradients are made
+        d_scores = s.sub_((weights * s).sum(0)).mul_(weights)  # (L, …)
+        dr = d_scores.mul_(r).unsqueeze(-1)
+        shrink = (scores * r).unsqueeze(-1).mul_(dr).mul_(-1 / g.shape[-1])
         a = weights.unsqueeze(-1)
         d_values = [(a[i] * g).addcmul_(dr[i], w).addcmul_(shrink[i], v).to(v.dtype) for i, v in enumerate(values)]
         return _query_gradient(dr, values, w).to(query.dtype), None, None, *d_values

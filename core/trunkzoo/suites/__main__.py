@@ -31,7 +31,8 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 
 def _watch_parent() -> None:
-    sys.stdin.buffer.read()  # returns when the last writer of the pipe is gone, however it ended
+    while os.read(0, 1):  # empty once the last writer of the pipe is gone, however it ended
+        continue
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -66,6 +66,7 @@ class LocalEngine:
                 time.sleep(POLL_SECONDS)
                 for process in [process for process in running if process.ended]:
                     running.remove(process)
+                    process.wait()
                     if attempts.again(process.cell, process.last_words()):
                         waiting.insert(0, process.cell)
         finally:

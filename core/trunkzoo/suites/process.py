@@ -47,9 +47,10 @@ class CellProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self.ask_to_leave()  # nobody is there to hear it, but the pipe is ours to close
 
     def last_words(self) -> str:
-        """Exit code and the last line of the log, for a message."""
+        """Exit code and the last line of the log of a process that was waited for."""
         log = self.cell.directory / LOG
         line = log.read_text(errors="replace").strip().split("\n")[-1]
         return f"exit code {self._process.returncode}: {line} (log: {log})"

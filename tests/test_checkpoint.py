@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from trunkzoo.assembly import assemble, build_trunk
 from trunkzoo.catalogue import load_catalogue
 from trunkzoo.checkpoint import load_agent, read_header, save_checkpoint, save_model
+from trunkzoo.checkpoint.checksum import checksum
 from trunkzoo.checkpoint.header import read_safetensors_header
 from trunkzoo.checkpoint.load import CheckpointWarning
 from trunkzoo.checkpoint.tensors import write_tensors
@@ -208,7 +209,7 @@ def test_changed_byte_breaks_the_hash(agent, tiny_catalogue, tmp_path):
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
     file.write_bytes(data)
-    with pytest.raises(CheckpointError, match="is damaged: sha256"):
+    with pytest.raises(CheckpointError, match="is damaged: checksum"):
         load_agent(tmp_path / "c", tiny_catalogue)
 
 
@@ -233,3 +234,15 @@ def test_failure_while_writing_leaves_nothing(agent, tiny_catalogue, tmp_path):
     with pytest.raises(UsageError, match="cannot write"):
         save_checkpoint(folder / "c", agent, catalogue=tiny_catalogue)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("size", [3, 4096, 12_000, 40_000])
+def test_checksum_sees_every_kind_of_change(size):
+    data = bytearray(torch.randint(0, 256, (size,), dtype=torch.uint8).numpy().tobytes())
+    before = checksum([data])
+    swapped = data[-2:] + data[2:-2] + data[:2]
+    flipped = data.copy()
+    flipped[size // 2] ^= 1
+    changes = [swapped, flipped, data[:-1], data + b"\0"]
+    assert before not in {checksum([bytes(change)]) for change in changes}
+    assert checksum([bytes(data)]) == before

@@ -21,7 +21,7 @@ def inspect(
     tensors: Annotated[bool, typer.Option("--tensors", help="List every stored tensor.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Read a checkpoint's header and check its hash, without building anything: no plugin and no torch is needed.
+    """Read a checkpoint's header and check its checksum, without building anything: no plugin and no torch is needed.
 
     Example: zoo inspect runs/attnres
     """
@@ -59,7 +59,7 @@ def _rows(file: Path, header: CheckpointHeader, verified: bool) -> list[tuple[st
             f"{contract.obs_horizon} observations → {contract.pred_horizon} actions, {contract.num_action_steps} executed",
         ),
         ("numbers", f"{header.numbers:,} in {len(header.tensors)} tensors, {file.stat().st_size / 1e6:.1f} MB"),
-        ("hash", "as in the manifest" if verified else "unknown: no manifest beside the file"),
+        ("checksum", "as in the manifest" if verified else "unknown: no manifest beside the file"),
         ("made with", ", ".join(f"{name} {version}" for name, version in header.versions.items())),
     ]
 

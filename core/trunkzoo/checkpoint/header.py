@@ -19,7 +19,7 @@ from trunkzoo.config import Config, parse
 from trunkzoo.contract import Contract
 from trunkzoo.errors import CheckpointError, ConfigError
 
-_LENGTH_BYTES = 8
+HEADER_START = 8  # bytes of the length in front of the header
 _JSON_FIELDS = ("recipe", "contract", "plugins", "versions")
 
 
@@ -91,14 +91,14 @@ def read_safetensors_header(file: Path) -> tuple[dict[str, str], dict[str, Any]]
     try:
         size = file.stat().st_size
         with file.open("rb") as stream:
-            length = int.from_bytes(stream.read(_LENGTH_BYTES), "little")
+            length = int.from_bytes(stream.read(HEADER_START), "little")
             text = stream.read(min(length, size))
     except OSError as error:
         raise CheckpointError(f"cannot read {file}: {error.strerror}") from None
-    if size < _LENGTH_BYTES:
+    if size < HEADER_START:
         raise CheckpointError(f"{file} is cut short: {size} bytes hold no safetensors header")
     header = _parse(text, file) if len(text) == length else None
-    needed = _LENGTH_BYTES + length + (_data_bytes(header) if header else 0)
+    needed = HEADER_START + length + (_data_bytes(header) if header else 0)
     if header is None or size < needed:
         raise CheckpointError(f"{file} is cut short: {size} bytes, its header announces {needed}; copy it again")
     metadata = header.pop("__metadata__", {})

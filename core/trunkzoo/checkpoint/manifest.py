@@ -1,21 +1,23 @@
-"""``manifest.json``: sizes and hashes of a checkpoint's files, written last, so its presence means the rest is whole."""
+"""``manifest.json``: sizes and checksums of a checkpoint's files, written last, so its presence means the rest is whole."""
 
 from __future__ import annotations
 
-import hashlib
 import json
+import mmap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from trunkzoo.checkpoint.header import HEADER_START, read_safetensors_header
 from trunkzoo.checkpoint.layout import MANIFEST
 from trunkzoo.errors import CheckpointError
 
 
 class Fingerprint(NamedTuple):
-    """Size and hash of a file."""
+    """Size and checksum of a file."""
 
     bytes: int
-    sha256: str
+    checksum: str
 
 
 def write_manifest(directory: Path, step: int, files: dict[str, Fingerprint]) -> None:
@@ -29,7 +31,7 @@ def verify(file: Path) -> bool:
     """Hold a file against the manifest beside it; False if there is none.
 
     Raises:
-        CheckpointError: the manifest is unreadable, or the size or hash of the file is another.
+        CheckpointError: the manifest is unreadable, or the size or checksum of the file is another.
     """
     manifest = file.parent / MANIFEST
     if not manifest.is_file():
@@ -43,10 +45,29 @@ def verify(file: Path) -> bool:
     size = file.stat().st_size
     if size != expected.bytes:
         raise CheckpointError(f"{file} has {size} bytes, its manifest says {expected.bytes}: cut short or changed")
-    with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != expected.sha256:
+    found = _checksum_of(file)
+    if found != expected.checksum:
         raise CheckpointError(
-            f"{file} is damaged: sha256 {found[:12]}…, its manifest says {expected.sha256[:12]}…; use another checkpoint"
+            f"{file} is damaged: checksum {found[:12]}…, its manifest says {expected.checksum[:12]}…; use another checkpoint"
         )
     return True
+
+
+def _checksum_of(file: Path) -> str:
+    from trunkzoo.checkpoint.checksum import checksum  # numpy, which reading a header does not need
+
+    with (
+        file.open("rb") as stream,
+        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+        memoryview(mapped) as view,
+    ):
+        return checksum(_pieces(file, view))
+
+
+def _pieces(file: Path, view: memoryview) -> Iterator[memoryview]:
+    """The header with its length, then each tensor, as they lie in the file."""
+    _, tensors = read_safetensors_header(file)
+    start = HEADER_START + int.from_bytes(view[:HEADER_START], "little")
+    yield view[:start]
+    for low, high in sorted(entry["data_offsets"] for entry in tensors.values()):
+        yield view[start + low : start + high]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -65,9 +64,8 @@ def save_checkpoint(
     contents = {MODEL: (weights or agent.state_dict(), metadata_of(agent.recipe, catalogue, step))}
     if training_state is not None:
         contents[TRAINING_STATE] = (training_state.tensors, dict(training_state.metadata))
-    with new_directory(directory) as temporary, ThreadPoolExecutor(len(contents), "save") as pool:
-        jobs = {name: pool.submit(write_tensors, temporary / name, *parts) for name, parts in contents.items()}
-        write_manifest(temporary, step, {name: job.result() for name, job in jobs.items()})
+    with new_directory(directory) as temporary:
+        write_manifest(temporary, step, {name: write_tensors(temporary / name, *it) for name, it in contents.items()})
 
 
 def metadata_of(recipe: Recipe, catalogue: Catalogue | None, step: int) -> dict[str, str]:

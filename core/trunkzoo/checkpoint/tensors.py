@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -14,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from trunkzoo.checkpoint.checksum import Checksum
 from trunkzoo.checkpoint.manifest import Fingerprint
 from trunkzoo.errors import CheckpointError
 
@@ -34,23 +33,19 @@ _DTYPES = {
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Fingerprint:
     """Write, sync and fingerprint a safetensors file; equal content gives equal bytes.
 
-    The library's own writer orders metadata at random and would have to be read again for the hash; here a
-    second thread hashes while the first writes.
+    The library's own writer orders metadata at random, and its file would have to be read again for the checksum.
     """
-    digest, size = hashlib.sha256(), 0
-    with ThreadPoolExecutor(1, "hash") as hasher, path.open("wb") as stream:
-        jobs = []
-        for chunk in _chunks(tensors, metadata):
-            jobs.append(hasher.submit(digest.update, chunk))
-            size += stream.write(chunk)
+    total, size = Checksum(), 0
+    with path.open("wb") as stream:
+        for piece in _pieces(tensors, metadata):
+            total.update(piece)
+            size += stream.write(piece)
         stream.flush()
         os.fsync(stream.fileno())
-        for job in jobs:
-            job.result()
-    return Fingerprint(size, digest.hexdigest())
+    return Fingerprint(size, total.hexdigest())
 
 
-def _chunks(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator[memoryview | bytes]:
+def _pieces(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator[memoryview | bytes]:
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))  # widest first keeps data aligned
     header: dict[str, object] = {"__metadata__": dict(sorted(metadata.items()))}
     end = 0

@@ -45,6 +45,6 @@ def trunkzoo_trunks() -> Iterable[TrunkSpec[Any]]:
             "attnres-hybrid",
             "convolutions where tokens are many, attention and MLP where sublayers are many",
             kinds=("conv", "conv", "tokens", "tokens"),
-            depths=(3, 4, 5, 2),
+            depths=(2, 4, 5, 2),
         ),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trunkzoo.nn.norms import rms_normalise
+from trunkzoo.nn.norms import EPS, rms_normalise
 from trunkzoo_attnres.config import GROUP_CHANNELS
 
 
@@ -77,9 +77,9 @@ class Summary(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, ratio: int) -> None:
         super().__init__()
-        self.ratio = ratio
+        self.ratio, self.eps = ratio, EPS
         self.project = conv(inputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = F.avg_pool2d(x, self.ratio, ceil_mode=True, count_include_pad=False)  # side ⌈side / ratio⌉
-        return rms_normalise(self.project(pooled), dim=1)
+        return rms_normalise(self.project(pooled), dim=1, eps=self.eps)

@@ -119,6 +119,7 @@ class AttnResTrunk(nn.Module):
         self.norm = group_norm(self.out_channels)
         self.act = {"pair": nn.ReLU, "conv": nn.SiLU, "tokens": nn.Identity}[config.kinds[-1]]()
         self.apply(initialise)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub leaves the argument out
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.stem(images.contiguous(memory_format=torch.channels_last))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from trunkzoo.hookspecs import hookimpl
 from trunkzoo.spec import TaskSpec
-from trunkzoo_robosuite.config import LiftConfig, contract
+from trunkzoo_robosuite.config import HandoverConfig, LiftConfig, contract
 
 if TYPE_CHECKING:
     from trunkzoo_robosuite.task import TwoArmTask
@@ -36,7 +36,30 @@ TWO_ARM_LIFT = TaskSpec(
 )
 
 
+def _build_handover(config: HandoverConfig) -> TwoArmTask:
+    from trunkzoo_robosuite.handover import HandoverExpert
+    from trunkzoo_robosuite.task import TwoArmTask
+
+    return TwoArmTask("TwoArmHandover", config, lambda task, seed: HandoverExpert(task))
+
+
+TWO_ARM_HANDOVER = TaskSpec(
+    name="two-arm-handover",
+    summary="one Panda arm picks a hammer up and hands it to the other",
+    config=HandoverConfig,
+    contract=contract,
+    build=_build_handover,
+    fps=20,
+    max_steps=200,
+    demo_steps=156,
+    success_rule="some step with reward 1: only the second arm holds the hammer, by its handle, 10 cm above the table",
+    expert_success=0.9,
+    requires=("robosuite", "mujoco"),
+    extra="robosuite",
+)
+
+
 @hookimpl
 def trunkzoo_tasks() -> Iterable[TaskSpec[Any]]:
     """The two-arm tasks."""
-    return [TWO_ARM_LIFT]
+    return [TWO_ARM_LIFT, TWO_ARM_HANDOVER]

@@ -51,6 +51,12 @@ class LiftConfig(TwoArmConfig):
 class HandoverConfig(TwoArmConfig):
     """Settings of two-arm-handover."""
 
+    cameras: tuple[Camera, ...] = Field(
+        default=("robot0_robotview", "robot0_eye_in_hand", "robot1_eye_in_hand"),
+        min_length=1,
+        description="cameras of the observation; agentview, used by two-arm-lift, cuts the hammer off in this scene",
+    )
+
 
 def contract(config: TwoArmConfig) -> TaskContract:
     """Two Panda arms: state [7 joints, finger gap] × 2; action [7 joint targets, gripper] × 2."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from trunkzoo_robosuite.simulator import JOINTS_HIGH, JOINTS_LOW
 
 Vector = NDArray[np.float64]
+UP = np.array([0.0, 0.0, 1.0])
 DAMPING = 0.02
 """λ of the damped least squares, in metres and radians per unit of joint motion."""
 POSTURE_GAIN = 0.05
@@ -22,7 +23,7 @@ TOLERANCE = 1e-4
 class Pose(NamedTuple):
     """A hand pose in world coordinates: position (3,) in m and unit quaternion (4,), w first.
 
-    The hand's z axis points out of the palm, between the fingers; the fingers XX.
+    The hand's z axis points out of the palm, between the fingers; the fingers open along its x axis.
     """
 
     position: Vector
@@ -82,29 +83,41 @@ def turned(quaternion: Vector, vector: Vector) -> Vector:
     return result
 
 
-def yawed(quaternion: Vector, angle: float) -> Vector:
-    """``quaternion`` turned by ``angle`` (rad) about the world's vertical."""
+def rotated(quaternion: Vector, axis: Vector, angle: float) -> Vector:
+    """``quaternion`` turned by ``angle`` (rad) about the unit ``axis`` (3,) of the world."""
     import mujoco
 
-    result = np.zeros(4)
-    mujoco.mju_mulQuat(result, np.array([np.cos(angle / 2), 0.0, 0.0, np.sin(angle / 2)]), quaternion)
+    rotation, result = np.zeros(4), np.zeros(4)
+    mujoco.mju_axisAngle2Quat(rotation, axis, angle)
+    mujoco.mju_mulQuat(result, rotation, quaternion)
     return result
+
+
+def yawed(quaternion: Vector, angle: float) -> Vector:
+    """``quaternion`` turned by ``angle`` (rad) about the world's vertical."""
+    return rotated(quaternion, UP, angle)
 
 
 def level(quaternion: Vector) -> Vector:
     """``quaternion`` tilted the shortest way so that the hand points straight down."""
+    palm = hand_axis(quaternion, 2)
+    axis = np.cross(palm, -UP)  # its norm is the sine of the angle to the vertical
+    sine = float(np.linalg.norm(axis))
+    return quaternion.copy() if sine < 1e-9 else rotated(quaternion, axis / sine, np.arctan2(sine, -palm[2]))
+
+
+def hand_axis(quaternion: Vector, index: int) -> Vector:
+    """World direction (3,) of the hand's x, y or z axis."""
     import mujoco
 
-    palm = np.zeros(3)
-    mujoco.mju_rotVecQuat(palm, np.array([0.0, 0.0, 1.0]), quaternion)
-    axis = np.cross(palm, [0.0, 0.0, -1.0])  # world axes; its norm is the sine of the angle to the vertical
-    sine = float(np.linalg.norm(axis))
-    if sine < 1e-9:
-        return quaternion.copy()
-    tilt, result = np.zeros(4), np.zeros(4)
-    mujoco.mju_axisAngle2Quat(tilt, axis / sine, np.arctan2(sine, -palm[2]))
-    mujoco.mju_mulQuat(result, tilt, quaternion)
-    return result
+    direction = np.zeros(3)
+    mujoco.mju_rotVecQuat(direction, np.eye(3)[index], quaternion)
+    return direction
+
+
+def heading(direction: Vector) -> float:
+    """Angle of ``direction`` (3,) in the horizontal plane, counter-clockwise from x, rad."""
+    return float(np.arctan2(direction[1], direction[0]))
 
 
 def margin(commands: NDArray[np.float32]) -> float:
@@ -153,6 +166,14 @@ class Solver:
             found.append(angles)
         return found
 
+    def pose(self, angles: Vector) -> Pose:
+        """The hand's pose at ``angles`` (7,)."""
+        import mujoco
+
+        self._scratch.qpos[self._arm.qpos] = angles
+        mujoco.mj_kinematics(self._model, self._scratch)
+        return self._arm.pose(self._scratch)
+
     def solve(self, angles: Vector, pose: Pose, iterations: int = ITERATIONS) -> tuple[Vector, float]:
         """Joint angles (7,) near ``angles`` whose hand pose is ``pose``, and the norm of the error that is left."""
         angles = angles.copy()
@@ -171,11 +192,9 @@ class Solver:
         import mujoco
 
         model, data, arm = self._model, self._scratch, self._arm
-        data.qpos[arm.qpos] = angles
-        mujoco.mj_kinematics(model, data)
+        hand = self.pose(angles)
         mujoco.mj_comPos(model, data)
         jacobian = np.zeros((6, model.nv))
         mujoco.mj_jacSite(model, data, jacobian[:3], jacobian[3:], arm.site)
-        rotation = data.site_xmat[arm.site].reshape(3, 3)
-        turn = rotation @ rotation_between(pose.quaternion, to_quaternion(rotation))
-        return np.concatenate([pose.position - data.site_xpos[arm.site], turn]), jacobian[:, arm.dof]
+        turn = data.site_xmat[arm.site].reshape(3, 3) @ rotation_between(pose.quaternion, hand.quaternion)
+        return np.concatenate([pose.position - hand.position, turn]), jacobian[:, arm.dof]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo_robosuite.kinematics import Pose, Solver, Vector, glide, level, margin, yawed
+from trunkzoo_robosuite.kinematics import UP, Pose, Solver, Vector, glide, hand_axis, heading, level, margin, yawed
 from trunkzoo_robosuite.script import CLOSED, OPEN, Script, stack
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ABOVE, LIFT = 0.09, 0.20
 """Height over the handle before going down, and height to lift, m."""
-APPROACH, DOWN, WAIT, CLOSE, UP, KEEP = 22, 14, 3, 8, 20, 8
+APPROACH, DOWN, WAIT, CLOSE, RISE, KEEP = 22, 14, 3, 8, 20, 8
 """Steps of each part: 75 in all."""
 MARGIN = 0.15
 """Distance to the joint limits that the longer way round must keep, rad."""
@@ -43,12 +43,9 @@ def _yaws(task: TwoArmTask, sign: float) -> tuple[float, float]:
     so there are two solutions, π apart. Both hands turn the same way.
     """
     across = task.data.body("pot_root").xmat.reshape(3, 3)[:, 1]
-    yaws = []
-    for arm in task.arms:
-        fingers = task.data.site_xmat[arm.site].reshape(3, 3)[:, 0]
-        turn = np.arctan2(across[1], across[0]) - np.arctan2(fingers[1], fingers[0])
-        yaws.append(float(turn % np.pi if sign > 0 else turn % np.pi - np.pi))
-    return yaws[0], yaws[1]
+    fingers = [hand_axis(arm.pose(task.data).quaternion, 0) for arm in task.arms]
+    turns = [(heading(across) - heading(axis)) % np.pi for axis in fingers]  # in [0, π)
+    return (turns[0], turns[1]) if sign > 0 else (turns[0] - np.pi, turns[1] - np.pi)
 
 
 def _plan(task: TwoArmTask, yaws: tuple[float, float]) -> NDArray[np.float32]:
@@ -56,21 +53,20 @@ def _plan(task: TwoArmTask, yaws: tuple[float, float]) -> NDArray[np.float32]:
     for index, (arm, yaw) in enumerate(zip(task.arms, yaws, strict=True)):
         solver = Solver(task.model, task.data, arm)
         path = _path(arm.pose(task.data), task.data.site(f"pot_handle{index}").xpos.copy(), yaw)
-        grips = [OPEN] * (APPROACH + DOWN + WAIT) + [CLOSED] * (CLOSE + UP + KEEP)
+        grips = [OPEN] * (APPROACH + DOWN + WAIT) + [CLOSED] * (CLOSE + RISE + KEEP)
         arms.append((solver.follow(solver.rest, path), grips))
     return stack(*arms)
 
 
 def _path(start: Pose, handle: Vector, yaw: float) -> list[Pose]:
     """The hand's pose at each step, from ``start`` over the ``handle`` (3,) down to it and up again."""
-    up = np.array([0.0, 0.0, 1.0])
-    over = Pose(handle + ABOVE * up, level(start.quaternion))
+    over = Pose(handle + ABOVE * UP, level(start.quaternion))
     facing = yawed(over.quaternion, yaw)
-    on, high = Pose(handle, facing), Pose(handle + LIFT * up, facing)
+    on, high = Pose(handle, facing), Pose(handle + LIFT * UP, facing)
     return [
         *glide(start, over, APPROACH, yaw),
         *glide(Pose(over.position, facing), on, DOWN),
         *[on] * (WAIT + CLOSE),
-        *glide(on, high, UP),
+        *glide(on, high, RISE),
         *[high] * KEEP,
     ]

@@ -16,11 +16,12 @@ IMAGES_PER_EPISODE = 50
 
 def statistics(values: NDArray[Any]) -> Stats:
     """Exact statistics of ``values`` (N, D) or (N,), in float64; std is the population's (divisor N)."""
-    rows = values.reshape(len(values), -1).astype(np.float64)  # (N, D)
+    flat = values.reshape(len(values), -1)  # (N, D)
+    rows = flat.astype(np.float64)
     quantiles = np.quantile(rows, list(QUANTILES.values()), axis=0)  # (5, D)
     return {
-        "min": rows.min(axis=0).tolist(),
-        "max": rows.max(axis=0).tolist(),
+        "min": flat.min(axis=0).tolist(),
+        "max": flat.max(axis=0).tolist(),
         "mean": rows.mean(axis=0).tolist(),
         "std": rows.std(axis=0).tolist(),
         "count": [len(rows)],

@@ -114,6 +114,8 @@ class TinyWindows:
         self._all = random_batch(contract, size=count)
         self._all["action"] = self._all["observation.state"][:, -1:, :2].expand(-1, contract.pred_horizon, -1).clone()
         del self._all["seed"]
+        half = count // 2
+        self.episodes = (range(half), range(half, count))
 
     def __len__(self) -> int:
         return len(self._all["action"])

@@ -67,7 +67,14 @@ def test_several_stops(run):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"ema": {"enabled": False}}, {"accumulate": 2}, {"precision": "bf16"}, {"channels_last": False}, {"clip_norm": 0}],
+    [
+        {"ema": {"enabled": False}},
+        {"holdout_episodes": 1},
+        {"accumulate": 2},
+        {"precision": "bf16"},
+        {"channels_last": False},
+        {"clip_norm": 0},
+    ],
 )
 def test_resume_is_bit_equal_under_other_settings(run, settings):
     whole = run("whole", **settings)

@@ -182,6 +182,36 @@ def test_best_has_the_lowest_mean_loss(run):
     assert result.best.name == f"step-{best['step']:06d}"
 
 
+def test_held_out_episodes_decide_what_is_best(run, tiny_windows, monkeypatch):
+    seen, gather = set(), tiny_windows.gather
+    monkeypatch.setattr(tiny_windows, "gather", lambda indices: (seen.update(indices.tolist()), gather(indices))[1])
+    result = run(holdout_episodes=1, checkpoint_every=2, keep=8, ema={"decay_max": 0.5})
+    rows = [row for row in read_metrics(result.output) if "holdout_error" in row]
+    assert [row["step"] for row in rows] == [2, 4, 6, 8]
+    best = min(rows, key=lambda row: row["holdout_error"])
+    assert result.best.name == f"step-{best['step']:06d}"
+    assert seen == set(range(10))
+
+
+def test_held_out_windows_are_not_trained_on(tiny_windows):
+    from trunkzoo.training.holdout import Holdout
+
+    holdout = Holdout(tiny_windows, 1)
+    assert (holdout.first, holdout.indices.tolist()) == (5, [5, 6, 7, 8, 9])
+    with pytest.raises(UsageError, match="leaves nothing of 2 episodes"):
+        Holdout(tiny_windows, 2)
+
+
+def test_tensorboard_gets_the_same_numbers(run, tiny_recipe, tiny_windows, tiny_catalogue, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    config = RunConfig(recipe=tiny_recipe, data=tmp_path, output=tmp_path / "run", device="cpu", tensorboard=True)
+    result = fit(config, lambda: tiny_windows, tiny_catalogue)
+    events = EventAccumulator(str(result.output / "tensorboard")).Reload()
+    logged = [(event.step, event.value) for event in events.Scalars("loss")]
+    assert logged == [(row["step"], pytest.approx(row["loss"])) for row in read_metrics(result.output)]
+
+
 def test_run_records_what_it_was(run):
     import json
 

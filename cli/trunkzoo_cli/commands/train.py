@@ -40,6 +40,7 @@ def train(
     stop_at: Annotated[
         int | None, typer.Option(min=1, help="Save and leave after this step; --resume continues.")
     ] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard events to RUN too.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Train an agent on demonstrations, with checkpoints and metrics.jsonl in the run directory.
@@ -69,6 +70,7 @@ def train(
         "threads": threads,
         "cameras": _cameras(camera or []),
         "stop_at": stop_at,
+        "tensorboard": tensorboard,
     }
     result = train(parse(RunConfig, values, "zoo train"), catalogue)
     if os.environ.get("RANK", "0") == "0":  # torchrun starts one process per rank; one of them speaks

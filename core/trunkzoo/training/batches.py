@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, Protocol
@@ -20,11 +20,24 @@ Batch = dict[str, Tensor]
 _SHUFFLE = -1  # separates the hash that shuffles from the hash that seeds samples
 
 
+class Span(Protocol):
+    """An episode: its windows have the numbers ``start`` to ``stop`` − 1."""
+
+    @property
+    def start(self) -> int: ...
+
+    @property
+    def stop(self) -> int: ...
+
+
 class Windows(Protocol):
     """Indexed training windows."""
 
     @property
     def stats(self) -> Mapping[str, Any]: ...
+
+    @property
+    def episodes(self) -> Sequence[Span]: ...
 
     def __len__(self) -> int: ...
 

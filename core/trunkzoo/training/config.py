@@ -38,6 +38,10 @@ class TrainConfig(Config):
     compile: bool = Field(default=False, description="run the agent's forward through torch.compile")
     checkpoint_every: PositiveInt = Field(default=5_000, description="steps between checkpoints")
     keep: PositiveInt = Field(default=3, description="newest checkpoints kept, beside the best one")
+    holdout_episodes: NonNegativeInt = Field(
+        default=0,
+        description="last episodes kept from training; their action error, not the training loss, decides which is best",
+    )
     log_every: PositiveInt = Field(default=50, description="steps per line of metrics.jsonl")
     workers: NonNegativeInt = Field(default=1, description="threads that gather batches ahead; no result depends on it")
     skip_nonfinite: NonNegativeInt = Field(

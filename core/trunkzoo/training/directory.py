@@ -26,7 +26,6 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.metrics = path / "metrics.jsonl"
 
     def latest(self) -> tuple[int, Path] | None:
         """Step and directory of the newest finished checkpoint."""

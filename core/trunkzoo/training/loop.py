@@ -19,6 +19,7 @@ from trunkzoo.recipe import Recipe, resolve
 from trunkzoo.training.batches import Loader, Sampler, Windows
 from trunkzoo.training.config import TrainConfig
 from trunkzoo.training.directory import RunDirectory, check_output, check_same_run, open_run
+from trunkzoo.training.holdout import Holdout
 from trunkzoo.training.metrics import MetricsLog
 from trunkzoo.training.provenance import facts_of, session_of
 from trunkzoo.training.run import RunConfig, TrainResult
@@ -63,16 +64,16 @@ def fit(run: RunConfig, open_windows: Callable[[], Windows], catalogue: Catalogu
         facts = facts_of(run, recipe, windows)
         with _directory(run, facts, accelerator) as directory:
             agent, learner, progress = _learner(run, recipe, windows, catalogue, directory, accelerator)
+            log = None
             if accelerator.is_main_process:
-                MetricsLog(directory.metrics).rewind(progress.step)
-                session = session_of(progress.step, str(accelerator.device), accelerator.num_processes)
-                directory.record(facts, session)
-            sampler = Sampler(run.seed, len(windows), recipe.train.batch_size)
+                log = MetricsLog(directory.path, progress.step, run.tensorboard)
+                directory.record(facts, session_of(progress.step, str(accelerator.device), accelerator.num_processes))
+            held = recipe.train.holdout_episodes
+            holdout = Holdout(windows, held) if held else None
+            sampler = Sampler(run.seed, holdout.first if holdout else len(windows), recipe.train.batch_size)
             loader = Loader(windows, sampler, share, recipe.train.accumulate, recipe.train.workers)
-            writes = accelerator.is_main_process
-            result = Session(agent, learner, loader, directory, progress, catalogue, writes).run(
-                run.stop_at, request, run.progress
-            )
+            session = Session(agent, learner, loader, directory, progress, catalogue, holdout, log)
+            result = session.run(run.stop_at, request, run.progress)
             accelerator.wait_for_everyone()
             return result
 

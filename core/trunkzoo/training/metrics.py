@@ -8,10 +8,15 @@ import resource
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trunkzoo.checkpoint.atomic import explained, write_text
+from trunkzoo.errors import UsageError
 
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+METRICS = "metrics.jsonl"
 WALL_CLOCK = ("seconds", "steps_per_second", "data_wait", "memory_mb")
 """Fields that depend on the machine; all others repeat exactly."""
 
@@ -43,28 +48,43 @@ class Meter:
 
 
 class MetricsLog:
-    """``metrics.jsonl`` of a run."""
+    """``metrics.jsonl`` of a run, and TensorBoard's event files where they are asked for."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, run: Path, step: int, tensorboard: bool = False) -> None:
+        """Continue after ``step``: rows beyond it were logged by a killed run, and no checkpoint remembers them.
 
-    def rewind(self, step: int) -> None:
-        """Drop rows beyond ``step``: a killed run logged them, but no checkpoint remembers them."""
-        if not self._path.exists():
-            return
-        rows = [line for line in self._path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
-        write_text(self._path, "".join(f"{row}\n" for row in rows))
+        Raises:
+            UsageError: TensorBoard is not installed.
+        """
+        self._path = run / METRICS
+        self._events = _event_writer(run / "tensorboard", step) if tensorboard else None
+        if self._path.exists():
+            rows = [line for line in self._path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
+            write_text(self._path, "".join(f"{row}\n" for row in rows))
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Append a row; numbers that JSON cannot hold become null."""
         clean = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in row.items()}
         with explained(self._path), self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(clean) + "\n")
+        if self._events:
+            for name, value in row.items():
+                if name != "step" and isinstance(value, int | float):
+                    self._events.add_scalar(name, value, row["step"])
+            self._events.flush()
+
+
+def _event_writer(directory: Path, step: int) -> SummaryWriter:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise UsageError("TensorBoard is not installed; run: pip install 'trunkzoo[tensorboard]'") from None
+    return SummaryWriter(str(directory), purge_step=step + 1)
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
     """All rows of a run's ``metrics.jsonl``."""
-    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (run / METRICS).read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 

@@ -26,6 +26,7 @@ class RunConfig(Config):
         default={}, description="camera of the contract → camera of the data, where they differ"
     )
     stop_at: PositiveInt | None = Field(default=None, description="save and leave after this step, as on SIGTERM")
+    tensorboard: bool = Field(default=False, description="write TensorBoard events beside metrics.jsonl")
     progress: bool = Field(default=True, description="report progress on stderr")
 
 

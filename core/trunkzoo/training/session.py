@@ -9,6 +9,7 @@ from trunkzoo.checkpoint.save import save_checkpoint
 from trunkzoo.errors import TrainingError
 from trunkzoo.training.batches import Batch, Loader
 from trunkzoo.training.directory import RunDirectory
+from trunkzoo.training.holdout import Holdout
 from trunkzoo.training.metrics import Meter, MetricsLog, peak_memory_mb
 from trunkzoo.training.probes import depth_entropy
 from trunkzoo.training.progress import Reporter
@@ -34,15 +35,16 @@ class Session:
         directory: RunDirectory,
         progress: Progress,
         catalogue: Catalogue,
-        writes: bool,
+        holdout: Holdout | None,
+        log: MetricsLog | None,
     ) -> None:
+        """``log`` is None on every process but the one that writes."""
         self.agent, self.learner, self.loader, self.directory = agent, learner, loader, directory
-        self.progress, self.catalogue, self.writes = progress, catalogue, writes
+        self.progress, self.catalogue, self.holdout, self.log = progress, catalogue, holdout, log
         self.config = agent.recipe.train
         self.since_log = Meter(**progress.since_log)
         self.since_checkpoint = Meter(**progress.since_checkpoint)
         self.row: dict[str, Any] = {}
-        self._log = MetricsLog(directory.metrics)
         self._mark = (time.perf_counter(), 0.0, progress.step)  # wall time, data wait and step of the last row
 
     def run(self, stop_at: int | None, request: StopRequest, report: bool) -> TrainResult:
@@ -50,7 +52,7 @@ class Session:
         began, cpu = time.perf_counter(), time.process_time()
         end = min(stop_at or self.config.steps, self.config.steps)
         name = self.agent.recipe.name
-        with Reporter(name, self.progress.step, self.config.steps, report and self.writes) as reporter:
+        with Reporter(name, self.progress.step, self.config.steps, report and self.log is not None) as reporter:
             for parts in self.loader.steps(self.progress.step, end):
                 result = self.learner.step(self.progress.step, parts, request.signal is not None)
                 if result.finite:
@@ -91,23 +93,34 @@ class Session:
             "data_wait": round((waited - waited_then) / spent, 4),
             "memory_mb": round(peak_memory_mb(), 1),
         }
-        if self.writes:
-            self._log.write(self.row)
+        if self.log:
+            self.log.write(self.row)
         self._mark = (now, waited, step)
         self.since_log.reset()
 
     def _rank(self) -> None:
-        """Is the mean training loss since the last scheduled checkpoint the lowest so far?"""
-        loss = self.since_checkpoint.means().get("loss")
-        best = self.progress.best_loss
-        if loss is not None and (best is None or loss < best):
-            self.progress.best_loss, self.progress.best_step = loss, self.progress.step
+        """Is this scheduled checkpoint the best so far?"""
+        step, best = self.progress.step, self.progress.best_score
+        score = self._score()
+        if score is not None and (best is None or score < best):
+            self.progress.best_score, self.progress.best_step = score, step
         self.since_checkpoint.reset()
+
+    def _score(self) -> float | None:
+        """Held-out action error, or the mean training loss since the last scheduled checkpoint; lower is better."""
+        if self.holdout is None:
+            return self.since_checkpoint.means().get("loss")
+        if self.log is None:
+            return None
+        with self.learner.acting():
+            error = self.holdout.error(self.agent)
+        self.log.write({"step": self.progress.step, "holdout_error": error})
+        return error
 
     def _save(self, reporter: Reporter) -> None:
         progress = self.progress
         progress.since_log, progress.since_checkpoint = self.since_log.state(), self.since_checkpoint.state()
-        if not self.writes:
+        if self.log is None:
             return
         path = self.directory.checkpoint(progress.step)
         state, weights = capture(self.learner, progress), self.learner.acting_weights()
@@ -124,8 +137,8 @@ class Session:
         step = self.progress.step
         indices = self.loader.indices(step)
         what = f"loss {values['loss']:g}, gradient norm {values['grad_norm']:g} at step {step}"
-        if self.writes:
-            self._log.write({"step": step + 1, "event": f"skipped: {what}", "windows": indices})
+        if self.log:
+            self.log.write({"step": step + 1, "event": f"skipped: {what}", "windows": indices})
         self.progress.skipped += 1
         if self.progress.skipped <= self.config.skip_nonfinite:
             reporter.say(f"skipped: {what}")

@@ -33,7 +33,8 @@ class Progress:
     skipped: int = 0
     """Steps skipped for a non-finite loss."""
     best_step: int | None = None
-    best_loss: float | None = None
+    best_score: float | None = None
+    """Held-out action error, or mean training loss where nothing is held out; lower is better."""
     since_log: dict[str, Any] = field(default_factory=dict)
     """State of the meter behind the next row of metrics."""
     since_checkpoint: dict[str, Any] = field(default_factory=dict)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -59,6 +59,20 @@ class Learner:
             self._move(step)
         self.optimizer.zero_grad()
         return StepReport(report, finite, stopped > 0)
+
+    @contextmanager
+    def acting(self) -> Iterator[None]:
+        """Let the agent hold its acting weights inside the block, and the live ones again behind it."""
+        if self.ema is None:
+            yield
+            return
+        live = [parameter.detach().clone() for parameter in self.parameters]
+        averages = list(self.ema.averages.values())
+        try:
+            torch._foreach_copy_([parameter.data for parameter in self.parameters], averages)
+            yield
+        finally:
+            torch._foreach_copy_([parameter.data for parameter in self.parameters], live)
 
     def acting_weights(self) -> dict[str, Tensor]:
         """The state dict to act with: averaged where there is an average."""

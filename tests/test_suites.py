@@ -217,6 +217,7 @@ def finish(plan: SuitePlan) -> None:
         result: dict[str, Any] = {"seconds": 1.0}
         if cell.kind == "smoke":
             result |= {"parameters": 2_000_000, "trunk_parameters": 1_000_000, "cond_dim": 8, "feature_map": [8, 1, 1]}
+            result |= {"head_parameters": 500_000, "multiply_adds": 3_000_000}
         if cell.kind == "train":
             result |= {"train_seconds": 65.0}
         if cell.kind == "evaluate":

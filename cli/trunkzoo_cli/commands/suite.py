@@ -101,15 +101,18 @@ def _engine(name: EngineName, slots: int, plan: SuitePlan) -> Engine:
 
 
 def _show(plan: SuitePlan, json: bool) -> None:
+    """Print the table, and write the report beside the cells."""
+    from trunkzoo.report.suite_page import write_suite_page
     from trunkzoo.suites.results import read_results
     from trunkzoo.suites.table import COLUMNS, notes, table
 
     results = read_results(plan)
+    write_suite_page(plan, results, plan.directory / "report.html")
     if json:
-        emit_json({result.plan.name: [comparison.as_json() for comparison in result.comparisons] for result in results})
+        emit_json([result.as_json() for result in results])
         return
     for result in results:
         emit_table(COLUMNS, table(result), title=f"\n{plan.name}: {result.plan.name}")
         for line in notes(result):
             print(line)
-    note(f"everything is in {plan.directory}")
+    note(f"figures and films are in {plan.directory / 'report.html'}")

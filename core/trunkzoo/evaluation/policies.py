@@ -47,6 +47,12 @@ def make_policy(job: Job, catalogue: Catalogue) -> Policy:
         return RandomPolicy(job.noise_seed)
     if job.policy == "expert":
         return ExpertPolicy()
+    agent = load_acting_agent(job, catalogue)
+    return AgentPolicy(agent, job.noise_seed, blind=job.policy == "blind" or agent.recipe.encoder.blank_images)
+
+
+def load_acting_agent(job: Job, catalogue: Catalogue) -> Agent:
+    """The agent of a job, on its device; this process computes with one thread from now on."""
     import torch
 
     from trunkzoo.checkpoint import load_agent
@@ -54,8 +60,7 @@ def make_policy(job: Job, catalogue: Catalogue) -> Policy:
     torch.set_num_threads(1)  # the sum of a dot product must not depend on the machine's cores
     if job.checkpoint is None:
         raise ValueError(f"policy {job.policy!r} needs a checkpoint")
-    agent = load_agent(job.checkpoint, catalogue).to(job.device).eval()
-    return AgentPolicy(agent, job.noise_seed, blind=job.policy == "blind" or agent.recipe.encoder.blank_images)
+    return load_agent(job.checkpoint, catalogue).to(job.device).eval()
 
 
 class AgentPolicy:

@@ -11,12 +11,13 @@ import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trunkzoo.errors import ZooError
 from trunkzoo.evaluation.job import Episode, Item, Job
 
 if TYPE_CHECKING:
+    from trunkzoo.catalogue import Catalogue
     from trunkzoo.evaluation.policies import Policy
     from trunkzoo.spec import Task
 
@@ -94,7 +95,7 @@ class Stage:
     """The environment and the policy of the last item, kept while the next item needs the same."""
 
     def __init__(self) -> None:
-        self._catalogue: Any = None
+        self._catalogue: Catalogue | None = None
         self._job: Job | None = None
         self._task: Task | None = None
         self._policy: Policy | None = None
@@ -103,28 +104,25 @@ class Stage:
         """Run one episode."""
         from trunkzoo.evaluation.episode import run_episode
 
-        task, policy = self._prepare(item.job)
+        catalogue = self._catalogue = self._catalogue or _load_catalogue()
+        task, policy = self._prepare(item.job, catalogue)
         if item.video is None:
             episode = run_episode(task, policy, item.seed, item.job.max_steps, alive)
         else:
             from trunkzoo.evaluation.video import film
 
-            fps = self._catalogue.task(item.job.task.name).spec.fps
+            fps = catalogue.task(item.job.task.name).spec.fps
             episode = film(task, policy, item, fps, alive)
         return Done(episode, tuple(policy.latencies))
 
-    def _prepare(self, job: Job) -> tuple[Task, Policy]:
-        if self._catalogue is None:
-            from trunkzoo.catalogue import load_catalogue
-
-            self._catalogue = load_catalogue()
+    def _prepare(self, job: Job, catalogue: Catalogue) -> tuple[Task, Policy]:
         if self._task is None or self._job is None or self._job.task != job.task:
             self.close()
-            self._task = _build_task(job, self._catalogue)
+            self._task = build_task(job, catalogue)
         if self._policy is None or self._job != job:
             from trunkzoo.evaluation.policies import make_policy
 
-            self._policy = make_policy(job, self._catalogue)
+            self._policy = make_policy(job, catalogue)
         self._job = job
         return self._task, self._policy
 
@@ -135,7 +133,14 @@ class Stage:
             self._task = None
 
 
-def _build_task(job: Job, catalogue: Any) -> Task:
+def _load_catalogue() -> Catalogue:
+    from trunkzoo.catalogue import load_catalogue
+
+    return load_catalogue()
+
+
+def build_task(job: Job, catalogue: Catalogue) -> Task:
+    """The environment of a job."""
     from trunkzoo.recipe import part_config
     from trunkzoo.tasks import make_task
 

@@ -16,12 +16,15 @@ from trunkzoo.augment import centre_crop
 from trunkzoo.contract import IMAGE_KEY, STATE_KEY
 from trunkzoo.encoder import CameraEncoder
 from trunkzoo.evaluation.episode import run_episode
-from trunkzoo.evaluation.policies import AgentPolicy
+from trunkzoo.evaluation.job import Job
+from trunkzoo.evaluation.policies import AgentPolicy, load_acting_agent
+from trunkzoo.evaluation.worker import build_task
 from trunkzoo.nn.stack import collect_weights
 from trunkzoo.spec import Step, Task
 
 if TYPE_CHECKING:
     from trunkzoo.agent import Agent
+    from trunkzoo.catalogue import Catalogue
 
 FRAMES = 6
 
@@ -131,3 +134,12 @@ def look_at(agent: Agent, steps: list[int], frames: list[dict[str, NDArray[Any]]
 def _last_reads(names: list[str]) -> list[str]:
     """The last read of each mixing module, its output to the next stage."""
     return list({name.rpartition(".")[0]: name for name in names}.values())
+
+
+def look_at_checkpoint(job: Job, seed: int, catalogue: Catalogue) -> Look:
+    """:func:`look` with the agent and the task of an evaluation, in this process."""
+    task = build_task(job, catalogue)
+    try:
+        return look(load_acting_agent(job, catalogue), task, seed, job.max_steps, job.noise_seed)
+    finally:
+        task.close()

@@ -15,6 +15,7 @@ from trunkzoo.errors import ZooError
 
 Kind = Literal["smoke", "collect", "train", "evaluate", "floor"]
 CELL, DONE, LOG = "cell.json", "done.json", "log.txt"
+RUN = "run"  # the run directory inside a training's cell
 
 
 @dataclass(frozen=True)

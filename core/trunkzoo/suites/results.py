@@ -42,6 +42,23 @@ class ArmResult:
         """Success and rewards on the report seeds."""
         return summary_of(*self.rows)
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain numbers of the table's line."""
+        return {
+            "arm": self.plan.label,
+            "baseline": self.plan.baseline,
+            "trunk": self.plan.recipe.trunk.name,
+            **{key: self.sizes[key] for key in ("parameters", "trunk_parameters", "head_parameters", "cond_dim")},
+            "steps": self.plan.recipe.train.steps,
+            "train_seconds": self.train_seconds,
+            "chosen": self.chosen,
+            "curves": self.curves,
+            "max_average_reward": self.max_average_reward,
+            "latency_ms": self.latency_ms,
+            "report": self.summary.as_json(),
+            "blind": summary_of(*self.blind).as_json() if self.blind else None,
+        }
+
 
 @dataclass(frozen=True)
 class TaskResult:
@@ -51,6 +68,15 @@ class TaskResult:
     arms: tuple[ArmResult, ...]
     floors: dict[str, tuple[Row, ...]]
     comparisons: tuple[Comparison, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything that the table and the sentences say, as plain numbers."""
+        return {
+            "task": self.plan.name,
+            "arms": [arm.as_json() for arm in self.arms],
+            "floors": {name: summary_of(rows).as_json() for name, rows in self.floors.items()},
+            "comparisons": [comparison.as_json() for comparison in self.comparisons],
+        }
 
 
 def read_results(plan: SuitePlan) -> tuple[TaskResult, ...]:

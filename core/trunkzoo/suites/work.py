@@ -10,14 +10,11 @@ from typing import Any
 
 from trunkzoo.catalogue import load_catalogue
 from trunkzoo.errors import ZooError
-from trunkzoo.evaluation import Evaluation, plan, run
-from trunkzoo.evaluation.planning import Plan
-from trunkzoo.evaluation.rows import Row
 from trunkzoo.recipe import Part, Recipe
-from trunkzoo.suites.cells import DONE, Cell, write_json
-from trunkzoo.suites.planning import seeds_of
+from trunkzoo.suites.cells import DONE, RUN, Cell, write_json
+from trunkzoo.suites.scoring import evaluate_cell, floor_cell
 
-RUN, DATA, ATTEMPTS = "run", "data", "attempts.jsonl"
+DATA, ATTEMPTS = "data", "attempts.jsonl"
 
 
 def run_cell(cell: Cell) -> None:
@@ -40,6 +37,7 @@ def run_cell(cell: Cell) -> None:
 def smoke_cell(cell: Cell) -> dict[str, Any]:
     """Try every promise of the recipe once; the sizes of its agent are the result."""
     from trunkzoo.assembly import assemble, count_parameters, probe
+    from trunkzoo.bench.trunks import count_multiply_adds
     from trunkzoo.smoke import smoke
 
     catalogue, recipe = load_catalogue(), Recipe.model_validate(cell.inputs["recipe"])
@@ -48,6 +46,7 @@ def smoke_cell(cell: Cell) -> dict[str, Any]:
     if failed:
         raise ZooError(f"smoke test of {recipe.name} failed: {'; '.join(failed)}")
     agent = assemble(recipe, catalogue)
+    side = max(recipe.contract.image_size)
     return {
         "checks": [check.to_dict() for check in checks],
         "trunk_parameters": count_parameters(agent.encoder.trunks),
@@ -55,6 +54,7 @@ def smoke_cell(cell: Cell) -> dict[str, Any]:
         "parameters": count_parameters(agent),
         "cond_dim": probe(agent).cond_dim,
         "feature_map": probe(agent).feature_map,
+        "multiply_adds": count_multiply_adds(agent.encoder.trunk(0), side),
     }
 
 
@@ -110,53 +110,6 @@ def train_seconds(metrics: list[dict[str, Any]]) -> float:
     steps = [int(row["step"]) for row in rows]
     spans = zip([0, *steps], steps, rows, strict=False)
     return sum((now - then) / float(row["steps_per_second"]) for then, now, row in spans)
-
-
-def evaluate_cell(cell: Cell) -> dict[str, Any]:
-    """Score every checkpoint on the selection seeds, then the best of them on fresh report seeds."""
-    from trunkzoo.checkpoint.layout import checkpoints_of
-
-    catalogue = load_catalogue()
-    found = checkpoints_of(cell.home / str(cell.inputs["directory"]) / RUN)
-    if len(found) != cell.inputs["checkpoints"]:
-        steps = ", ".join(map(str, found))
-        raise ZooError(f"{cell.label} has checkpoints at {steps}; every arm must have {cell.inputs['checkpoints']}")
-    selection = {
-        step: Evaluation(
-            plan(catalogue, "agent", path),
-            seeds_of(cell.inputs["selection"]),
-            cell.directory / f"selection-{step}.jsonl",
-        )
-        for step, path in found.items()
-    }
-    run(list(selection.values()), workers=1)
-    scores = {step: average_reward(evaluation.ordered) for step, evaluation in selection.items()}
-    chosen = max(scores, key=lambda step: scores[step])
-    report = _report(cell, "agent", plan(catalogue, "agent", found[chosen]))
-    reports = [report]
-    if cell.inputs["blind"]:
-        reports.append(_report(cell, "blind", plan(catalogue, "blind", found[chosen])))
-    run(reports, workers=1)
-    return {"selection": {str(step): score for step, score in scores.items()}, "chosen": chosen} | {
-        "latency_ms": report.latency_ms
-    }
-
-
-def floor_cell(cell: Cell) -> dict[str, Any]:
-    """Nobody, chance or the expert on the report seeds."""
-    task = Part.model_validate(cell.inputs["task"])
-    policy = cell.inputs["policy"]
-    run([_report(cell, policy, plan(load_catalogue(), policy, task=task))], workers=1)
-    return {}
-
-
-def _report(cell: Cell, name: str, planned: Plan) -> Evaluation:
-    return Evaluation(planned, seeds_of(cell.inputs["report"]), cell.directory / f"report-{name}.jsonl")
-
-
-def average_reward(rows: list[Row]) -> float:
-    """Mean over episodes of the average reward per step: what «max avg_reward» is the maximum of."""
-    return sum(float(row["average_reward"]) for row in rows) / len(rows)
 
 
 def progress_of(cell: Cell) -> tuple[int, int, str]:

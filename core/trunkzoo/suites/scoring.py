@@ -1,0 +1,86 @@
+"""The cells that count: checkpoints on selection seeds, the chosen one on fresh seeds, floors and the ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from trunkzoo.catalogue import Catalogue, load_catalogue
+from trunkzoo.errors import ZooError
+from trunkzoo.evaluation import Evaluation, Plan, plan, run
+from trunkzoo.evaluation.job import Item
+from trunkzoo.evaluation.pool import run_items
+from trunkzoo.evaluation.rows import Row
+from trunkzoo.recipe import Part
+from trunkzoo.suites.cells import RUN, Cell
+from trunkzoo.suites.planning import seeds_of
+
+
+def evaluate_cell(cell: Cell) -> dict[str, Any]:
+    """Score every checkpoint on the selection seeds, then the best of them on fresh report seeds."""
+    catalogue = load_catalogue()
+    found = _checkpoints(cell)
+    selection = {step: _selection(cell, catalogue, step, path) for step, path in found.items()}
+    run(list(selection.values()), workers=1)
+    scores = {step: average_reward(evaluation.ordered) for step, evaluation in selection.items()}
+    chosen = max(scores, key=lambda step: scores[step])
+    report = _report(cell, "agent", plan(catalogue, "agent", found[chosen]))
+    blind = [_report(cell, "blind", plan(catalogue, "blind", found[chosen]))] if cell.inputs["blind"] else []
+    run([report, *blind], workers=1)
+    _film(cell, report)
+    _look(cell, report, catalogue)
+    selected = {str(step): score for step, score in scores.items()}
+    return {"selection": selected, "chosen": chosen, "latency_ms": report.latency_ms}
+
+
+def floor_cell(cell: Cell) -> dict[str, Any]:
+    """Nobody, chance or the expert on the report seeds."""
+    task, policy = Part.model_validate(cell.inputs["task"]), cell.inputs["policy"]
+    run([_report(cell, policy, plan(load_catalogue(), policy, task=task))], workers=1)
+    return {}
+
+
+def average_reward(rows: Sequence[Row]) -> float:
+    """Mean over episodes of the average reward per step: what «max avg_reward» is the maximum of."""
+    return sum(float(row["average_reward"]) for row in rows) / len(rows)
+
+
+def _checkpoints(cell: Cell) -> dict[int, Path]:
+    from trunkzoo.checkpoint.layout import checkpoints_of
+
+    found = checkpoints_of(cell.home / str(cell.inputs["directory"]) / RUN)
+    if len(found) != cell.inputs["checkpoints"]:
+        steps = ", ".join(map(str, found))
+        raise ZooError(f"{cell.label} has checkpoints at {steps}; every arm must have {cell.inputs['checkpoints']}")
+    return found
+
+
+def _selection(cell: Cell, catalogue: Catalogue, step: int, checkpoint: Path) -> Evaluation:
+    file = cell.directory / f"selection-{step}.jsonl"
+    return Evaluation(plan(catalogue, "agent", checkpoint), seeds_of(cell.inputs["selection"]), file)
+
+
+def _report(cell: Cell, name: str, planned: Plan) -> Evaluation:
+    return Evaluation(planned, seeds_of(cell.inputs["report"]), cell.directory / f"report-{name}.jsonl")
+
+
+def _film(cell: Cell, report: Evaluation) -> None:
+    """Film the first success and the first failure: an episode repeats exactly."""
+    items = []
+    for kind, won in (("success", True), ("failure", False)):
+        seeds = [int(row["seed"]) for row in report.ordered if row["success"] is won]
+        video = cell.directory / "films" / f"{kind}-{seeds[0]}.mp4" if seeds else None
+        if video and not video.exists():
+            items.append(Item(report.plan.job, seeds[0], video))
+    if items:
+        list(run_items(items, workers=1))
+
+
+def _look(cell: Cell, report: Evaluation, catalogue: Catalogue) -> None:
+    """Keep what the agent saw and where it looked in the first report episode."""
+    from trunkzoo.report.look import look_at_checkpoint
+
+    job, path = report.plan.job, cell.directory / "look.npz"
+    if job.checkpoint is not None and not path.exists():
+        look_at_checkpoint(job, report.seeds[0], catalogue).save(path)

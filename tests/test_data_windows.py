@@ -162,3 +162,9 @@ def test_numbers_that_are_not_finite_are_refused_at_both_ends(tmp_path: Path) ->
     with pytest.raises(DataError, match="action holds a value that is not finite at row 3"), writer:
         writer.add_episode(frames, "task")
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("index", [-1, 27])
+def test_a_window_out_of_range_is_an_index_error(dataset: WindowDataset, index: int) -> None:
+    with pytest.raises(IndexError):
+        dataset.gather(torch.tensor([3, index]))

@@ -59,7 +59,7 @@ class WindowDataset:
         """
         newest = indices.numpy()
         observed = self._observed_rows(newest)
-        batch = {key: _images(frames, observed) for key, frames in self._frames.items()}
+        batch = self._images(observed)
         ahead = newest[:, None] + np.arange(self.contract.pred_horizon)  # (B, P)
         last = self._last[newest][:, None]
         batch[STATE_KEY] = torch.from_numpy(self._state[observed])
@@ -68,12 +68,23 @@ class WindowDataset:
         return batch
 
     def _observed_rows(self, newest: NDArray[np.int64]) -> NDArray[np.int64]:
+        if newest.min() < 0:
+            raise IndexError(f"window {newest.min()} of {len(self)}")
         back = np.arange(1 - self.contract.obs_horizon, 1)  # oldest … newest
         return np.maximum(newest[:, None] + back, self._first[newest][:, None])  # (B, T)
 
+    def _images(self, rows: NDArray[np.int64]) -> dict[str, Tensor]:
+        """The images of ``rows`` (B, T) for every camera, (B, T, 3, H, W).
 
-def _images(frames: NDArray[np.uint8], rows: NDArray[np.int64]) -> Tensor:
-    return torch.from_numpy(np.asarray(frames[rows])).permute(0, 1, 4, 2, 3)  # (B, T, 3, H, W)
+        One block of memory for all cameras: freed and taken again as a whole, it stays with the process, where
+        several smaller ones go back to the system and are zeroed page by page at every batch.
+        """
+        block = np.empty((len(self._frames), rows.size, *self.contract.image_size, 3), np.uint8)
+        for frames, images in zip(self._frames.values(), block, strict=True):
+            np.take(frames, rows.reshape(-1), axis=0, out=images, mode="clip")  # "raise" would copy twice
+        shaped = block.reshape(len(block), *rows.shape, *block.shape[2:])
+        pixels = torch.from_numpy(shaped).permute(0, 1, 2, 5, 3, 4)  # (C, B, T, 3, H, W)
+        return dict(zip(self._frames, pixels, strict=True))
 
 
 def _finite(columns: Mapping[str, NDArray[Any]], key: str, reader: LeRobotReader) -> NDArray[np.float32]:

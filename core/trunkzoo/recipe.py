@@ -110,3 +110,10 @@ def check_task(recipe: Recipe, catalogue: Catalogue) -> None:
     if lines:
         both = "; ".join(lines)
         raise ContractError(f"recipe '{recipe.name}' and task '{recipe.task.name}' disagree (recipe ≠ task): {both}")
+
+
+def without_initial(recipe: Recipe, catalogue: Catalogue) -> Recipe:
+    """The recipe without the settings that only choose a trunk's initial weights: its own weights are at hand."""
+    initial = catalogue.trunk(recipe.trunk.name).spec.initial
+    config = {key: value for key, value in recipe.trunk.config.items() if key not in initial}
+    return recipe.model_copy(update={"trunk": recipe.trunk.model_copy(update={"config": config})})

@@ -134,6 +134,8 @@ class TrunkSpec(Generic[ConfigT]):
     defaults: Mapping[str, Any] = field(default_factory=dict)
     known_gaps: Mapping[str, str] = field(default_factory=dict)
     """Conformance checks this trunk cannot pass, each with its reason; a gap that has closed is an error."""
+    initial: tuple[str, ...] = ()
+    """Settings that only choose initial weights, such as a file: a checkpoint is rebuilt without them."""
 
     def __post_init__(self) -> None:
         _check_name(self.name, "trunk")

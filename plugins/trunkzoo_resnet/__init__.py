@@ -26,7 +26,13 @@ def _build(config: ResNetConfig, depth: Literal[18, 34, 50]) -> ResNet:
 
 def _spec(depth: Literal[18, 34, 50], blocks: str) -> TrunkSpec[ResNetConfig]:
     summary = f"the original ResNet-{depth}: {blocks} blocks, torchvision's keys"
-    return TrunkSpec(name=f"resnet-{depth}", summary=summary, config=ResNetConfig, build=partial(_build, depth=depth))
+    return TrunkSpec(
+        name=f"resnet-{depth}",
+        summary=summary,
+        config=ResNetConfig,
+        build=partial(_build, depth=depth),
+        initial=("weights",),
+    )
 
 
 @hookimpl

@@ -17,7 +17,7 @@ from trunkzoo.checkpoint.tensors import read_tensors
 from trunkzoo.config import parse
 from trunkzoo.contract import Contract, differences
 from trunkzoo.errors import CheckpointError, ConfigError, ContractError, UsageError
-from trunkzoo.recipe import Recipe
+from trunkzoo.recipe import Recipe, without_initial
 
 if TYPE_CHECKING:
     from trunkzoo.agent import Agent
@@ -50,7 +50,7 @@ def load_agent(path: str | Path, catalogue: Catalogue | None = None, expect: Rec
         check_contract(header, expect.contract, f"recipe '{expect.name}'")
     catalogue = catalogue or load_catalogue()
     changed = check_plugins(header, catalogue, file)
-    agent = assemble(_without_initial_weights(recipe), catalogue)
+    agent = assemble(without_initial(recipe, catalogue), catalogue)
     agent.recipe = recipe
     load_weights(agent, read_tensors(file), f"{file}{changed}")
     return agent.eval()
@@ -62,15 +62,6 @@ def recipe_of(header: CheckpointHeader, file: Path) -> Recipe:
         return parse(Recipe, header.recipe, "recipe")
     except ConfigError as error:
         raise CheckpointError(f"the recipe in {file} does not fit this version of trunkzoo: {error}") from None
-
-
-def _without_initial_weights(recipe: Recipe) -> Recipe:
-    """A trunk names the file that it starts from ``weights``; a checkpoint brings its own, and that file may be gone."""
-    config = recipe.trunk.config
-    if config.get("weights") is None:
-        return recipe
-    trunk = recipe.trunk.model_copy(update={"config": {**config, "weights": None}})
-    return recipe.model_copy(update={"trunk": trunk})
 
 
 def check_contract(header: CheckpointHeader, expected: Contract, whose: str) -> None:

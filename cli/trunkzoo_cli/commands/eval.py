@@ -54,6 +54,9 @@ def evaluate(
     max_steps: Annotated[int | None, typer.Option(min=1, help="Step cap. [default: the task's own]")] = None,
     noise_seed: Annotated[int, typer.Option(help="Base of the policy noise.")] = 0,
     device: Annotated[str, typer.Option(help="Where the agent runs, e.g. cpu or cuda.")] = "cpu",
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a self-contained HTML report with films and pictures.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Roll out a trained agent, a floor or the expert, and report success with a Wilson interval and average reward.
@@ -70,12 +73,18 @@ def evaluate(
     from trunkzoo.recipe import Part
 
     part = Part(name=task) if task else None
-    planned = plan(load_catalogue(), policy.value, checkpoint, part, max_steps, noise_seed, device)
+    catalogue = load_catalogue()
+    planned = plan(catalogue, policy.value, checkpoint, part, max_steps, noise_seed, device)
     chosen = _seeds(seeds, episodes)
     file = out or _default_file(planned.job.checkpoint, policy.value)
     evaluation = Evaluation(planned, chosen, file, _films(file, video), video)
     with EvaluationProgress(planned.job.task.name, len(chosen)) as progress:
         run([evaluation], workers or len(os.sched_getaffinity(0)), progress)
+    if report:
+        from trunkzoo.report.eval_page import write_eval_page
+
+        write_eval_page(evaluation, catalogue, report)
+        note(f"report is in {report}")
     if json:
         emit_json(_as_json(evaluation))
     else:

@@ -103,3 +103,11 @@ def paired(a: Sequence[float], b: Sequence[float], label_a: str, label_b: str, t
     for x, y in zip(a, b, strict=True):
         figure.dot(x, y, style(1 if y > x else 0), f"{x:.3f} against {y:.3f}")
     return figure.render()
+
+
+def strip(values: Sequence[float], marked: Sequence[bool]) -> str:
+    """One dot per episode, in their order; marked ones in green."""
+    figure = Figure(axis("episode", [0, len(values) - 1]), axis("average reward", values, low=0.0), "Every episode")
+    for index, (value, mark) in enumerate(zip(values, marked, strict=True)):
+        figure.dot(index, value, style(2 if mark else 1), f"episode {index}: {value:.3f}")
+    return figure.render()

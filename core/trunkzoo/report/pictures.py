@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import colorsys
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from trunkzoo.errors import UsageError
 from trunkzoo.report.look import Look
+from trunkzoo.report.page import Figure
 
 SIDE = 160  # of one camera image, pixels
 CELL = 26  # of one weight in a heat map, pixels
+NAMES = 120  # width of the column of names beside a heat map
+NATURAL = 480  # a narrower picture keeps its own size on a page
 Pixels = NDArray[np.uint8]
 
 
@@ -44,13 +48,15 @@ def draw_keypoints(tile: Image.Image, keypoints: NDArray[np.float32]) -> None:
 def source_sheet(sources: Mapping[str, NDArray[np.float32]]) -> Image.Image:
     """Reads down, sources across (the oldest left): the mean weight that each read gives to each source."""
     widest = max(len(weights) for weights in sources.values())
-    sheet = Image.new("RGB", (widest * CELL, len(sources) * CELL), (128, 128, 128))
+    sheet = Image.new("RGB", (NAMES + widest * CELL, len(sources) * CELL), (128, 128, 128))
     draw = ImageDraw.Draw(sheet)
-    for row, weights in enumerate(sources.values()):
+    for row, (name, weights) in enumerate(sources.items()):
+        top = row * CELL
+        draw.text((NAMES - 6, top + CELL / 2), name, fill=(255, 255, 255), anchor="rm")
         for column, weight in enumerate(weights):
-            left, top = column * CELL, row * CELL
-            colour = tuple(int(c) for c in heat(np.array(weight)))
-            draw.rectangle([left, top, left + CELL - 2, top + CELL - 2], fill=colour)
+            left = NAMES + column * CELL
+            red, green, blue = (int(channel) for channel in heat(np.array(weight)))
+            draw.rectangle([left, top, left + CELL - 2, top + CELL - 2], fill=(red, green, blue))
             ink = (0, 0, 0) if weight > 0.6 else (255, 255, 255)
             draw.text((left + CELL / 2, top + CELL / 2), f"{weight:.2f}".removeprefix("0"), fill=ink, anchor="mm")
     return sheet
@@ -79,18 +85,40 @@ def heat(weights: NDArray[np.float32]) -> Pixels:
     return colours
 
 
-def write_pictures(look: Look, directory: Path) -> list[Path]:
-    """Write every picture as PNG and return the files."""
-    directory.mkdir(parents=True, exist_ok=True)
-    pictures = {"keypoints": keypoint_sheet(look)}
+def pictures_of(look: Look) -> Iterator[tuple[str, str, Image.Image]]:
+    """File name, caption and picture of everything there is to see."""
+    steps = ", ".join(map(str, look.steps))
+    yield "keypoints", f"Keypoints of {', '.join(look.cameras)} at steps {steps}", keypoint_sheet(look)
     if look.sources:
-        pictures["depth-weights"] = source_sheet(look.sources)
-    pictures |= {f"depth-map-{name}": map_sheet(look, name) for name in look.maps if len(look.maps[name]) > 1}
+        caption = "Depth attention: mean weight that each read (down) gives to each source (across, the oldest left)"
+        yield "depth-weights", caption, source_sheet(look.sources)
+    for name, weights in look.maps.items():
+        if len(weights) > 1:
+            caption = f"{name}: the image, then the weight of each source per pixel (dark 0, bright 1), oldest left"
+            yield f"depth-map-{name}", caption, map_sheet(look, name)
+
+
+def write_pictures(look: Look, directory: Path) -> list[Path]:
+    """Write every picture as PNG and return the files.
+
+    Raises:
+        UsageError: the directory cannot be written.
+    """
     files = []
-    for name, picture in pictures.items():
-        files.append(directory / f"{name}.png")
-        picture.save(files[-1])
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, _, picture in pictures_of(look):
+            files.append(directory / f"{name}.png")
+            picture.save(files[-1])
+    except OSError as error:
+        raise UsageError(f"cannot write {directory}: {error.strerror}") from None
     return files
+
+
+def figures_of(look: Look) -> Iterator[Figure]:
+    """Every picture as a figure of a page."""
+    for _, caption, picture in pictures_of(look):
+        yield Figure(caption, image=data_uri(picture), natural=picture.width < NATURAL)
 
 
 def data_uri(picture: Image.Image) -> str:

@@ -23,7 +23,7 @@ from trunkzoo.report.charts import (
 )
 from trunkzoo.report.look import load_look
 from trunkzoo.report.page import Figure, Row, Section, Table, film_uri, write_page
-from trunkzoo.report.pictures import data_uri, keypoint_sheet, map_sheet, source_sheet
+from trunkzoo.report.pictures import figures_of
 from trunkzoo.suites.cells import RUN
 from trunkzoo.suites.planning import ArmPlan, SuitePlan
 from trunkzoo.suites.results import ArmResult, TaskResult
@@ -127,21 +127,7 @@ def _arm_figures(plan: ArmPlan) -> Iterator[Figure]:
         kind, _, seed = film.stem.partition("-")
         yield Figure(f"A {kind}: episode seed {seed}. Reward below, green after success", video=film_uri(film))
     if (directory / "look.npz").is_file():
-        look = load_look(directory / "look.npz")
-        yield Figure(
-            f"Keypoints of {', '.join(look.cameras)} at steps {', '.join(map(str, look.steps))}",
-            image=data_uri(keypoint_sheet(look)),
-        )
-        if look.sources:
-            yield Figure(
-                "Depth attention: reads down, sources across, the oldest left; mean weights",
-                image=data_uri(source_sheet(look.sources)),
-                natural=True,
-            )
-        for name in look.maps:
-            if len(look.maps[name]) > 1:
-                caption = f"{name}: the image, then where each source is read (dark 0, bright 1)"
-                yield Figure(caption, image=data_uri(map_sheet(look, name)))
+        yield from figures_of(load_look(directory / "look.npz"))
 
 
 def _parts(arm: ArmResult) -> str:

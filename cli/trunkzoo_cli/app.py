@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -83,6 +84,9 @@ def zoo(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code; a fault of the user's makes one or two lines, no traceback."""
+    # Pydantic would parse the entry points of every distribution for instrumentation that the zoo does not use: slow,
+    # and one malformed distribution would end every command.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from trunkzoo.errors import ZooError
 
     warnings.showwarning = _show_warning
@@ -99,6 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # `zoo list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
+    gc.freeze()  # or the interpreter's last collections walk every imported module, a fifth of `zoo list`
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
 from trunkzoo.discovery import PluginRow, discover, environment_policy, unknown_limits
-from trunkzoo.errors import UsageError, ZooError, did_you_mean
+from trunkzoo.errors import UsageError, did_you_mean
 from trunkzoo.names import NameRules
 from trunkzoo.spec import AnySpec, HeadSpec, TaskSpec, TrunkSpec
 
@@ -123,7 +123,10 @@ def load_catalogue(names: NameRules | None = None) -> Catalogue:
     """
     notes: list[str] = []
     if names is None:
-        names, notes = _names_from_registry()
+        from trunkzoo.registry import load_usable_registry  # it imports this module to resolve recipes
+
+        registry, notes = load_usable_registry()
+        names = registry.names
     policy = environment_policy(names.reserved, names.disabled)
     found = discover(policy)
     rows = tuple(row for row, _ in found)
@@ -143,13 +146,3 @@ def plugin_notes(rows: Iterable[PluginRow]) -> list[str]:
     failed = [f"{row.name} ({row.status})" for row in rows if row.status not in ("ok", "disabled")]
     more = f" and {len(failed) - 4} more" if len(failed) > 4 else ""
     return [f"not loaded: {', '.join(failed[:4])}{more}; `zoo doctor` says why"] if failed else []
-
-
-def _names_from_registry() -> tuple[NameRules, list[str]]:
-    """The registry's names; those of our own registry alone, and a note, when the user's file is broken."""
-    from trunkzoo.registry import load_registry, packaged_registry
-
-    try:
-        return load_registry().names, []
-    except ZooError as error:
-        return packaged_registry().names, [f"registry left out: {error}"]

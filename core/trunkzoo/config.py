@@ -22,7 +22,7 @@ def nowhere(_: tuple[str, ...]) -> str:
 class Config(BaseModel):
     """A frozen pydantic model that refuses unknown keys; importable without torch."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, defer_build=True)
 
 
 def parse(model: type[ConfigT], values: Mapping[str, Any], where: str, locate: Locate = nowhere) -> ConfigT:

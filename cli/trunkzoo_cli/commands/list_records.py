@@ -13,8 +13,10 @@ from trunkzoo_cli.output import emit_json, emit_table, note
 
 if TYPE_CHECKING:
     from trunkzoo.catalogue import Catalogue
+    from trunkzoo.registry import Registry, Section
 
 Row = dict[str, str]
+SECTIONS: tuple[Section, ...] = ("recipes", "suites")
 
 
 class Kind(StrEnum):
@@ -37,14 +39,16 @@ def list_records(
     Short names work wherever a name is asked for, while they are unique: `resnet-18` is `resnet/resnet-18`.
     """
     from trunkzoo.catalogue import load_catalogue
+    from trunkzoo.registry import load_usable_registry
 
-    catalogue = load_catalogue()
+    registry, notes = load_usable_registry()
+    catalogue = load_catalogue(registry.names)
     rows = [
         row
-        for row in [*_records(catalogue), *_recipes()]
+        for row in [*_records(catalogue), *_recipes(registry)]
         if (not kind or row["kind"] in kind) and _matches(row["name"], pattern)
     ]
-    for line in catalogue.notes:
+    for line in (*notes, *catalogue.notes):
         note(line)
     if json:
         emit_json(rows)
@@ -65,12 +69,9 @@ def _matches(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern) if any(c in pattern for c in "*?[") else pattern in name
 
 
-def _recipes() -> list[Row]:
-    from trunkzoo.registry import load_registry
-
-    registry = load_registry()
+def _recipes(registry: Registry) -> list[Row]:
     return [
         {"kind": section.removesuffix("s"), "name": entry.name, "summary": entry.summary, "file": entry.file}
-        for section in ("recipes", "suites")
+        for section in SECTIONS
         for entry in registry.entries(section)
     ]

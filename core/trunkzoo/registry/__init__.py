@@ -11,18 +11,20 @@ from functools import cached_property
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal
 
-from trunkzoo.errors import UsageError, did_you_mean
+from trunkzoo.config import ConfigT, parse
+from trunkzoo.errors import UsageError, ZooError, did_you_mean
 from trunkzoo.names import NameRules
 from trunkzoo.registry.assignments import parse_assignments
-from trunkzoo.registry.file import RegistryFile, TrunkFacts, packaged_path, read_file, user_path
+from trunkzoo.registry.file import RegistryFile, packaged_path, read_file, user_path
 from trunkzoo.registry.layers import PARTS, Layer, Path, Tree
 
 if TYPE_CHECKING:
     from trunkzoo.catalogue import Catalogue
     from trunkzoo.recipe import Recipe
+    from trunkzoo.registry.facts import KnownPackage, TrunkFacts
     from trunkzoo.registry.resolve import Resolved
 
-__all__ = ["Entry", "Registry", "load_registry", "packaged_registry", "parse_assignments"]
+__all__ = ["Entry", "Registry", "load_registry", "load_usable_registry", "packaged_registry", "parse_assignments"]
 
 Section = Literal["recipes", "suites"]
 
@@ -52,13 +54,33 @@ class Registry:
             prefer=_merged([content.prefer for content in contents]),
             renamed=_merged([content.renamed for content in contents]),
             disabled=tuple(dict.fromkeys(name for content in contents for name in content.plugins.disabled)),
-            known={known.plugin: dist for content in contents for dist, known in content.known.items()},
+            known={str(known.get("plugin")): dist for content in contents for dist, known in content.known.items()},
         )
 
     @property
     def trunks(self) -> Mapping[str, TrunkFacts]:
-        """Facts per trunk id."""
-        return _merged([file.content.trunks for file in self.files])
+        """Facts per trunk id.
+
+        Raises:
+            ConfigError: a fact is missing, unknown or of the wrong type.
+        """
+        from trunkzoo.registry.facts import TrunkFacts
+
+        return self._tables("trunks", TrunkFacts)
+
+    @property
+    def known(self) -> Mapping[str, KnownPackage]:
+        """Third-party packages that we have seen to work, by distribution; raises as :attr:`trunks` does."""
+        from trunkzoo.registry.facts import KnownPackage
+
+        return self._tables("known", KnownPackage)
+
+    def _tables(self, section: str, model: type[ConfigT]) -> dict[str, ConfigT]:
+        tables: dict[str, ConfigT] = {}
+        for file in self.files:
+            for name, table in getattr(file.content, section).items():
+                tables[name] = parse(model, table, f"{section}.{name}", file.locate((section, name)))
+        return tables
 
     def entries(self, section: Section) -> list[Entry]:
         """Name and summary of every recipe or suite, in the order of the files."""
@@ -154,6 +176,14 @@ def load_registry(path: FilePath | str | None = None) -> Registry:
     user = user_path(FilePath(path) if path is not None else None)
     ours = packaged_registry()
     return ours if user is None else Registry((*ours.files, read_file(user)))
+
+
+def load_usable_registry() -> tuple[Registry, list[str]]:
+    """The registry, or ours alone and a note about what is wrong with the user's: for commands that must go on."""
+    try:
+        return load_registry(), []
+    except ZooError as error:
+        return packaged_registry(), [f"registry left out: {error}"]
 
 
 def packaged_registry() -> Registry:

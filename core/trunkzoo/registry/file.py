@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 
 import trunkzoo
-from trunkzoo.config import Config, parse
+from trunkzoo.config import Config, Locate, parse
 from trunkzoo.errors import UsageError, ZooError
 from trunkzoo.registry.toml_lines import key_lines, line_of, read_toml
 
@@ -24,38 +24,8 @@ class PluginRules(Config):
     disabled: tuple[str, ...] = Field(default=(), description="plugins that are never imported")
 
 
-class TrunkFacts(Config):
-    """``[trunks."plugin/name"]``: what we assert about a trunk; a test rebuilds it and compares each number."""
-
-    status: Literal["stable", "experimental", "deprecated"] = Field(description="what to expect of it")
-    paper: str = Field(default="", description="where the architecture comes from")
-    since: str = Field(default="", description="trunkzoo version that first had it")
-    params: PositiveInt = Field(description="number of parameters")
-    channels: PositiveInt = Field(description="channels of the feature map")
-    stride: PositiveInt = Field(description="input pixels per cell of the feature map")
-    macs_96: PositiveInt | None = Field(default=None, description="multiply-adds of one 96 × 96 image")
-    macs_224: PositiveInt | None = Field(default=None, description="multiply-adds of one 224 × 224 image")
-    golden: str = Field(default="", description="hash of the rounded output for a fixed seed, see trunkzoo.testing")
-
-
-class Checked(Config):
-    """What the conformance kit said about a third party's package."""
-
-    version: str = Field(description="its version")
-    api: PositiveInt = Field(description="plugin API version")
-    passed: NonNegativeInt = Field(description="number of checks passed")
-
-
-class KnownPackage(Config):
-    """``[known."distribution"]``: a third-party package that we have seen to work."""
-
-    plugin: str = Field(description="the plugin name it claims")
-    source: str = Field(default="", description="where it is developed")
-    checked: Checked | None = Field(default=None, description="conformance result")
-
-
 class RegistrySchema(Config):
-    """The whole file. Recipes and suites are read as tables here and validated when they are asked for."""
+    """The whole file. The tables of trunks, recipes, suites and known packages are validated when they are asked for."""
 
     format: Literal[1] = Field(description="format number of this file")
     reserved: dict[str, str] = Field(default={}, description="plugin name → the only distribution that may claim it")
@@ -63,10 +33,10 @@ class RegistrySchema(Config):
     prefer: dict[str, str] = Field(default={}, description="short name → the id it means when several plugins have it")
     renamed: dict[str, str] = Field(default={}, description="former name → new id")
     plugins: PluginRules = PluginRules()
-    trunks: dict[str, TrunkFacts] = Field(default={}, description="facts per trunk id")
+    trunks: dict[str, dict[str, Any]] = Field(default={}, description="facts per trunk id")
     recipes: dict[str, dict[str, Any]] = Field(default={}, description="recipes by name")
     suites: dict[str, dict[str, Any]] = Field(default={}, description="suites by name")
-    known: dict[str, KnownPackage] = Field(default={}, description="third-party distributions")
+    known: dict[str, dict[str, Any]] = Field(default={}, description="third-party distributions we have seen to work")
 
 
 @dataclass(frozen=True)
@@ -87,6 +57,10 @@ class RegistryFile:
         """``registry.toml:12`` for the key at ``path``."""
         line = line_of(self.lines, path)
         return f"{self.label}:{line}" if line else self.label
+
+    def locate(self, above: tuple[str, ...]) -> Locate:
+        """Where messages find the values of the table ``above``."""
+        return lambda path: f"{self.place((*above, *path))}: "
 
 
 def read_file(path: Path, label: str | None = None) -> RegistryFile:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from trunkzoo.checkpoint.header import read_safetensors_header
 from trunkzoo.errors import UsageError
 from trunkzoo.recipe import Recipe
 from trunkzoo.training.loop import fit
@@ -46,6 +47,8 @@ def assert_same_run(one, other):
         assert ours.keys() == theirs.keys()
         assert all(torch.equal(ours[key], theirs[key]) for key in ours), name
     assert rows(one.output) == rows(other.output)
+    states = [read_safetensors_header(each.checkpoint / "training_state.safetensors")[0] for each in (one, other)]
+    assert states[0] == states[1]  # counters, meters and best-so-far
     assert (one.best and one.best.name) == (other.best and other.best.name)
 
 

@@ -10,9 +10,11 @@ from trunkzoo_attnres.config import GROUP_CHANNELS
 
 
 def conv(inputs: int, outputs: int, kernel: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
-    """A convolution without bias whose output side is ⌈side / stride⌉."""
+    """A convolution without bias whose output side is ⌈side / stride⌉; He initialisation over the fan-out, as ResNet."""
     padding = dilation * (kernel // 2)
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False)
+    module = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False)
+    nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return module
 
 
 def group_norm(channels: int) -> nn.GroupNorm:

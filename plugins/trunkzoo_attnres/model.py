@@ -118,7 +118,6 @@ class AttnResTrunk(nn.Module):
         self.stages = nn.ModuleList(Stage(config, index) for index in range(4))
         self.norm = group_norm(self.out_channels)
         self.act = {"pair": nn.ReLU, "conv": nn.SiLU, "tokens": nn.Identity}[config.kinds[-1]]()
-        self.apply(initialise)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub leaves the argument out
 
     def forward(self, images: Tensor) -> Tensor:
@@ -132,11 +131,3 @@ class AttnResTrunk(nn.Module):
     def depth_weights(self, images: Tensor) -> dict[str, Tensor]:
         """α of every read, by its name (``stages.2.mix.3``): (sources, N, h, w), summing to one over the sources."""
         return collect_weights(self, images)
-
-
-def initialise(module: nn.Module) -> None:
-    """He initialisation over the fan-out for convolutions, as ResNet; unit gain for linear layers; norms 1 and 0."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    elif isinstance(module, nn.Linear):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="linear")

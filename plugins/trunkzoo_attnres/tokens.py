@@ -10,7 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trunkzoo_attnres.convolution import conv
+
+def linear(inputs: int, outputs: int, kernel: int = 1, groups: int = 1) -> nn.Conv2d:
+    """A linear layer on every token, or a convolution per channel; unit gain at the start, no bias."""
+    module = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, groups=groups, bias=False)
+    nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="linear")
+    return module
 
 
 class TokenNorm(nn.LayerNorm):
@@ -27,9 +32,9 @@ class AttentionSublayer(nn.Module):
         super().__init__()
         self.heads, self.window = heads, window
         self.norm = TokenNorm(channels)
-        self.qkv = conv(channels, 3 * channels, 1)
-        self.local = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
-        self.project = conv(channels, channels, 1)
+        self.qkv = linear(channels, 3 * channels)
+        self.local = linear(channels, channels, kernel=3, groups=channels)
+        self.project = linear(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm(x)
@@ -40,7 +45,7 @@ class AttentionSublayer(nn.Module):
 def mlp_sublayer(channels: int, ratio: float) -> nn.Sequential:
     """norm, expand, silu, contract, on every token."""
     hidden = round(channels * ratio)
-    return nn.Sequential(TokenNorm(channels), conv(channels, hidden, 1), nn.SiLU(), conv(hidden, channels, 1))
+    return nn.Sequential(TokenNorm(channels), linear(channels, hidden), nn.SiLU(), linear(hidden, channels))
 
 
 def window_attention(qkv: Tensor, heads: int, window: int | None) -> Tensor:

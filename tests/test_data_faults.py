@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -82,15 +83,15 @@ def test_a_kill_while_the_cache_is_built_leaves_nothing_half(data: Path, tmp_pat
 def test_two_processes_that_start_at_once_build_once(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build, log = cache._build, tmp_path / "builds"
+    allocate, log = cache._allocate, tmp_path / "builds"
 
-    def slow(*arguments: object) -> None:
+    def slow(*arguments: Any) -> Any:
         with log.open("a") as file:
             file.write("built\n")
         time.sleep(0.2)
-        build(*arguments)  # type: ignore[arg-type]
+        return allocate(*arguments)
 
-    monkeypatch.setattr(cache, "_build", slow)
+    monkeypatch.setattr(cache, "_allocate", slow)
     children = [in_child(lambda: open_dataset(data, CONTRACT)) for _ in range(3)]
     for child in children:
         child.join()
@@ -139,7 +140,7 @@ def test_a_cut_video_is_named_and_never_cached(videos: Path, tmp_path: Path, kep
     os.truncate(path, int(path.stat().st_size * kept))
     with pytest.raises(DataError, match=r"observation\.images\.wrist.*mp4"):
         open_dataset(videos, CONTRACT)
-    assert len(list((tmp_path / "cache/frames").glob("*/frames.npy"))) == 1  # the other camera
+    assert not list((tmp_path / "cache/frames").glob("*/frames.npy"))
     assert not leftovers(tmp_path)
 
 
@@ -202,6 +203,14 @@ def test_a_damaged_info_file_is_named(data: Path, text: str) -> None:
         open_dataset(data, CONTRACT)
 
 
+@pytest.mark.parametrize("column", ["dataset_to_index", "videos/observation.images.front/from_timestamp"])
+def test_metadata_without_a_column_is_named(videos: Path, column: str) -> None:
+    path = videos / "meta/episodes/chunk-000/file-000.parquet"
+    pq.write_table(pq.read_table(path).drop_columns([column]), path)
+    with pytest.raises(DataError, match=f"lacks .*{column}"):
+        open_dataset(videos, CONTRACT)
+
+
 def test_episodes_that_do_not_add_up_are_refused(data: Path) -> None:
     info = json.loads((data / "meta/info.json").read_text())
     path = data / "meta/episodes/chunk-000/file-000.parquet"
@@ -236,6 +245,22 @@ def test_a_full_disk_is_an_error_before_anything_is_decoded(data: Path, tmp_path
     assert told.poll(0)
     assert "the image cache needs 0.1 MB" in told.recv()
     assert not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize("video", [False, True])
+def test_a_full_disk_while_recording_is_one_line(tmp_path: Path, video: bool) -> None:
+    told, teller = FORK.Pipe(duplex=False)
+
+    def with_little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+        with pytest.raises(DataError) as caught:
+            write_synthetic(tmp_path / "data", CONTRACT, (60,) * 9, video=video)
+        teller.send(str(caught.value))
+
+    in_child(with_little_room).join()
+    assert told.poll(0)
+    assert "the disk is full, so" in told.recv()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_is_named(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

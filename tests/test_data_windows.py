@@ -12,6 +12,7 @@ import torch
 
 from trunkzoo.contract import Contract
 from trunkzoo.data import open_dataset
+from trunkzoo.data.images import frames_at
 from trunkzoo.data.reader import LeRobotReader
 from trunkzoo.data.synthetic import episode, write_synthetic
 from trunkzoo.data.windows import WindowDataset
@@ -168,3 +169,17 @@ def test_numbers_that_are_not_finite_are_refused_at_both_ends(tmp_path: Path) ->
 def test_a_window_out_of_range_is_an_index_error(dataset: WindowDataset, index: int) -> None:
     with pytest.raises(IndexError):
         dataset.gather(torch.tensor([3, index]))
+
+
+@pytest.mark.parametrize("interval", [1, 2, 30])
+def test_any_video_frame_is_reached_by_its_index(tmp_path: Path, interval: int) -> None:
+    frames = [episode(contract(), n, np.random.default_rng(n)) for n in (25, 40)]
+    with LeRobotWriter(
+        tmp_path / "data", task_features(contract(), video=True), fps=30, keyframe_interval=interval
+    ) as writer:
+        for one in frames:
+            writer.add_episode(one, "task")
+    reader, key = LeRobotReader(tmp_path / "data"), "observation.images.front"
+    everything = frames_at(reader, key, range(65))
+    for row in (0, 1, 24, 25, 47, 64):
+        assert np.array_equal(frames_at(reader, key, [row])[0], everything[row])

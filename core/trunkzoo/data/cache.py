@@ -10,9 +10,9 @@ import fcntl
 import hashlib
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +49,9 @@ def open_frames(reader: LeRobotReader, keys: Sequence[str], size: tuple[int, int
         DataError: a source file is missing or damaged, or the cache cannot be written.
     """
     places = {key: cache_root() / "frames" / _identity(reader, key, size) for key in keys}
-    for key, place in places.items():
-        if not place.exists():
-            with _lock(place):
-                if not place.exists():  # another process may have built it while this one waited
-                    _build(reader, key, size, place)
+    missing = {key: place for key, place in places.items() if not place.exists()}
+    if missing:
+        _build(reader, missing, size)
     return {key: _map(place, (len(reader), *size, 3)) for key, place in places.items()}
 
 
@@ -81,19 +79,31 @@ def _lock(place: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _build(reader: LeRobotReader, key: str, size: tuple[int, int], place: Path) -> None:
-    with staged_directory(place) as staging:
-        frames = _allocate(staging / "frames.npy", (len(reader), *size, 3))
-        parts = image_parts(reader, key)
-        with ThreadPoolExecutor(_threads()) as pool, progress(f"decoding {key}", len(reader)) as advance:
-            jobs = [pool.submit(_fill, part, frames, size) for part in parts]
-            try:
-                for job in as_completed(jobs):
-                    advance(job.result())
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
-        frames.flush()
+def _build(reader: LeRobotReader, missing: Mapping[str, Path], size: tuple[int, int]) -> None:
+    """Decode several cameras side by side, each under its lock, taken in one order by every process."""
+    work: list[tuple[Part, Frames]] = []
+    with ExitStack() as stack:
+        for key, place in sorted(missing.items(), key=lambda item: item[1]):
+            stack.enter_context(_lock(place))
+            if place.exists():  # another process has built it while this one waited
+                continue
+            staging = stack.enter_context(staged_directory(place))
+            frames = _allocate(staging / "frames.npy", (len(reader), *size, 3))
+            work += [(part, frames) for part in image_parts(reader, key)]
+        _decode(work, size)
+
+
+def _decode(work: Sequence[tuple[Part, Frames]], size: tuple[int, int]) -> None:
+    """Fill the arrays with the parts' images; the first error stops the rest."""
+    total = sum(len(part.rows) for part, _ in work)
+    with progress("decoding images", total) as advance, ThreadPoolExecutor(_threads()) as pool:
+        jobs = [pool.submit(_fill, part, frames, size) for part, frames in work]
+        try:
+            for job in as_completed(jobs):
+                advance(job.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _fill(part: Part, frames: Frames, size: tuple[int, int]) -> int:

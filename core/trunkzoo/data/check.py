@@ -94,7 +94,7 @@ def _timestamps(reader: LeRobotReader) -> Iterator[str]:
 
 def _numbers(reader: LeRobotReader) -> Iterator[str]:
     for key, feature in reader.info.features.items():
-        if feature.is_image or feature.dtype == "string":
+        if not feature.is_numeric:
             continue
         try:
             yield from _not_finite(reader, key, reader.columns([key])[key])
@@ -119,7 +119,7 @@ def _statistics(reader: LeRobotReader) -> Iterator[str]:
         return
     for key, feature in reader.info.features.items():
         low = np.asarray(stats.get(key, {}).get("min", []), dtype=np.float64)
-        if not feature.is_image and feature.dtype != "string" and low.size != prod(feature.shape):
+        if feature.is_numeric and low.size != prod(feature.shape):
             yield f"{STATS_PATH}: {key} has statistics of {low.size} dimensions, the feature has {prod(feature.shape)}"
 
 

@@ -42,6 +42,10 @@ class Feature:
         return self.dtype in IMAGE_DTYPES
 
     @property
+    def is_numeric(self) -> bool:
+        return self.dtype.startswith(("float", "int", "uint", "bool"))
+
+    @property
     def image_size(self) -> tuple[int, int]:
         """(height, width) of an image feature; older datasets state channels first, and ``names`` tells."""
         first = isinstance(self.names, list) and str(self.names[0]).startswith("channel")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from trunkzoo.data.layout import TASKS_PATH, Info, read_info
 from trunkzoo.errors import DataError
+
+REQUIRED = ("episode_index", "dataset_from_index", "dataset_to_index", "data/chunk_index", "data/file_index")
+"""Columns of ``meta/episodes`` without which rows cannot be found."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,18 @@ class LeRobotReader:
         """The mp4 files of a video feature with the episodes in each, in order."""
         files: dict[Path, list[Episode]] = defaultdict(list)
         for episode in self.episodes:
-            chunk, file = (episode.row[f"videos/{key}/{name}"] for name in ("chunk_index", "file_index"))
+            chunk, file, _ = (
+                self._place(episode, key, name) for name in ("chunk_index", "file_index", "from_timestamp")
+            )
             template = str(self.info.video_path)
             files[self.directory / template.format(video_key=key, chunk_index=chunk, file_index=file)].append(episode)
         return dict(files)
+
+    def _place(self, episode: Episode, key: str, name: str) -> Any:
+        value = episode.row.get(f"videos/{key}/{name}")
+        if value is None:
+            raise DataError(f"{self.directory}: meta/episodes lacks videos/{key}/{name} of episode {episode.index}")
+        return value
 
     def columns(self, keys: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Whole columns as arrays (N, *shape), a feature of shape (1,) as (N,).
@@ -103,7 +114,7 @@ class LeRobotReader:
         return values if shape == (1,) else values.reshape(-1, *shape)
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+def read_table(path: Path, columns: Collection[str] | None = None) -> pa.Table:
     """Read a parquet file.
 
     Raises:
@@ -114,7 +125,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         if absent:
             raise DataError(f"{path} lacks the columns {sorted(absent)}; it has {file.schema_arrow.names}")
         try:
-            return file.read(columns=columns)
+            return file.read(columns=None if columns is None else list(columns))
         except (pa.ArrowException, OSError) as error:
             raise DataError(_damaged(path, error)) from None
 
@@ -141,7 +152,7 @@ def _read_episodes(directory: Path) -> tuple[Episode, ...]:
     for path in files:
         with open_parquet(path) as file:
             names = [name for name in file.schema_arrow.names if not name.startswith("stats/")]
-        rows += read_table(path, names).to_pylist()
+        rows += read_table(path, {*names, *REQUIRED}).to_pylist()
     rows.sort(key=lambda row: int(row["episode_index"]))
     return tuple(_episode(row) for row in rows)
 

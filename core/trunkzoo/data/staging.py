@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -11,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trunkzoo.checkpoint.atomic import sync
-from trunkzoo.errors import UsageError
+from trunkzoo.errors import DataError, UsageError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -23,6 +26,7 @@ def staged_directory(target: Path) -> Iterator[Path]:
 
     Raises:
         UsageError: ``target`` exists and is not an empty directory, or its parent cannot be written.
+        DataError: the disk is full.
     """
     refuse_existing(target)
     try:
@@ -36,6 +40,10 @@ def staged_directory(target: Path) -> Iterator[Path]:
         _sync_tree(staging)
         staging.rename(target)
         sync(target.parent)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise DataError(f"the disk is full, so {target} was not written; free some space or choose another") from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         os.close(lock)

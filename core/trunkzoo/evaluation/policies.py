@@ -47,11 +47,10 @@ def make_policy(job: Job, catalogue: Catalogue) -> Policy:
         return RandomPolicy(job.noise_seed)
     if job.policy == "expert":
         return ExpertPolicy()
-    agent = load_acting_agent(job, catalogue)
-    return AgentPolicy(agent, job.noise_seed, blind=job.policy == "blind" or agent.recipe.encoder.blank_images)
+    return make_agent_policy(job, catalogue)
 
 
-def load_acting_agent(job: Job, catalogue: Catalogue) -> Agent:
+def make_agent_policy(job: Job, catalogue: Catalogue) -> AgentPolicy:
     """The agent of a job, on its device; this process computes with one thread from now on."""
     import torch
 
@@ -60,37 +59,38 @@ def load_acting_agent(job: Job, catalogue: Catalogue) -> Agent:
     torch.set_num_threads(1)  # the sum of a dot product must not depend on the machine's cores
     if job.checkpoint is None:
         raise ValueError(f"policy {job.policy!r} needs a checkpoint")
-    return load_agent(job.checkpoint, catalogue).to(job.device).eval()
+    agent = load_agent(job.checkpoint, catalogue).to(job.device).eval()
+    return AgentPolicy(agent, job.noise_seed, blind=job.policy == "blind" or agent.recipe.encoder.blank_images)
 
 
 class AgentPolicy:
     """A trained agent, one environment at a time; ``blind`` blanks every image that it would see."""
 
     def __init__(self, agent: Agent, noise_seed: int, blind: bool = False) -> None:
-        self._agent, self._noise_seed, self._blind = agent, noise_seed, blind
+        self.agent, self._noise_seed, self._blind = agent, noise_seed, blind
         self._seed = self._chunk = 0
         self.latencies: list[float] = []
 
     def reset(self, task: Task, seed: int) -> None:
         """Forget the last episode; images are only rendered when the agent reads them."""
-        self._agent.reset()
+        self.agent.reset()
         self._seed, self._chunk, self.latencies = seed, 0, []
 
     def act(self, task: Task) -> Action:
         """The agent's action; a new chunk starts from its own noise."""
-        frame = to_tensors(task.observe(), self._agent.contract.image_size, self._blind) if self._looks else {}
-        if not self._agent.needs_chunk:
-            return _first(self._agent.act(frame))
-        noise = chunk_noise(self._agent, self._noise_seed, self._seed, self._chunk)
+        frame = to_tensors(task.observe(), self.agent.contract.image_size, self._blind) if self._looks else {}
+        if not self.agent.needs_chunk:
+            return _first(self.agent.act(frame))
+        noise = chunk_noise(self.agent, self._noise_seed, self._seed, self._chunk)
         start = time.perf_counter()
-        action = _first(self._agent.act(frame, noise))
+        action = _first(self.agent.act(frame, noise))
         self.latencies.append(1e3 * (time.perf_counter() - start))
         self._chunk += 1
         return action
 
     @property
     def _looks(self) -> bool:
-        return self._agent.needs_observation
+        return self.agent.needs_observation
 
 
 def _first(actions: Tensor) -> Action:

@@ -22,7 +22,7 @@ STRIP = 48  # height of the reward strip
 BACKGROUND, LINE, GOAL, TICK = (24, 24, 28), (90, 170, 255), (90, 210, 120), (120, 120, 130)
 
 
-def film(task: Task, policy: Policy, item: Item, fps: int, alive: Callable[[], None]) -> Episode:
+def film(task: Task, policy: Policy, item: Item, fps: int, alive: Callable[[], None] = lambda: None) -> Episode:
     """Run the episode of ``item`` and write its film; the episode is the same as without one."""
     assert item.video is not None
     item.video.parent.mkdir(parents=True, exist_ok=True)

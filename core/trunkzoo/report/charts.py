@@ -9,7 +9,7 @@ from typing import NamedTuple
 from trunkzoo.report.svg import Figure, axis
 from trunkzoo.statistics import Interval
 
-ROW = 26  # height of one line of an interval chart, pixels
+ROW = 22  # height of one line of an interval chart, pixels
 FLOOR_STYLE = "floor"
 
 
@@ -53,9 +53,9 @@ def interval_chart(bars: Sequence[Bar], label: str, title: str) -> str:
         axis(label, ends, low=min(0.0, *(e for e in ends if math.isfinite(e)))),
         axis("", [-0.6, len(bars) - 0.4], -0.6, len(bars) - 0.4),
         title,
-        width=640,
+        width=440,
         height=54 + ROW * len(bars),
-        left=230,
+        left=170,
     )
     for index, bar in enumerate(bars):
         row = len(bars) - 1 - index
@@ -97,7 +97,7 @@ def scatter(points: Sequence[Point], x_label: str, y_label: str, title: str) -> 
 def paired(a: Sequence[float], b: Sequence[float], label_a: str, label_b: str, title: str) -> str:
     """One dot per episode seed: above the diagonal the second arm did better."""
     both = [*a, *b]
-    figure = Figure(axis(label_a, both), axis(label_b, both), title, width=360, height=360)
+    figure = Figure(axis(label_a, both), axis(label_b, both), title, width=320, height=320)
     low, high = figure.x.low, figure.x.high
     figure.whisker((low, high), (low, high), "diagonal")
     for x, y in zip(a, b, strict=True):

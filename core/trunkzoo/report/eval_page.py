@@ -9,7 +9,7 @@ from trunkzoo.catalogue import Catalogue
 from trunkzoo.evaluation import Evaluation
 from trunkzoo.evaluation.scores import summary_of
 from trunkzoo.report.charts import Bar, interval_chart, strip, style
-from trunkzoo.report.look import look_at_checkpoint
+from trunkzoo.report.look import look_at_job
 from trunkzoo.report.page import Figure, Section, film_uri, write_page
 from trunkzoo.report.pictures import figures_of
 
@@ -19,7 +19,7 @@ def write_eval_page(evaluation: Evaluation, catalogue: Catalogue, path: Path) ->
     job = evaluation.plan.job
     sections = [Section(figures=_scores(evaluation)), Section("Films", figures=list(_films(evaluation)))]
     if job.checkpoint is not None:
-        look = look_at_checkpoint(job, evaluation.seeds[0], catalogue)
+        look = look_at_job(job, evaluation.seeds[0], catalogue)
         sections.append(Section(f"Where it looks, episode seed {evaluation.seeds[0]}", figures=list(figures_of(look))))
     facts = evaluation.plan.provenance
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())

@@ -17,7 +17,7 @@ from trunkzoo.contract import IMAGE_KEY, STATE_KEY
 from trunkzoo.encoder import CameraEncoder
 from trunkzoo.evaluation.episode import run_episode
 from trunkzoo.evaluation.job import Job
-from trunkzoo.evaluation.policies import AgentPolicy, load_acting_agent
+from trunkzoo.evaluation.policies import AgentPolicy, make_agent_policy
 from trunkzoo.evaluation.worker import build_task
 from trunkzoo.nn.stack import collect_weights
 from trunkzoo.spec import Step, Task
@@ -77,11 +77,11 @@ def _below(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray
     return {n.removeprefix(prefix): v.astype(np.float32) for n, v in arrays.items() if n.startswith(prefix)}
 
 
-def look(agent: Agent, task: Task, seed: int, max_steps: int, noise_seed: int = 0) -> Look:
-    """Play the episode of ``seed`` with ``agent`` and look through its eyes at evenly spaced steps."""
+def look(policy: AgentPolicy, task: Task, seed: int, max_steps: int) -> Look:
+    """Play the episode of ``seed`` with an agent and look through its eyes at evenly spaced steps."""
     witness = Witness(max_steps)
-    run_episode(task, AgentPolicy(agent, noise_seed), seed, max_steps, recorder=witness)
-    return look_at(agent, witness.steps, witness.frames)
+    run_episode(task, policy, seed, max_steps, recorder=witness)
+    return look_at(policy.agent, witness.steps, witness.frames)
 
 
 class Witness:
@@ -136,10 +136,10 @@ def _last_reads(names: list[str]) -> list[str]:
     return list({name.rpartition(".")[0]: name for name in names}.values())
 
 
-def look_at_checkpoint(job: Job, seed: int, catalogue: Catalogue) -> Look:
+def look_at_job(job: Job, seed: int, catalogue: Catalogue) -> Look:
     """:func:`look` with the agent and the task of an evaluation, in this process."""
     task = build_task(job, catalogue)
     try:
-        return look(load_acting_agent(job, catalogue), task, seed, job.max_steps, job.noise_seed)
+        return look(make_agent_policy(job, catalogue), task, seed, job.max_steps)
     finally:
         task.close()

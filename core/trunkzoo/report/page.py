@@ -6,6 +6,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -36,8 +37,8 @@ class Figure:
     svg: str = ""
     image: str = ""
     video: str = ""
-    natural: bool = False
-    """Keep the picture's own size."""
+    shape: Literal["", "natural", "wide"] = ""
+    """``natural`` keeps the picture's own size, ``wide`` takes the whole width of the page."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import colorsys
 import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from trunkzoo.report.page import Figure
 SIDE = 160  # of one camera image, pixels
 CELL = 26  # of one weight in a heat map, pixels
 NAMES = 120  # width of the column of names beside a heat map
-NATURAL = 480  # a narrower picture keeps its own size on a page
+WIDE = 900  # pictures from this width on take the whole width of a page
 Pixels = NDArray[np.uint8]
 
 
@@ -63,15 +64,16 @@ def source_sheet(sources: Mapping[str, NDArray[np.float32]]) -> Image.Image:
 
 
 def map_sheet(look: Look, name: str) -> Image.Image:
-    """One read: the first camera's image, then where each source is read, per step (down) and source (across)."""
+    """One read: the first camera's image, then where each source is read, every other step (down) and source (across)."""
     weights = look.maps[name]  # (sources, T, h, w)
-    sheet = Image.new("RGB", ((len(weights) + 1) * SIDE, weights.shape[1] * SIDE))
-    for step in range(weights.shape[1]):
+    steps = range(0, weights.shape[1], 2)
+    sheet = Image.new("RGB", ((len(weights) + 1) * SIDE, len(steps) * SIDE))
+    for row, step in enumerate(steps):
         image = Image.fromarray(look.images[0, step]).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-        sheet.paste(image, (0, step * SIDE))
+        sheet.paste(image, (0, row * SIDE))
         for source, pixels in enumerate(weights[:, step]):
             tile = Image.fromarray(heat(pixels)).resize((SIDE, SIDE), Image.Resampling.NEAREST)
-            sheet.paste(tile, ((source + 1) * SIDE, step * SIDE))
+            sheet.paste(tile, ((source + 1) * SIDE, row * SIDE))
     return sheet
 
 
@@ -118,7 +120,8 @@ def write_pictures(look: Look, directory: Path) -> list[Path]:
 def figures_of(look: Look) -> Iterator[Figure]:
     """Every picture as a figure of a page."""
     for _, caption, picture in pictures_of(look):
-        yield Figure(caption, image=data_uri(picture), natural=picture.width < NATURAL)
+        shape: Literal["natural", "wide"] = "natural" if picture.width < WIDE else "wide"
+        yield Figure(caption, image=data_uri(picture), shape=shape)
 
 
 def data_uri(picture: Image.Image) -> str:

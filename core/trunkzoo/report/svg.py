@@ -43,9 +43,9 @@ class Figure:
     x: Axis
     y: Axis
     title: str
-    width: int = 520
-    height: int = 300
-    left: int = 56
+    width: int = 420
+    height: int = 260
+    left: int = 52
     marks: list[str] = field(default_factory=list)
 
     def px(self, x: float) -> float:
@@ -88,7 +88,7 @@ class Figure:
     def render(self, y_ticks: bool = True) -> str:
         """The whole picture."""
         parts = [
-            f'<svg viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{escape(self.title)}">',
+            f'<svg viewBox="0 0 {self.width} {self.height}" style="max-width: {1.4 * self.width:.0f}px" role="img">',
             f"<title>{escape(self.title)}</title>",
             *self._x_axis(),
             *(self._y_axis() if y_ticks else []),

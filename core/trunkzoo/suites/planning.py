@@ -161,6 +161,7 @@ class _Planner:
             "selection": [SELECTION_SEEDS.start, config.selection_episodes],
             "report": [REPORT_SEEDS.start, config.report_episodes],
             "blind": config.blind and not baseline,
+            "pictures": not baseline,
         }
 
     def _floors(self, task: Part, short: str) -> dict[str, Cell]:

@@ -10,7 +10,6 @@ from trunkzoo.catalogue import Catalogue, load_catalogue
 from trunkzoo.errors import ZooError
 from trunkzoo.evaluation import Evaluation, Plan, plan, run
 from trunkzoo.evaluation.job import Item
-from trunkzoo.evaluation.pool import run_items
 from trunkzoo.evaluation.rows import Row
 from trunkzoo.recipe import Part
 from trunkzoo.suites.cells import RUN, Cell
@@ -28,8 +27,8 @@ def evaluate_cell(cell: Cell) -> dict[str, Any]:
     report = _report(cell, "agent", plan(catalogue, "agent", found[chosen]))
     blind = [_report(cell, "blind", plan(catalogue, "blind", found[chosen]))] if cell.inputs["blind"] else []
     run([report, *blind], workers=1)
-    _film(cell, report)
-    _look(cell, report, catalogue)
+    if cell.inputs["pictures"]:
+        _show(cell, report, catalogue)
     selected = {str(step): score for step, score in scores.items()}
     return {"selection": selected, "chosen": chosen, "latency_ms": report.latency_ms}
 
@@ -65,22 +64,20 @@ def _report(cell: Cell, name: str, planned: Plan) -> Evaluation:
     return Evaluation(planned, seeds_of(cell.inputs["report"]), cell.directory / f"report-{name}.jsonl")
 
 
-def _film(cell: Cell, report: Evaluation) -> None:
-    """Film the first success and the first failure: an episode repeats exactly."""
-    items = []
-    for kind, won in (("success", True), ("failure", False)):
-        seeds = [int(row["seed"]) for row in report.ordered if row["success"] is won]
-        video = cell.directory / "films" / f"{kind}-{seeds[0]}.mp4" if seeds else None
-        if video and not video.exists():
-            items.append(Item(report.plan.job, seeds[0], video))
-    if items:
-        list(run_items(items, workers=1))
+def _show(cell: Cell, report: Evaluation, catalogue: Catalogue) -> None:
+    """Film the first success and the first failure, and look through the agent's eyes: episodes repeat exactly."""
+    from trunkzoo.evaluation.policies import make_agent_policy
+    from trunkzoo.evaluation.video import film
+    from trunkzoo.evaluation.worker import build_task
+    from trunkzoo.report.look import look
 
-
-def _look(cell: Cell, report: Evaluation, catalogue: Catalogue) -> None:
-    """Keep what the agent saw and where it looked in the first report episode."""
-    from trunkzoo.report.look import look_at_checkpoint
-
-    job, path = report.plan.job, cell.directory / "look.npz"
-    if job.checkpoint is not None and not path.exists():
-        look_at_checkpoint(job, report.seeds[0], catalogue).save(path)
+    job, fps = report.plan.job, catalogue.task(report.plan.job.task.name).spec.fps
+    task, policy = build_task(job, catalogue), make_agent_policy(job, catalogue)
+    try:
+        look(policy, task, report.seeds[0], job.max_steps).save(cell.directory / "look.npz")
+        for kind, won in (("success", True), ("failure", False)):
+            seed = next((int(row["seed"]) for row in report.ordered if row["success"] is won), None)
+            if seed is not None:
+                film(task, policy, Item(job, seed, cell.directory / "films" / f"{kind}-{seed}.mp4"), fps)
+    finally:
+        task.close()

@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from trunkzoo_cli.options import JsonOption
+from trunkzoo_cli.options import JsonOption, SetOption, TrunkOption, recipe_of
 from trunkzoo_cli.output import emit_json, emit_table
 
-bench = typer.Typer(no_args_is_help=True, help="Measure what trunks cost on this machine.")
+bench = typer.Typer(no_args_is_help=True, help="Measure what trunks and agents cost on this machine.")
 
 
 @bench.callback()
 def _group() -> None:
-    """Measure what trunks cost on this machine."""
+    """Measure what trunks and agents cost on this machine."""
 
 
 @bench.command("trunks")
@@ -59,3 +59,37 @@ def trunks(
     emit_table(
         columns, cells, title=f"{batch} images of {size} × {size} on {device}, {clock}, median of {rounds} rounds"
     )
+
+
+@bench.command("agent")
+def agent(
+    names: Annotated[list[str], typer.Argument(metavar="RECIPE...", help="Recipes of registry.toml.")],
+    batch: Annotated[int, typer.Option(min=2, help="The batch size beside 1.")] = 8,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
+    rounds: Annotated[int, typer.Option(min=2, help="Timings per figure.")] = 20,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    compile_: Annotated[bool, typer.Option("--compile", help="Measure under torch.compile.")] = False,
+    trunk: TrunkOption = None,
+    set_: SetOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Latency of one prediction (median / 95th percentile), split into trunk, encoder and head, for batch 1 and n.
+
+    Example: zoo bench agent imf-resnet18-demo imf-attnres-demo --batch 8
+    """
+    from dataclasses import asdict
+
+    from trunkzoo.bench.agent import as_table, bench_agent
+    from trunkzoo.catalogue import load_catalogue
+
+    catalogue = load_catalogue()
+    recipes = [recipe_of(name, trunk, set_, catalogue) for name in names]
+    rows = bench_agent(
+        recipes, (1, batch), device, rounds=rounds, threads=threads, compile=compile_, catalogue=catalogue
+    )
+    if json:
+        emit_json([asdict(row) | {"head_share": row.head_share} for row in rows])
+        return
+    columns, cells = as_table(rows)
+    clock = "CPU time of the process" if device == "cpu" else "wall time"
+    emit_table(columns, cells, title=f"One prediction on {device}, {clock}, {rounds} rounds")

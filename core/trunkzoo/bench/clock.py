@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 
@@ -36,6 +37,17 @@ def in_turns(candidates: Mapping[str, Work], device: torch.device, rounds: int, 
             if round_:
                 times[name].append(seconds)
     return {name: statistics.median(all_) for name, all_ in times.items()}
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Run the body with this many threads of torch."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def peak_bytes(work: Work, device: torch.device) -> int:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from trunkzoo.bench.clock import Work, in_turns, peak_bytes
+from trunkzoo.bench.clock import Work, cpu_threads, in_turns, peak_bytes
 from trunkzoo.errors import UsageError
 from trunkzoo.recipe import Part
 from trunkzoo.registry import parse_assignments
@@ -74,7 +73,7 @@ def bench_trunks(
     for name in names:
         torch.manual_seed(0)
         modules[name] = cast(nn.Module, build_trunk(parse_trunk(name), catalogue))
-    with _threads(threads):
+    with cpu_threads(threads):
         return measure(modules, size, batch, torch.device(device), rounds, compile)
 
 
@@ -136,16 +135,6 @@ def count_multiply_adds(trunk: nn.Module, size: int) -> int:
     with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):  # the counter knows attention by its two products
         trunk(torch.zeros(1, 3, size, size, device=next(trunk.parameters()).device))
     return int(counter.get_total_flops()) // 2
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def as_table(rows: Sequence[TrunkRow]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:

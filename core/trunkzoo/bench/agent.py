@@ -1,0 +1,168 @@
+"""What one prediction of an agent costs, split into its trunk, the rest of its encoder, and its head."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median, quantiles
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from trunkzoo.agent import Agent
+from trunkzoo.bench.clock import cpu_threads
+from trunkzoo.errors import UsageError
+from trunkzoo.smoke import random_batch, unit_statistics
+
+if TYPE_CHECKING:
+    from trunkzoo.catalogue import Catalogue
+    from trunkzoo.recipe import Recipe
+
+Clock = Callable[[], float]
+PARTS = ("trunk", "encoder", "head")
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Seconds of one part of a prediction."""
+
+    median: float
+    p95: float
+
+
+@dataclass(frozen=True)
+class AgentRow:
+    """One agent at one batch size. CPU time of the process, or wall time on a GPU."""
+
+    recipe: str
+    batch: int
+    trunk: Latency  # the image networks of all cameras
+    encoder: Latency  # normalisation, keypoints, projection
+    head: Latency  # one action chunk from the condition vector
+    total: Latency
+
+    @property
+    def head_share(self) -> float:
+        """The head's part of the median prediction."""
+        return self.head.median / (self.trunk.median + self.encoder.median + self.head.median)
+
+
+def bench_agent(
+    recipes: Sequence[Recipe],
+    batches: Sequence[int] = (1, 8),
+    device: str = "cpu",
+    *,
+    rounds: int = 20,
+    threads: int = 1,
+    compile: bool = False,
+    catalogue: Catalogue,
+) -> list[AgentRow]:
+    """Measure predictions of fresh agents on random observations, in turns (A B A B).
+
+    Raises:
+        UsageError: no recipes, or fewer than two rounds.
+    """
+    from trunkzoo.assembly import assemble
+
+    if not recipes or rounds < 2:
+        raise UsageError(
+            f"{len(recipes)} recipes, {rounds} rounds: a measurement needs at least one recipe, two rounds"
+        )
+    agents = [_placed(assemble(recipe, catalogue), torch.device(device), compile) for recipe in recipes]
+    with cpu_threads(threads):
+        return [row for batch in batches for row in measure(agents, batch, rounds)]
+
+
+def measure(agents: Sequence[Agent], batch: int, rounds: int) -> list[AgentRow]:
+    """Measure built agents at one batch size, after two rounds of warm-up."""
+    times: list[list[tuple[float, ...]]] = [[] for _ in agents]
+    works = [(agent, *_inputs(agent, batch)) for agent in agents]
+    for round_ in range(rounds + 2):
+        for all_, work in zip(times, works, strict=True):
+            split = predict_in_parts(*work)
+            if round_ >= 2:
+                all_.append((*split, sum(split)))
+    columns = [[_latency(part) for part in zip(*all_, strict=True)] for all_ in times]
+    return [AgentRow(agent.recipe.name, batch, *parts) for agent, parts in zip(agents, columns, strict=True)]
+
+
+@torch.no_grad()
+def predict_in_parts(agent: Agent, obs: Mapping[str, Tensor], noise: Tensor) -> tuple[float, float, float]:
+    """Seconds in the trunks, in the rest of the encoder and in the head, for one chunk."""
+    now = _clock(agent.device)
+    with _trunk_marks(agent, now) as marks:
+        start = now()
+        cond = agent.condition(obs)
+        encoded = now()
+        cast(Any, agent.head).sample(cond, noise)
+        end = now()
+    trunk = sum(marks)
+    return trunk, encoded - start - trunk, end - encoded
+
+
+@contextmanager
+def _trunk_marks(agent: Agent, now: Clock) -> Iterator[list[float]]:
+    """A list that fills with −start and +end of every trunk pass: its sum is the time inside."""
+    marks: list[float] = []
+    hooks = []
+    for trunk in agent.encoder.trunks:
+        hooks.append(trunk.register_forward_pre_hook(lambda *_: marks.append(-now())))
+        hooks.append(trunk.register_forward_hook(lambda *_: marks.append(now())))
+    try:
+        yield marks
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _clock(device: torch.device) -> Clock:
+    if device.type == "cpu":
+        return time.process_time
+
+    def after_all_kernels() -> float:
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    return after_all_kernels
+
+
+def _placed(agent: Agent, device: torch.device, compile: bool) -> Agent:
+    agent.fit_normalizers(unit_statistics(agent.contract))
+    agent.to(device).eval()
+    agent.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub leaves it out
+    if compile:
+        agent.encoder.trunks = nn.ModuleList(cast(nn.Module, torch.compile(trunk)) for trunk in agent.encoder.trunks)
+        head = cast(Any, agent.head)
+        head.sample = torch.compile(head.sample)
+    return agent
+
+
+def _inputs(agent: Agent, batch: int) -> tuple[dict[str, Tensor], Tensor]:
+    contract = agent.contract
+    obs = {key: value.to(agent.device) for key, value in random_batch(contract, batch).items()}
+    return obs, torch.randn(batch, contract.pred_horizon, contract.action_dim, device=agent.device)
+
+
+def _latency(seconds: Sequence[float]) -> Latency:
+    return Latency(median(seconds), quantiles(seconds, n=20, method="inclusive")[-1])
+
+
+def as_table(rows: Sequence[AgentRow]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Columns and cells of the table that people read; times in milliseconds, median and 95th percentile."""
+    columns = ("recipe", "batch", "trunk", "encoder", "head", "total", "head's share")
+    return columns, [
+        (
+            row.recipe,
+            str(row.batch),
+            *(_cell(getattr(row, part)) for part in (*PARTS, "total")),
+            f"{row.head_share:.0%}",
+        )
+        for row in rows
+    ]
+
+
+def _cell(latency: Latency) -> str:
+    return f"{latency.median * 1e3:.1f} / {latency.p95 * 1e3:.1f} ms"

@@ -69,7 +69,7 @@ def test_a_kill_while_the_cache_is_built_leaves_nothing_half(data: Path, tmp_pat
     began = time.monotonic()
     whole = open_dataset(data, CONTRACT).gather(torch.arange(75))
     duration = time.monotonic() - began
-    for trial in range(10):
+    for trial in range(20):
         os.environ["TRUNKZOO_CACHE"] = str(tmp_path / f"cache-{trial}")
         child = in_child(lambda: open_dataset(data, CONTRACT))
         time.sleep(random.uniform(0, duration))

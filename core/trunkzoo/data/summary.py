@@ -14,6 +14,7 @@ from trunkzoo.data.layout import ORIGIN_PATH
 from trunkzoo.data.reader import LeRobotReader
 from trunkzoo.data.stats import statistics
 from trunkzoo.data.video import Frame
+from trunkzoo.errors import DataError, UsageError
 
 SHEET_EPISODES = 6
 MOMENTS = (0.0, 0.5, 1.0)  # start, middle and end of an episode
@@ -49,9 +50,16 @@ def read_origin(directory: Path) -> dict[str, Any] | None:
 
 
 def contact_sheet(reader: LeRobotReader, path: Path) -> None:
-    """Write a PNG: a row per episode (at most six, evenly chosen), and start, middle and end of every camera."""
+    """Write a PNG: a row per episode (at most six, evenly chosen), and start, middle and end of every camera.
+
+    Raises:
+        UsageError: ``path`` cannot be written, or its name does not end like an image's.
+        DataError: an image is missing or damaged, or there is no camera.
+    """
     from PIL import Image, ImageDraw
 
+    if not reader.info.cameras:
+        raise DataError(f"{reader.directory} has no camera to show")
     chosen = np.unique(np.linspace(0, len(reader.episodes) - 1, SHEET_EPISODES).round().astype(int))
     episodes = [reader.episodes[i] for i in chosen]
     rows = [ep.start + round(moment * (len(ep) - 1)) for ep in episodes for moment in MOMENTS]
@@ -65,7 +73,10 @@ def contact_sheet(reader: LeRobotReader, path: Path) -> None:
         for camera in strips:
             sheet.paste(Image.fromarray(camera[i]), (left, i * height + LABEL))
             left += camera[i].shape[1] + 2
-    sheet.save(path)
+    try:
+        sheet.save(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot write {path} ({error}); name a .png file in a directory that exists") from None
 
 
 def _strips(frames: list[Frame]) -> list[Frame]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, emit_table
+from trunkzoo_cli.output import emit_json, emit_table, note
 
 if TYPE_CHECKING:
     from trunkzoo.checkpoint import CheckpointHeader
@@ -19,26 +19,54 @@ def inspect(
         Path, typer.Argument(metavar="RUN|CKPT", help="A run directory, a checkpoint or a model.safetensors.")
     ],
     tensors: Annotated[bool, typer.Option("--tensors", help="List every stored tensor.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="DIR", help="Play an episode and write what the agent looks at."),
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="The task of that episode. [default: the checkpoint's own]")] = None,
+    seed: Annotated[int, typer.Option(help="The seed of that episode.")] = 0,
     json: JsonOption = False,
 ) -> None:
     """Read a checkpoint's header and check its checksum, without building anything: no plugin and no torch is needed.
 
-    Example: zoo inspect runs/attnres
+    With -o the agent plays one episode, and PNG files show its keypoints over the camera images and, where its trunk
+    attends over depth, how much each read takes from each source.
+
+    Examples: zoo inspect runs/attnres
+              zoo inspect runs/attnres --task two-arm-lift -o pictures
     """
     from trunkzoo.checkpoint import read_header
     from trunkzoo.checkpoint.layout import model_file
     from trunkzoo.checkpoint.manifest import verify
+    from trunkzoo.errors import UsageError
 
+    if out is None and (task or seed):
+        raise UsageError("--task and --seed choose the episode that is played with -o DIR; give -o too")
     file = model_file(checkpoint)
     header = read_header(file)
     verified = verify(file)
+    pictures = _pictures(file, task, seed, out) if out else []
     if json:
         kept = header.model_dump(mode="json", exclude=None if tensors else {"tensors"})
-        emit_json({"file": str(file), "verified": verified, "numbers": header.numbers, **kept})
+        emit_json({"file": str(file), "verified": verified, "numbers": header.numbers, "pictures": pictures, **kept})
         return
     emit_table(("what", "value"), _rows(file, header, verified), title=str(file))
+    for picture in pictures:
+        note(picture)
     if tensors:
         emit_table(("tensor", "dtype", "shape"), [(n, t.dtype, t.shape) for n, t in sorted(header.tensors.items())])
+
+
+def _pictures(file: Path, task: str | None, seed: int, out: Path) -> list[str]:
+    from trunkzoo.catalogue import load_catalogue
+    from trunkzoo.evaluation import plan
+    from trunkzoo.recipe import Part
+    from trunkzoo.report.look import look_at_job
+    from trunkzoo.report.pictures import write_pictures
+
+    catalogue = load_catalogue()
+    job = plan(catalogue, "agent", file, Part(name=task) if task else None).job
+    return [str(picture) for picture in write_pictures(look_at_job(job, seed, catalogue), out)]
 
 
 def _rows(file: Path, header: CheckpointHeader, verified: bool) -> list[tuple[str, str]]:

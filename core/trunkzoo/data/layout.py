@@ -136,7 +136,8 @@ def _check_version(directory: Path, version: str) -> None:
         return
     if version.startswith("v2."):
         raise DataError(
-            f"{directory} is a LeRobot {version} dataset and only v3.0 is read; convert it with\n"
-            f"`python -m lerobot.datasets.v30.convert_dataset_v21_to_v30 --repo-id=NAME --root={directory}` (from lerobot)"
+            f"{directory} is a LeRobot {version} dataset and only v3.0 is read; lerobot converts a copy of it in place:\n"
+            "`python -m lerobot.scripts.convert_dataset_v21_to_v30 --repo-id=local/data "
+            f"--root={directory} --push-to-hub=false` (in lerobot 0.4: lerobot.datasets.v30.convert_dataset_v21_to_v30)"
         )
     raise DataError(f"{directory} is a LeRobot {version} dataset and only v3.0 is read")

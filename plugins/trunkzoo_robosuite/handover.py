@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo_robosuite.kinematics import UP, Pose, Solver, Vector, glide, hand_axis, heading, level, rotated, yawed
+from trunkzoo.kinematics import UP, Pose, Solver, Vector, glide, hand_axis, heading, level, rotated, yawed
 from trunkzoo_robosuite.script import CLOSED, OPEN, Script, stack
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class HandoverExpert:
 
     def __init__(self, task: TwoArmTask) -> None:
         self._task = task
-        self._solvers = (Solver(task.model, task.data, task.arms[0]), Solver(task.model, task.data, task.arms[1]))
+        giver, taker = (Solver(task.model, task.data, arm.chain) for arm in task.arms)
+        self._solvers = (giver, taker)
         first = _bring(task, *self._solvers)
         noise = np.where(np.arange(len(first)) < CLEAN_FROM, NOISE, 0.0).astype(np.float32)
         self._script, self._last, self._brought = Script(first, noise), first[-1].astype(np.float64), False

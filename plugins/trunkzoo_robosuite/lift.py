@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo_robosuite.kinematics import UP, Pose, Solver, Vector, glide, hand_axis, heading, level, margin, yawed
+from trunkzoo.kinematics import UP, Pose, Solver, Vector, glide, hand_axis, heading, level, yawed
 from trunkzoo_robosuite.script import CLOSED, OPEN, Script, stack
+from trunkzoo_robosuite.simulator import JOINTS_HIGH, JOINTS_LOW
 
 if TYPE_CHECKING:
     from trunkzoo_robosuite.config import LiftExpertConfig
@@ -30,7 +31,7 @@ def lift_expert(task: TwoArmTask, config: LiftExpertConfig, seed: int) -> Script
     plan = _plan(task, _yaws(task, 1.0))
     if config.modes == 2 and np.random.default_rng((seed, _COIN)).integers(2):
         other = _plan(task, _yaws(task, -1.0))
-        plan = other if margin(other) > MARGIN else plan
+        plan = other if _margin(other) > MARGIN else plan
     steps = len(plan)
     noise = np.where(np.arange(steps) < CLEAN_FROM, NOISE, 0.0).astype(np.float32)
     return Script(plan, noise)
@@ -48,10 +49,16 @@ def _yaws(task: TwoArmTask, sign: float) -> tuple[float, float]:
     return (turns[0], turns[1]) if sign > 0 else (turns[0] - np.pi, turns[1] - np.pi)
 
 
+def _margin(commands: NDArray[np.float32]) -> float:
+    """The smallest distance to a joint limit over a plan of both arms (steps, 16), rad."""
+    angles = np.concatenate([commands[:, :7], commands[:, 8:15]])
+    return float(np.minimum(angles - JOINTS_LOW, JOINTS_HIGH - angles).min())
+
+
 def _plan(task: TwoArmTask, yaws: tuple[float, float]) -> NDArray[np.float32]:
     arms = []
     for index, (arm, yaw) in enumerate(zip(task.arms, yaws, strict=True)):
-        solver = Solver(task.model, task.data, arm)
+        solver = Solver(task.model, task.data, arm.chain)
         path = _path(arm.pose(task.data), task.data.site(f"pot_handle{index}").xpos.copy(), yaw)
         grips = [OPEN] * (APPROACH + DOWN + WAIT) + [CLOSED] * (CLOSE + RISE + KEEP)
         arms.append((solver.follow(solver.rest, path), grips))

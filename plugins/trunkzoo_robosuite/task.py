@@ -11,8 +11,8 @@ from trunkzoo.contract import TaskContract
 from trunkzoo.errors import TaskError
 from trunkzoo.rendering import Observation, SceneRenderer
 from trunkzoo.spec import Expert, Step
+from trunkzoo_robosuite.arm import Arm
 from trunkzoo_robosuite.config import ACTION_DIM, TwoArmConfig, contract
-from trunkzoo_robosuite.kinematics import Arm
 from trunkzoo_robosuite.simulator import JOINTS_HIGH, JOINTS_LOW, VISUAL_GROUP, make_scene, reseed
 
 FINGER_GAP = 0.08

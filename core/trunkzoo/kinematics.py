@@ -1,14 +1,13 @@
-"""Poses, paths and inverse kinematics for one Panda arm, in numpy on a scratch copy of the simulation."""
+"""Poses, paths and inverse kinematics for scripted demonstrators, in numpy on a scratch copy of a MuJoCo simulation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from trunkzoo_robosuite.simulator import JOINTS_HIGH, JOINTS_LOW
 
 Vector = NDArray[np.float64]
 UP = np.array([0.0, 0.0, 1.0])
@@ -21,38 +20,41 @@ TOLERANCE = 1e-4
 
 
 class Pose(NamedTuple):
-    """A hand pose in world coordinates: position (3,) in m and unit quaternion (4,), w first.
-
-    The hand's z axis points out of the palm, between the fingers; the fingers open along its x axis.
-    """
+    """A hand pose in world coordinates: position (3,) in m and unit quaternion (4,), w first."""
 
     position: Vector
     quaternion: Vector
 
 
-class Arm:
-    """Where arm ``index`` of the scene keeps its joints, and its hand."""
+@dataclass(frozen=True)
+class Chain:
+    """The joints of one arm of n joints, and the site that is its hand."""
 
-    def __init__(self, model: Any, index: int) -> None:
-        joints = [model.joint(f"robot{index}_joint{j}") for j in range(1, 8)]
-        fingers = [model.joint(f"gripper{index}_right_finger_joint{j}") for j in (1, 2)]
-        self.qpos = np.array([int(joint.qposadr[0]) for joint in joints])
-        self.dof = np.array([int(joint.dofadr[0]) for joint in joints])
-        self.fingers = np.array([int(joint.qposadr[0]) for joint in fingers])
-        self.site = int(model.site(f"gripper{index}_right_grip_site").id)
+    qpos: NDArray[np.intp]
+    """Where the joint angles lie in ``data.qpos``, (n,)."""
+    dof: NDArray[np.intp]
+    """Their columns in a Jacobian, (n,)."""
+    site: int
+    low: Vector
+    high: Vector
+    """Joint limits (n,), rad."""
+
+    @classmethod
+    def find(cls, model: Any, joints: Sequence[str], site: str) -> Chain:
+        """Look up ``joints``, from the base to the hand, and ``site`` by their names."""
+        found = [model.joint(name) for name in joints]
+        low, high = np.array([joint.range for joint in found]).T
+        qpos = np.array([int(joint.qposadr[0]) for joint in found])
+        dof = np.array([int(joint.dofadr[0]) for joint in found])
+        return cls(qpos, dof, int(model.site(site).id), low, high)
 
     def angles(self, data: Any) -> Vector:
-        """Joint angles (7,), rad."""
+        """Joint angles (n,), rad."""
         angles: Vector = data.qpos[self.qpos]
         return angles
 
-    def gap(self, data: Any) -> float:
-        """Distance between the fingers, m."""
-        left, right = data.qpos[self.fingers]
-        return float(left - right)
-
     def pose(self, data: Any) -> Pose:
-        """The hand's pose (of the point between the fingertips)."""
+        """The hand's pose."""
         return Pose(data.site_xpos[self.site].copy(), to_quaternion(data.site_xmat[self.site]))
 
 
@@ -99,7 +101,7 @@ def yawed(quaternion: Vector, angle: float) -> Vector:
 
 
 def level(quaternion: Vector) -> Vector:
-    """``quaternion`` tilted the shortest way so that the hand points straight down."""
+    """``quaternion`` tilted the shortest way so that the hand's z axis points straight down."""
     palm = hand_axis(quaternion, 2)
     axis = np.cross(palm, -UP)  # its norm is the sine of the angle to the vertical
     sine = float(np.linalg.norm(axis))
@@ -118,12 +120,6 @@ def hand_axis(quaternion: Vector, index: int) -> Vector:
 def heading(direction: Vector) -> float:
     """Angle of ``direction`` (3,) in the horizontal plane, counter-clockwise from x, rad."""
     return float(np.arctan2(direction[1], direction[0]))
-
-
-def margin(commands: NDArray[np.float32]) -> float:
-    """The smallest distance to a joint limit over a plan of both arms (steps, 16), rad."""
-    angles = np.concatenate([commands[:, :7], commands[:, 8:15]])
-    return float(np.minimum(angles - JOINTS_LOW, JOINTS_HIGH - angles).min())
 
 
 def glide(start: Pose, goal: Pose, steps: int, yaw: float = 0.0) -> list[Pose]:
@@ -149,7 +145,7 @@ class Solver:
     Δq = Jᵀ(JJᵀ + λ²I)⁻¹ e with e the pose error, plus a pull of the redundant motion towards the start posture.
     """
 
-    def __init__(self, model: Any, data: Any, arm: Arm) -> None:
+    def __init__(self, model: Any, data: Any, arm: Chain) -> None:
         """The scratch simulation starts from ``data``, whose posture becomes the one that is preferred."""
         import mujoco
 
@@ -159,7 +155,7 @@ class Solver:
         self.rest = arm.angles(data).copy()
 
     def follow(self, angles: Vector, path: Iterable[Pose]) -> list[Vector]:
-        """Joint angles for each pose of ``path``, each solved from the one before, beginning at ``angles`` (7,)."""
+        """Joint angles for each pose of ``path``, each solved from the one before, beginning at ``angles`` (n,)."""
         found = []
         for pose in path:
             angles, _ = self.solve(angles, pose)
@@ -167,7 +163,7 @@ class Solver:
         return found
 
     def pose(self, angles: Vector) -> Pose:
-        """The hand's pose at ``angles`` (7,)."""
+        """The hand's pose at ``angles`` (n,)."""
         import mujoco
 
         self._scratch.qpos[self._arm.qpos] = angles
@@ -175,20 +171,20 @@ class Solver:
         return self._arm.pose(self._scratch)
 
     def solve(self, angles: Vector, pose: Pose, iterations: int = ITERATIONS) -> tuple[Vector, float]:
-        """Joint angles (7,) near ``angles`` whose hand pose is ``pose``, and the norm of the error that is left."""
+        """Joint angles (n,) near ``angles`` whose hand pose is ``pose``, and the norm of the error that is left."""
         angles = angles.copy()
         for _ in range(iterations):
             error, jacobian = self._error(angles, pose)
             if np.linalg.norm(error) < TOLERANCE:
                 break
-            damped = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + DAMPING**2 * np.eye(6))  # (7, 6)
-            null = np.eye(7) - damped @ jacobian
+            damped = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + DAMPING**2 * np.eye(6))  # (n, 6)
+            null = np.eye(len(angles)) - damped @ jacobian
             angles += damped @ error + null @ (POSTURE_GAIN * (self.rest - angles))
-            np.clip(angles, JOINTS_LOW, JOINTS_HIGH, out=angles)
+            np.clip(angles, self._arm.low, self._arm.high, out=angles)
         return angles, float(np.linalg.norm(self._error(angles, pose)[0]))
 
     def _error(self, angles: Vector, pose: Pose) -> tuple[Vector, Vector]:
-        """Pose error (6,) [m, rad] in world axes at ``angles`` and the hand's Jacobian (6, 7)."""
+        """Pose error (6,) [m, rad] in world axes at ``angles`` and the hand's Jacobian (6, n)."""
         import mujoco
 
         model, data, arm = self._model, self._scratch, self._arm

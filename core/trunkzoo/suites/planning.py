@@ -148,11 +148,16 @@ class _Planner:
             "train.checkpoint_every": config.steps // config.checkpoints,
             "train.keep": config.checkpoints,
         }
-        overrides = {**config.set, **arm.set, **budget}
+        overrides = {"contract.cameras": self._cameras(task), **config.set, **arm.set, **budget}
         recipe = self._registry.recipe(arm.recipe, overrides, arm.trunk, self._catalogue)
         recipe = recipe.model_copy(update={"name": arm.label, "task": task})
         check_task(recipe, self._catalogue)
         return recipe
+
+    def _cameras(self, task: Part) -> list[str]:
+        """The task's own: a recipe of another task names that one's cameras."""
+        spec = self._catalogue.task(task.name).spec
+        return list(spec.contract(part_config(task, spec.config, spec.defaults, "task")).cameras)
 
     def _episodes(self, baseline: bool) -> dict[str, Any]:
         config = self._config

@@ -30,10 +30,13 @@ class Step:
         self.cond = torch.randn(batch, 2, 208, generator=generator)
         self.actions = torch.rand(batch, 16, 16, generator=generator) * 2 - 1
         self.valid = torch.ones(batch, 16, dtype=torch.bool)
-        self.seeds = sample_seeds(0, torch.arange(batch))
+        self.calls = 0
 
     def loss(self) -> Tensor:
-        loss: Tensor = self.head(self.cond, self.actions, self.valid, Draws(self.seeds))["loss"]
+        """The loss with new draws, the same for every head: the share with r < t varies around one half."""
+        self.calls += 1
+        draws = Draws(sample_seeds(self.calls, torch.arange(len(self.cond))))
+        loss: Tensor = self.head(self.cond, self.actions, self.valid, draws)["loss"]
         return loss
 
     def __call__(self) -> None:

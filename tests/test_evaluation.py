@@ -11,24 +11,69 @@ from pathlib import Path
 import psutil
 import pytest
 
-from trunkzoo.catalogue import load_catalogue
-from trunkzoo.errors import DataError, TaskError, UsageError
+from reach_task import REGISTRY, install, reach
+from trunkzoo.catalogue import Catalogue, load_catalogue
+from trunkzoo.errors import ContractError, DataError, TaskError, UsageError
 from trunkzoo.evaluation import REPORT_SEEDS, SELECTION_SEEDS, Evaluation, evaluate, plan, read_rows, run
 from trunkzoo.evaluation.seeds import parse_seeds
-from trunkzoo.recipe import Part
-
-REACH = Path(__file__).parent / "fixtures" / "reach"
 
 
 @pytest.fixture(autouse=True)
 def reach_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Install the plugin ``reach`` for this process and, through sys.path, for its workers."""
-    monkeypatch.syspath_prepend(str(REACH))
-    monkeypatch.setenv("TRUNKZOO_PLUGINS", "reach,resnet,imf")
+    """Install the task ``reach/reach``."""
+    install(monkeypatch)
 
 
-def reach(**config: object) -> Part:
-    return Part(name="reach/reach", config=config)
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A one-step iMF agent for ``reach/reach`` that was never trained."""
+    from trunkzoo.assembly import assemble
+    from trunkzoo.checkpoint import save_checkpoint
+    from trunkzoo.registry import load_registry
+    from trunkzoo.smoke import unit_statistics
+
+    (tmp_path / "registry.toml").write_text(REGISTRY)
+    catalogue = load_catalogue()
+    recipe = load_registry(tmp_path / "registry.toml").recipe("reach-resnet", {"head.name": "imf/imf"}, None, catalogue)
+    agent = assemble(recipe, catalogue)
+    agent.fit_normalizers(unit_statistics(recipe.contract))
+    save_checkpoint(tmp_path / "agent", agent, catalogue=catalogue)
+    return tmp_path / "agent"
+
+
+def test_an_agent_gives_equal_rows_for_any_number_of_workers(checkpoint: Path, tmp_path: Path) -> None:
+    files = [tmp_path / f"{n}.jsonl" for n in (1, 2)]
+    for n, file in zip((1, 2), files, strict=True):
+        evaluate(checkpoint, seeds=range(4), workers=n, file=file)
+    other = evaluate(checkpoint, seeds=range(4), noise_seed=1)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    rows = read_rows(files[0])
+    assert rows[0]["checkpoint_sha256"] is not None
+    assert [row["return"] for row in rows] != [row["return"] for row in other.ordered]
+    assert len(other.chunk_ms) == 4 * 8  # chunks of 2 actions in 16 steps
+
+
+def test_the_noise_of_a_chunk_belongs_to_its_seed_and_number(checkpoint: Path) -> None:
+    import torch
+
+    from trunkzoo.checkpoint import load_agent
+    from trunkzoo.draws import Draws, sample_seeds
+    from trunkzoo.evaluation.policies import chunk_noise
+
+    agent = load_agent(checkpoint)
+    expected = Draws(sample_seeds(7, 5, torch.arange(3))).normal(4, 2)
+    torch.testing.assert_close(torch.cat([chunk_noise(agent, 7, 5, k) for k in range(3)]), expected, rtol=0, atol=0)
+
+
+def test_a_checkpoint_on_another_task_is_refused(checkpoint: Path) -> None:
+    with pytest.raises(ContractError, match="disagree"):
+        evaluate(checkpoint, task="two-arm-lift", seeds=[0], catalogue=_with_robosuite())
+
+
+def _with_robosuite() -> Catalogue:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRUNKZOO_PLUGINS", "reach,resnet,imf,robosuite")
+        return load_catalogue()
 
 
 def test_any_number_of_workers_writes_the_same_bytes(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from reach_task import REGISTRY, install
 from trunkzoo.catalogue import Catalogue, load_catalogue
 from trunkzoo.config import parse
 from trunkzoo.errors import ConfigError, UsageError, ZooError
@@ -29,36 +30,6 @@ from trunkzoo.suites.run import run_suite
 from trunkzoo.suites.status import status_of
 from trunkzoo.suites.table import COLUMNS, notes, table
 
-REACH = Path(__file__).parent / "fixtures" / "reach"
-REGISTRY = """
-format = 1
-[recipes.reach-resnet]
-trunk = { name = "resnet/resnet-18", width = 16, norm = "group" }
-head = { name = "imf/regression", width = 32, blocks = 1, heads = 2 }
-task = { name = "reach/reach" }
-[recipes.reach-resnet.contract]
-cameras = ["top"]
-image_size = 16
-state_dim = 2
-action_dim = 2
-keypoints = 4
-camera_dim = 6
-cond_dim = 8
-obs_horizon = 1
-pred_horizon = 4
-num_action_steps = 2
-[recipes.reach-resnet.train]
-warmup_steps = 1
-log_every = 2
-[suites.small]
-arms = ["reach-resnet", { name = "reach-wide", recipe = "reach-resnet", set = { "trunk.width" = 32 } }]
-tasks = [{ name = "reach/reach", demonstrations = 2 }]
-steps = 4
-batch_size = 4
-checkpoints = 2
-selection_episodes = 2
-report_episodes = 6
-"""
 TABLE: dict[str, Any] = {
     "arms": ["a"],
     "tasks": [{"name": "reach/reach", "demonstrations": 2}],
@@ -71,9 +42,7 @@ TABLE: dict[str, Any] = {
 @pytest.fixture(autouse=True)
 def reach_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     """Install the plugin ``reach`` for this process and for the processes of cells."""
-    monkeypatch.syspath_prepend(str(REACH))
-    monkeypatch.setenv("PYTHONPATH", str(REACH))
-    monkeypatch.setenv("TRUNKZOO_PLUGINS", "reach,resnet,imf")
+    install(monkeypatch)
 
 
 @pytest.fixture
@@ -305,3 +274,19 @@ def test_a_whole_suite_killed_in_training_and_continued(
     result = read_results(plan)[0]
     assert all(len(arm.rows[0]) == 6 for arm in result.arms)
     assert result.floors["expert"][0]["success"] is True
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_ray_runs_cells_and_reports_the_one_that_dies(tmp_path: Path) -> None:
+    ray = pytest.importorskip("ray")
+    from trunkzoo.suites.ray_engine import RayEngine
+
+    bad, good = floor(tmp_path, "noop", fault="exit", fault_seed=1), floor(tmp_path, "random")
+    try:
+        failures = RayEngine().run([bad, good], lambda _: None)
+    finally:
+        ray.shutdown()
+    assert [failure.cell for failure in failures] == [bad]
+    assert "failed 3 times" in failures[0].reason
+    assert good.done() is not None

@@ -49,9 +49,11 @@ class _FusedDepthMix(torch.autograd.Function):
         del product  # one map less while the gradients are made
         d_scores = s.sub_((weights * s).sum(0)).mul_(weights)  # (L, …)
         dr = d_scores.mul_(r).unsqueeze(-1)
-        shrink = (scores * r).unsqueeze(-1).mul_(dr).mul_(-1 / g.shape[-1])
-        a = weights.unsqueeze(-1)
-        d_values = [(a[i] * g).addcmul_(dr[i], w).addcmul_(shrink[i], v).to(v.dtype) for i, v in enumerate(values)]
+        d_values = []
+        for i, v in enumerate(values):
+            pull = dr[i] * (scores[i] * r[i]).unsqueeze(-1)
+            d_v = (weights[i].unsqueeze(-1) * g).addcmul_(dr[i], w).addcmul_(pull, v, value=-1 / v.shape[-1])
+            d_values.append(d_v.to(v.dtype))
         return _query_gradient(dr, values, w).to(query.dtype), None, None, *d_values
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from trunkzoo.catalogue import Catalogue, load_catalogue
 from trunkzoo.discovery import PluginRow, one_line
 from trunkzoo.errors import ZooError
+from trunkzoo.spec import install_line
 
 PACKAGES = (
     "torch",
@@ -141,12 +142,12 @@ def _records(catalogue: Catalogue) -> Iterator[Finding]:
 
 
 def _try_trunk(subject: Any) -> None:
-    """Build and run it on the meta device, unless it says that it cannot."""
+    """Build and run it on the meta device, unless it cannot, or its optional packages are absent."""
     import torch
 
     from trunkzoo.testing.trunk_forms import compare_shapes
 
-    if "builds-on-meta" in subject.spec.known_gaps:
+    if "builds-on-meta" in subject.spec.known_gaps or install_line(subject.spec):
         return
     with torch.device("meta"):
         trunk = subject.spec.build(subject.config)

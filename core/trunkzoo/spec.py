@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from trunkzoo.config import Config
@@ -134,6 +135,10 @@ class TrunkSpec(Generic[ConfigT]):
     defaults: Mapping[str, Any] = field(default_factory=dict)
     known_gaps: Mapping[str, str] = field(default_factory=dict)
     """Conformance checks this trunk cannot pass, each with its reason; a gap that has closed is an error."""
+    requires: tuple[str, ...] = ()
+    """Import names of optional packages; where one is absent, checks skip and ``build`` says how to install it."""
+    extra: str = ""
+    """Name of the extra that installs them: ``pip install 'trunkzoo[extra]'``."""
     initial: tuple[str, ...] = ()
     """Settings that only choose initial weights, such as a file: a checkpoint is rebuilt without them."""
 
@@ -184,6 +189,14 @@ class TaskSpec(Generic[ConfigT]):
 
     def __post_init__(self) -> None:
         _check_name(self.name, "task")
+
+
+def install_line(spec: TrunkSpec[Any] | TaskSpec[Any]) -> str:
+    """The line that installs what ``spec`` requires and this environment lacks; empty when nothing is absent."""
+    absent = [name for name in spec.requires if find_spec(name) is None]
+    if not absent:
+        return ""
+    return f"pip install 'trunkzoo[{spec.extra}]'" if spec.extra else f"pip install {' '.join(absent)}"
 
 
 AnySpec = TrunkSpec[Any] | HeadSpec[Any] | TaskSpec[Any]

@@ -39,10 +39,11 @@ def trunks(
 
     from trunkzoo.bench.trunks import as_table, bench_trunks
     from trunkzoo.catalogue import load_catalogue
+    from trunkzoo.spec import install_line
 
     catalogue = load_catalogue()
     rows = bench_trunks(
-        names or list(catalogue.trunks),
+        names or [id for id, spec in catalogue.trunks.items() if not install_line(spec)],
         size,
         batch,
         device,

@@ -123,9 +123,13 @@ def _facts(
 
 def _counted(catalogue: Catalogue, id: str, settings: dict[str, Any]) -> dict[str, Any]:
     from trunkzoo.facts import count_trunk
+    from trunkzoo.spec import install_line
     from trunkzoo.testing.check import subject_of
 
     spec = catalogue.trunks[id]
+    install = install_line(spec)
+    if install:
+        return {"needs": install}
     return count_trunk(spec, subject_of(id, spec, settings).config).to_dict()
 
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 from trunkzoo.config import Config, parse
 from trunkzoo.errors import ZooError, did_you_mean
 from trunkzoo.registry.assignments import laid_over
-from trunkzoo.spec import AnySpec
+from trunkzoo.spec import AnySpec, HeadSpec, install_line
 
 SpecT = TypeVar("SpecT", bound=AnySpec)
 Outcome = Literal["passed", "failed", "gap", "skipped"]
@@ -45,6 +45,8 @@ class Check(Generic[SpecT]):
     run: Callable[[Subject[SpecT]], None]
     slow: bool = False
     """Takes seconds rather than milliseconds for a usual model."""
+    builds: bool = True
+    """Builds the record, so it needs the optional packages that the record requires."""
 
     @property
     def name(self) -> str:
@@ -110,6 +112,9 @@ def require(condition: bool, message: str) -> None:
 
 
 def _attempt(check: Check[SpecT], subject: Subject[SpecT]) -> tuple[Outcome, str]:
+    install = "" if isinstance(subject.spec, HeadSpec) else install_line(subject.spec)
+    if check.builds and install:
+        return "skipped", f"not installed here: {install}"
     try:
         check.run(subject)
     except CheckSkipped as error:

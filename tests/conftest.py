@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -128,3 +129,18 @@ class TinyWindows:
 def tiny_windows(tiny_recipe: Recipe, tiny_stats: Mapping[str, Any]) -> TinyWindows:
     """Ten windows: with batches of four the third step crosses an epoch."""
     return TinyWindows(tiny_recipe.contract, tiny_stats)
+
+
+@pytest.fixture
+def tiny_run(tiny_recipe: Recipe, tiny_windows: TinyWindows, tiny_catalogue: Catalogue, tmp_path: Path) -> Any:
+    """Train the tiny recipe: ``tiny_run("name", steps=4)``; fields of RunConfig, all others settings of training."""
+    from trunkzoo.training.loop import fit
+    from trunkzoo.training.run import RunConfig
+
+    def run(name: str | Path = "run", *, recipe: Recipe = tiny_recipe, **changes: Any) -> Any:
+        own = {key: changes.pop(key) for key in changes.keys() & RunConfig.model_fields.keys()}
+        settings = {**recipe.model_dump(), "train": {**recipe.train.model_dump(), **changes}}
+        config = {"recipe": settings, "data": tmp_path, "output": tmp_path / name, "device": "cpu", **own}
+        return fit(RunConfig.model_validate(config), lambda: tiny_windows, tiny_catalogue)
+
+    return run

@@ -8,33 +8,9 @@ from safetensors.torch import load_file
 
 from trunkzoo.checkpoint.header import read_safetensors_header
 from trunkzoo.errors import UsageError
-from trunkzoo.recipe import Recipe
-from trunkzoo.training.loop import fit
 from trunkzoo.training.metrics import WALL_CLOCK, read_metrics
-from trunkzoo.training.run import RunConfig
 
 STEPS = 8
-
-
-@pytest.fixture
-def run(tiny_recipe, tiny_windows, tiny_catalogue, tmp_path):
-    """Train in a directory with settings changed: ``run("name", stop_at=3, workers=2)``."""
-
-    def train(name, *, stop_at=None, resume=False, seed=0, recipe=tiny_recipe, **settings):
-        settings = {**recipe.train.model_dump(), **settings}
-        recipe = Recipe.model_validate({**recipe.model_dump(), "train": settings})
-        config = RunConfig(
-            recipe=recipe,
-            data=tmp_path,
-            output=tmp_path / name,
-            seed=seed,
-            resume=resume,
-            device="cpu",
-            stop_at=stop_at,
-        )
-        return fit(config, lambda: tiny_windows, tiny_catalogue)
-
-    return train
 
 
 def rows(output):
@@ -54,18 +30,18 @@ def assert_same_run(one, other):
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("k", [1, 3, 4, 7])
-def test_stop_and_resume_is_bit_equal(run, k, workers):
-    whole = run("whole", workers=0)
-    assert run("split", stop_at=k, workers=workers).step == k
-    assert_same_run(whole, run("split", resume=True, workers=workers))
+def test_stop_and_resume_is_bit_equal(tiny_run, k, workers):
+    whole = tiny_run("whole", workers=0)
+    assert tiny_run("split", stop_at=k, workers=workers).step == k
+    assert_same_run(whole, tiny_run("split", resume=True, workers=workers))
 
 
-def test_several_stops(run):
-    whole = run("whole")
-    run("split", stop_at=1)
-    run("split", resume=True, stop_at=2)
-    run("split", resume=True, stop_at=6)
-    assert_same_run(whole, run("split", resume=True))
+def test_several_stops(tiny_run):
+    whole = tiny_run("whole")
+    tiny_run("split", stop_at=1)
+    tiny_run("split", resume=True, stop_at=2)
+    tiny_run("split", resume=True, stop_at=6)
+    assert_same_run(whole, tiny_run("split", resume=True))
 
 
 @pytest.mark.parametrize(
@@ -79,28 +55,28 @@ def test_several_stops(run):
         {"clip_norm": 0},
     ],
 )
-def test_resume_is_bit_equal_under_other_settings(run, settings):
-    whole = run("whole", **settings)
-    run("split", stop_at=3, **settings)
-    assert_same_run(whole, run("split", resume=True, **settings))
+def test_resume_is_bit_equal_under_other_settings(tiny_run, settings):
+    whole = tiny_run("whole", **settings)
+    tiny_run("split", stop_at=3, **settings)
+    assert_same_run(whole, tiny_run("split", resume=True, **settings))
 
 
-def test_rows_beyond_the_checkpoint_are_dropped(run, tmp_path):
-    whole = run("whole")
-    run("split", stop_at=5)
+def test_rows_beyond_the_checkpoint_are_dropped(tiny_run, tmp_path):
+    whole = tiny_run("whole")
+    tiny_run("split", stop_at=5)
     with (tmp_path / "split" / "metrics.jsonl").open("a") as stream:
         stream.write('{"step": 6, "loss": 1.0}\n{"step": 7, "lo')  # what a kill -9 leaves
-    assert_same_run(whole, run("split", resume=True))
+    assert_same_run(whole, tiny_run("split", resume=True))
 
 
-def test_resume_without_any_checkpoint_starts_over(run, tmp_path):
-    whole = run("whole")
+def test_resume_without_any_checkpoint_starts_over(tiny_run, tmp_path):
+    whole = tiny_run("whole")
     with pytest.raises(OSError, match="pulled the plug"):
-        run_until_first_save(run)
-    assert_same_run(whole, run("split", resume=True))
+        run_until_first_save(tiny_run)
+    assert_same_run(whole, tiny_run("split", resume=True))
 
 
-def run_until_first_save(run):
+def run_until_first_save(tiny_run):
     from trunkzoo.training import session
 
     def pull(*_):
@@ -108,21 +84,21 @@ def run_until_first_save(run):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "save_checkpoint", pull)
-        run("split")
+        tiny_run("split")
 
 
-def test_extending_follows_the_longer_cosine(run):
-    run("run", steps=4)
-    extended = run("run", steps=STEPS, resume=True)
+def test_extending_follows_the_longer_cosine(tiny_run):
+    tiny_run("run", steps=4)
+    extended = tiny_run("run", steps=STEPS, resume=True)
     rates = {row["step"]: row["lr"] for row in rows(extended.output)}
-    straight = {row["step"]: row["lr"] for row in rows(run("whole").output)}
+    straight = {row["step"]: row["lr"] for row in rows(tiny_run("whole").output)}
     assert rates[6] == straight[6]
     assert rates[4] < straight[4]
 
 
-def test_finished_run_resumes_to_itself(run):
-    first = run("run")
-    assert_same_run(first, run("run", resume=True))
+def test_finished_run_resumes_to_itself(tiny_run):
+    first = tiny_run("run")
+    assert_same_run(first, tiny_run("run", resume=True))
 
 
 @pytest.mark.parametrize(
@@ -133,21 +109,21 @@ def test_finished_run_resumes_to_itself(run):
         ({"precision": "bf16"}, r"train\.precision: fp32 ≠ bf16"),
     ],
 )
-def test_resume_with_other_settings_is_refused(run, change, message):
-    run("run", stop_at=1)
+def test_resume_with_other_settings_is_refused(tiny_run, change, message):
+    tiny_run("run", stop_at=1)
     with pytest.raises(UsageError, match=message):
-        run("run", resume=True, **change)
+        tiny_run("run", resume=True, **change)
 
 
-def test_resume_with_another_recipe_is_refused(run, tiny_recipe):
-    run("run", stop_at=1)
+def test_resume_with_another_recipe_is_refused(tiny_run, tiny_recipe):
+    tiny_run("run", stop_at=1)
     other = tiny_recipe.model_copy(update={"head": tiny_recipe.head.model_copy(update={"config": {"width": 16}})})
     with pytest.raises(UsageError, match=r"head\.config\.width: 8 ≠ 16"):
-        run("run", resume=True, recipe=other)
+        tiny_run("run", resume=True, recipe=other)
 
 
-def test_resume_with_other_data_is_refused(run, tiny_windows):
-    run("run", stop_at=1)
+def test_resume_with_other_data_is_refused(tiny_run, tiny_windows):
+    tiny_run("run", stop_at=1)
     tiny_windows.stats = {**tiny_windows.stats, "action": {"min": [-2.0, -2.0]}}
     with pytest.raises(UsageError, match=r"data\.stats: .* ≠ "):
-        run("run", resume=True)
+        tiny_run("run", resume=True)

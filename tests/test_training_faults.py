@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,24 +18,14 @@ import pytest
 from trunkzoo.checkpoint import load_agent
 from trunkzoo.checkpoint.layout import checkpoints_of
 from trunkzoo.errors import CheckpointError
-from trunkzoo.recipe import Recipe
-from trunkzoo.training.loop import fit
-from trunkzoo.training.run import RunConfig
 
 DISK_EVENTS = {"open", "os.mkdir", "os.rename", "os.symlink", "os.remove", "os.rmdir", "os.truncate", "shutil.rmtree"}
 
 
 @pytest.fixture
-def train(tiny_recipe, tiny_windows, tiny_catalogue, tmp_path):
+def train(tiny_run):
     """Train three steps, a checkpoint after each, the newest and the best kept."""
-
-    def run(output, *, resume=False, steps=3):
-        settings = {**tiny_recipe.train.model_dump(), "steps": steps, "checkpoint_every": 1, "keep": 1}
-        recipe = Recipe.model_validate({**tiny_recipe.model_dump(), "train": settings})
-        config = RunConfig(recipe=recipe, data=tmp_path, output=output, resume=resume, device="cpu", threads=1)
-        return fit(config, lambda: tiny_windows, tiny_catalogue)
-
-    return run
+    return partial(tiny_run, steps=3, checkpoint_every=1, keep=1, threads=1)
 
 
 def start(job, news: Path) -> int:

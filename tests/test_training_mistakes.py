@@ -1,0 +1,125 @@
+"""What goes wrong in a run, and what it says."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import signal
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from trunkzoo.errors import TrainingError, UsageError
+from trunkzoo.training.config import TrainConfig
+from trunkzoo.training.directory import open_run
+from trunkzoo.training.loop import fit
+from trunkzoo.training.run import RunConfig
+
+
+def test_nonfinite_loss_names_step_windows_and_checkpoint(tiny_run, tiny_windows):
+    tiny_run(steps=4)
+    tiny_windows._all["action"][:] = math.nan
+    with pytest.raises(TrainingError, match=r"loss nan.* at step 4, on windows (\d+, ){3}\d+;.*step-000004"):
+        tiny_run(steps=8, resume=True)
+
+
+def test_skipped_steps_move_nothing(tiny_run, tiny_windows):
+    before = load_file(tiny_run(steps=4).checkpoint / "training_state.safetensors")
+    tiny_windows._all["action"][:] = math.nan
+    result = tiny_run(steps=6, resume=True, skip_nonfinite=2)
+    after = load_file(result.checkpoint / "training_state.safetensors")
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    assert result.metrics["skipped"] == 2
+
+
+def test_more_nonfinite_steps_than_tolerated(tiny_run, tiny_windows):
+    tiny_windows._all["action"][:] = math.nan
+    with pytest.raises(TrainingError, match="at step 1"):
+        tiny_run(skip_nonfinite=1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_finishes_the_step_and_saves(tiny_run, tiny_windows, monkeypatch, number):
+    gather, calls = tiny_windows.gather, []
+
+    def interrupt(indices):
+        calls.append(1)
+        if len(calls) == 3:
+            os.kill(os.getpid(), number)
+        return gather(indices)
+
+    monkeypatch.setattr(tiny_windows, "gather", interrupt)
+    result = tiny_run(workers=0)
+    assert (result.signal, result.step) == (number, 3)
+    assert result.checkpoint.is_dir()
+    assert signal.getsignal(number) is signal.getsignal(number)
+
+
+def test_existing_directory_is_refused(tiny_run, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="already exists; continue it with --resume"):
+        tiny_run()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["notes.txt"]
+
+
+def test_nothing_to_resume(tiny_run):
+    with pytest.raises(UsageError, match="no run to resume"):
+        tiny_run(resume=True)
+
+
+def _hold(path, held, done):
+    with open_run(path, resume=False):
+        held.set()
+        done.wait(30)
+
+
+def test_two_trainings_in_one_directory(tiny_run, tmp_path):
+    context = multiprocessing.get_context("fork")
+    held, done = context.Event(), context.Event()
+    other = context.Process(target=_hold, args=(tmp_path / "run", held, done))
+    other.start()
+    assert held.wait(30)
+    try:
+        with pytest.raises(UsageError, match=rf"another training \(process {other.pid}\) writes to"):
+            tiny_run()
+    finally:
+        done.set()
+        other.join()
+    tiny_run(steps=1)  # the lock is gone with its owner
+
+
+def test_batch_that_does_not_divide():
+    with pytest.raises(ValueError, match="batch_size 4 does not divide into accumulate = 3 parts"):
+        TrainConfig(batch_size=4, accumulate=3)
+
+
+def test_unwritable_directory(tiny_run, tmp_path):
+    if os.geteuid() != 0:
+        tmp_path.chmod(0o500)
+        with pytest.raises(UsageError, match="is not writable"):
+            tiny_run()
+        return
+    os.seteuid(65534)  # root may write anywhere, so act as nobody
+    try:
+        with pytest.raises(UsageError, match="is not writable"):
+            tiny_run()
+    finally:
+        os.seteuid(0)
+
+
+def test_small_crop_is_warned_of(tiny_recipe, tiny_windows, tiny_catalogue, tmp_path):
+    encoder = tiny_recipe.encoder.model_copy(update={"crop": (8, 4)})
+    recipe = tiny_recipe.model_copy(update={"encoder": encoder, "train": TrainConfig(steps=1, batch_size=2)})
+    config = RunConfig(recipe=recipe, data=tmp_path, output=tmp_path / "run", device="cpu")
+    with pytest.warns(UserWarning, match="keeps 12% of"):
+        fit(config, lambda: tiny_windows, tiny_catalogue)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_absent_gpu(tiny_recipe, tiny_windows, tiny_catalogue, tmp_path):
+    config = RunConfig(recipe=tiny_recipe, data=tmp_path, output=tmp_path / "run", device="cuda")
+    with pytest.raises(UsageError, match="sees no GPU"):
+        fit(config, lambda: tiny_windows, tiny_catalogue)

@@ -207,6 +207,16 @@ def test_bad_seed_ranges_are_refused(text: str) -> None:
         parse_seeds(text)
 
 
+def test_a_film_is_made_of_an_episode_that_was_counted_before(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    evaluate(policy="expert", task=reach(), seeds=[1, 2], file=file)
+    rows = file.read_text()
+    again = evaluate(policy="expert", task=reach(), seeds=[1, 2], file=file, films=tmp_path, filmed=1)
+    assert (tmp_path / "seed-1.mp4").exists()
+    assert again.resumed == 2
+    assert file.read_text() == rows
+
+
 def test_a_film_has_every_step_and_changes_no_row(tmp_path: Path) -> None:
     av = pytest.importorskip("av")
     plain = evaluate(policy="expert", task=reach(), seeds=[1])

@@ -80,6 +80,8 @@ def evaluate(
     evaluation = Evaluation(planned, chosen, file, _films(file, video), video)
     with EvaluationProgress(planned.job.task.name, len(chosen)) as progress:
         run([evaluation], workers or len(os.sched_getaffinity(0)), progress)
+    if evaluation.resumed:
+        note(f"{evaluation.resumed} of {len(chosen)} episodes were in {file} already")
     if report:
         from trunkzoo.report.eval_page import write_eval_page
 

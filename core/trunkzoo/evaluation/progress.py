@@ -15,7 +15,7 @@ from trunkzoo.statistics import wilson
 
 
 class EvaluationProgress:
-    """One bar over the episodes still to run; call it as ``on_row``."""
+    """One bar over the episodes of an evaluation; call it as ``on_row``."""
 
     def __init__(self, label: str, episodes: int) -> None:
         self._bar = Progress(
@@ -41,7 +41,7 @@ class EvaluationProgress:
 
     def __call__(self, evaluation: Evaluation, row: Row) -> None:
         """Count one episode."""
-        self._bar.update(self._task, advance=1, note=running(evaluation))
+        self._bar.update(self._task, completed=len(evaluation.rows), note=running(evaluation))
 
 
 def running(evaluation: Evaluation) -> str:

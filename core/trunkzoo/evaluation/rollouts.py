@@ -39,6 +39,8 @@ class Evaluation:
     rows: dict[int, Row] = field(default_factory=dict)
     chunk_ms: list[float] = field(default_factory=list)
     """Milliseconds of every chunk prediction, rendering left out."""
+    resumed: int = 0
+    """Rows that were in the file already."""
 
     @property
     def ordered(self) -> list[Row]:
@@ -51,9 +53,11 @@ class Evaluation:
         return statistics.median(self.chunk_ms) if self.chunk_ms else None
 
     def items(self) -> list[Item]:
-        """Episodes still to run."""
+        """Episodes still to run or to film; one that is run again gives the same row."""
         films = {seed: self.films / f"seed-{seed}.mp4" for seed in self.seeds[: self.filmed]} if self.films else {}
-        return [Item(self.plan.job, seed, films.get(seed)) for seed in self.seeds if seed not in self.rows]
+        unseen = {seed: path for seed, path in films.items() if not path.exists()}
+        todo = [seed for seed in self.seeds if seed not in self.rows or seed in unseen]
+        return [Item(self.plan.job, seed, unseen.get(seed)) for seed in todo]
 
 
 def evaluate(
@@ -104,6 +108,7 @@ def run(
         for evaluation in evaluations:
             if evaluation.file:
                 evaluation.rows.update(files[id(evaluation)].rows_of(evaluation.seeds))
+                evaluation.resumed = len(evaluation.rows)
                 evaluation.chunk_ms.extend(files[id(evaluation)].chunk_ms)
         owner = {item: evaluation for evaluation in evaluations for item in evaluation.items()}
         for item, done in run_items(list(owner), workers, stall_seconds):

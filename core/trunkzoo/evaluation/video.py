@@ -26,8 +26,11 @@ def film(task: Task, policy: Policy, item: Item, fps: int, alive: Callable[[], N
     """Run the episode of ``item`` and write its film; the episode is the same as without one."""
     assert item.video is not None
     item.video.parent.mkdir(parents=True, exist_ok=True)
-    with Film(str(item.video), fps, item.job.max_steps) as recorder:
-        return run_episode(task, policy, item.seed, item.job.max_steps, alive, recorder)
+    part = item.video.with_name(f".{item.video.name}.part")  # a film under its own name is whole
+    with Film(str(part), fps, item.job.max_steps) as recorder:
+        episode = run_episode(task, policy, item.seed, item.job.max_steps, alive, recorder)
+    part.replace(item.video)
+    return episode
 
 
 class Film:

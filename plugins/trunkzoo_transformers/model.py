@@ -15,7 +15,6 @@ from trunkzoo.spec import IMAGENET, SYMMETRIC, UNIT, InputNorm
 from trunkzoo_transformers.config import BackboneConfig
 
 from_config = cast(Callable[[Any], nn.Module], AutoBackbone.from_config)
-from_pretrained = cast(Callable[..., tuple[nn.Module, dict[str, Any]]], AutoBackbone.from_pretrained)
 NORMS = {"imagenet": IMAGENET, "symmetric": SYMMETRIC, "unit": UNIT}
 PROBE_SIDE = 672  # a multiple of every patch size and stride in use: 4, 8, 12, 14, 16, 32
 
@@ -89,8 +88,10 @@ def _probe(described: Any) -> _Probe:
 
 def _load(config: BackboneConfig, described: Any) -> nn.Module:
     """Read the weights, from safetensors only; every parameter must be there."""
+    with torch.device("meta"):
+        architecture: Any = type(from_config(described))  # AutoBackbone itself looks for a name on the hub
     try:
-        net, found = from_pretrained(
+        net, found = architecture.from_pretrained(
             str(config.weights), config=described, local_files_only=True, use_safetensors=True, output_loading_info=True
         )
     except (OSError, ValueError) as error:
@@ -98,4 +99,4 @@ def _load(config: BackboneConfig, described: Any) -> nn.Module:
     problems = sorted(map(str, [*found["missing_keys"], *found["mismatched_keys"]]))
     if problems:
         raise CheckpointError(f"{config.weights} does not fit {config.architecture}: {', '.join(problems[:3])} …")
-    return net
+    return cast(nn.Module, net)

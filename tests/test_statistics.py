@@ -147,7 +147,7 @@ def test_detectable_rate_of_known_sizes(n: int, difference: float) -> None:
 def test_a_clear_difference_is_named_with_its_direction() -> None:
     comparison = compare("old", [0] * 18 + [1] * 2, "new", [1] * 20, "success")
     assert comparison.decided
-    assert comparison.sentence().startswith("new is better than old in success: old against new 0.10 against 1.00")
+    assert comparison.sentence().startswith("new is better than old in success: old 0.10, new 1.00, difference -0.90")
     assert (comparison.wins, comparison.ties, comparison.losses) == (0, 2, 18)
 
 

@@ -48,17 +48,15 @@ class Comparison(NamedTuple):
 
     def sentence(self) -> str:
         """Say in plain words what these episodes show, and for whom."""
-        numbers = f"{self.value_a:.2f} against {self.value_b:.2f}, difference {self.difference.text(signed=True)}"
+        values = f"{self.a} {self.value_a:.2f}, {self.b} {self.value_b:.2f}"
+        numbers = f"{values}, difference {self.difference.text(signed=True)}"
         if self.episodes < FEWEST:
-            return f"{self.episodes} episodes show nothing: {self.a} against {self.b}, {self.measure} {numbers}."
+            return f"{self.episodes} episodes show nothing about {self.measure}: {numbers}."
         if self.decided:
             better, worse = (self.a, self.b) if self.difference.value > 0 else (self.b, self.a)
-            said = f"{better} is better than {worse} in {self.measure}: {self.a} against {self.b} {numbers}"
+            said = f"{better} is better than {worse} in {self.measure}: {numbers}"
             return f"{said} over {self.episodes} paired episodes. {self._scope()}"
-        return (
-            f"No difference in {self.measure} that {self.episodes} episodes could show: {self.a} against {self.b} "
-            f"{numbers}; a true difference under {self.detectable:.2f} would probably be missed. {self._scope()}"
-        )
+        return f"No difference in {self.measure} that {self.episodes} episodes could show: {numbers}; a true difference under {self.detectable:.2f} would probably be missed. {self._scope()}"
 
     def _scope(self) -> str:
         if self.training_seeds == 1:

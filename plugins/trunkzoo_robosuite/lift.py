@@ -21,7 +21,7 @@ APPROACH, DOWN, WAIT, CLOSE, RISE, KEEP = 22, 14, 3, 8, 20, 8
 """Steps of each part: 75 in all."""
 MARGIN = 0.15
 """Distance to the joint limits that the longer way round must keep, rad."""
-NOISE, CLEAN_FROM = 0.02, 34
+NOISE, CLEAN_FROM = 0.015, 34
 """Deviation (rad) of the joint noise that the way down survives, and the first step that must be clean."""
 _COIN = 1  # keeps the coin apart from the scene, which draws from the bare seed
 

@@ -301,6 +301,6 @@ def test_copies_of_a_sample_have_their_own_noise() -> None:
     samples = prepare(
         torch.zeros(2, 2, 7), torch.ones(2, 5, 3), torch.ones(2, 5, dtype=torch.bool), Draws(torch.arange(2)), copies=3
     )
-    noise = samples.noise
+    noise = samples.draw_noise()
     assert noise.shape == (6, 5, 3)
     assert len({tuple(chunk.flatten().tolist()) for chunk in noise}) == 6

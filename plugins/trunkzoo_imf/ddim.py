@@ -32,7 +32,7 @@ class DDIMHead(nn.Module):
     def forward(self, cond: Tensor, actions: Tensor, valid: Tensor, draws: Draws) -> dict[str, Tensor]:
         c = self.config
         samples = prepare(cond, actions, valid, draws, copies=c.draws_per_sample, cond_dropout=c.cond_dropout)
-        x, e = samples.actions, samples.noise
+        x, e = samples.actions, samples.draw_noise()
         level = (samples.draws.uniform() * c.train_steps).long() + 1  # 1 … train_steps
         a, s = self._coefficients(level, x)
         prediction = self._network(a * x + s * e, level, samples.cond)

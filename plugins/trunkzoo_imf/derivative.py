@@ -15,7 +15,7 @@ Field = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def total_derivative(field: Field, z: Tensor, r: Tensor, t: Tensor, tangent: Tensor) -> Tensor:
-    """d/dt u(z_t, r, t): the JVP of u along (dz/dt, 0, 1) (MeanFlow, arXiv 2505.13447, eq. 8).
+    """d/dt u(z_t, r, t): the JVP of u along (dz/dt, 0, 1) (MeanFlow, arXiv 2505.13447).
 
     Call it under ``no_grad``: with gradients it would keep more than twice the memory of a plain pass.
     """

@@ -37,7 +37,7 @@ class FlowHead(VelocityHead):
         c = self.config
         samples = prepare(cond, actions, valid, draws, copies=c.draws_per_sample, cond_dropout=c.cond_dropout)
         t = draw_instant(samples.draws, c.times).to(actions)
-        return self.loss(samples, t, samples.noise)
+        return self.loss(samples, t, samples.draw_noise())
 
     def loss(self, samples: Samples, t: Tensor, e: Tensor) -> dict[str, Tensor]:
         """The loss at given times (B,) and noise (B, H, A)."""

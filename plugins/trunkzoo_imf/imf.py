@@ -35,10 +35,10 @@ class IMFHead(VelocityHead):
         c = self.config
         samples = prepare(cond, actions, valid, draws, copies=c.draws_per_sample, cond_dropout=c.cond_dropout)
         r, t = (time.to(actions) for time in draw_interval(samples.draws, c.times))
-        return self.loss(samples, r, t, samples.noise)
+        return self.loss(samples, r, t, samples.draw_noise())
 
     def loss(self, samples: Samples, r: Tensor, t: Tensor, e: Tensor) -> dict[str, Tensor]:
-        """The loss at given times (B,) and noise (B, H, A): eq. 10-13 of the paper.
+        """The loss at given times (B,) and noise (B, H, A): the regression of V of the paper.
 
         One pass with gradient gives u and v of all samples. The correction is a constant, so it is computed without
         gradient, and only where r < t: elsewhere V = u and this is flow matching.

@@ -18,9 +18,8 @@ class Samples(NamedTuple):
     valid: Tensor  # (B·n, H) bool
     draws: Draws
 
-    @property
-    def noise(self) -> Tensor:
-        """Standard normal noise shaped as the actions; every read takes fresh draws."""
+    def draw_noise(self) -> Tensor:
+        """Standard normal noise shaped as the actions."""
         return self.draws.normal(*self.actions.shape[1:]).to(self.actions)
 
     def select(self, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,7 +48,7 @@ def per_chunk(t: Tensor) -> Tensor:
 
 
 def interpolate(x: Tensor, e: Tensor, t: Tensor) -> Tensor:
-    """z_t = (1 − t) x + t e, whose conditional velocity is dz/dt = e − x (MeanFlow, arXiv 2505.13447, §3)."""
+    """z_t = (1 − t) x + t e, whose conditional velocity is dz/dt = e − x (MeanFlow, arXiv 2505.13447)."""
     return (1 - per_chunk(t)) * x + per_chunk(t) * e
 
 
@@ -70,7 +69,7 @@ def norm(chunk: Tensor, valid: Tensor) -> Tensor:
 
 
 def adaptive(error: Tensor, size: int, power: float, offset: float) -> Tensor:
-    """Mean of error / sg(error + c)^p over samples (MeanFlow, arXiv 2505.13447, eq. 22; p = 1, c = 0.01 in iMF).
+    """Mean of error / sg(error + c)^p over samples (MeanFlow, arXiv 2505.13447; p = 1, c = 0.01 in iMF).
 
     Args:
         error: summed squared error of each sample (B,).

@@ -11,7 +11,7 @@ from trunkzoo_imf.times import grid
 
 
 def integrate(field: Field, noise: Tensor, steps: int) -> Tensor:
-    """z_r = z_t − (t − r) u(z_t, r, t) on an even grid from noise (t = 1) to data (MeanFlow, arXiv 2505.13447, §4.4).
+    """z_r = z_t − (t − r) u(z_t, r, t) on an even grid from noise (t = 1) to data (MeanFlow, arXiv 2505.13447).
 
     One step is noise − u(noise, 0, 1). With an instantaneous velocity for u this is Euler's method.
     """

@@ -10,7 +10,7 @@ from trunkzoo_imf.config import InstantTimes, IntervalTimes
 
 
 def draw_interval(draws: Draws, law: IntervalTimes) -> tuple[Tensor, Tensor]:
-    """Two times r ≤ t in [0, 1], each (B,), by the law of MeanFlow (arXiv 2505.13447, §4.3).
+    """Two times r ≤ t in [0, 1], each (B,), by the law of MeanFlow (arXiv 2505.13447).
 
     Every sample decides from its own draws whether r = t: the official code splits the batch by position, which
     would make a sample's loss depend on the batch around it.

@@ -56,7 +56,10 @@ class Comparison(NamedTuple):
             better, worse = (self.a, self.b) if self.difference.value > 0 else (self.b, self.a)
             said = f"{better} is better than {worse} in {self.measure}: {numbers}"
             return f"{said} over {self.episodes} paired episodes. {self._scope()}"
-        return f"No difference in {self.measure} that {self.episodes} episodes could show: {numbers}; a true difference under {self.detectable:.2f} would probably be missed. {self._scope()}"
+        return (
+            f"No difference in {self.measure} that {self.episodes} episodes could show: {numbers}; a true difference "
+            f"under {self.detectable:.2f} would probably be missed. {self._scope()}"
+        )
 
     def _scope(self) -> str:
         if self.training_seeds == 1:

@@ -1,8 +1,9 @@
-"""One bar per running cell, on stderr, in a terminal."""
+"""One bar per running cell, on stderr; outside a terminal a plain line a minute."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -12,6 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.work import progress_of
+
+
+PLAIN_SECONDS = 60.0
 
 
 class CellBars:
@@ -33,6 +37,8 @@ class CellBars:
             for cell in cells
         }
 
+        self._said = time.monotonic()
+
     def __enter__(self) -> Self:
         self._bars.start()
         return self
@@ -44,6 +50,9 @@ class CellBars:
 
     def update(self, running: Sequence[Cell]) -> None:
         """Show the running cells and hide the others."""
+        if self._bars.disable:
+            self._say(running)
+            return
         shown = {cell.key for cell in running}
         for cell in running:
             done, total, remark = progress_of(cell)
@@ -52,3 +61,11 @@ class CellBars:
             self._bars.update(task, completed=done, total=total or None, remark=remark, visible=True)
         for key in self._tasks.keys() - shown:
             self._bars.update(self._tasks[key], visible=False)
+
+    def _say(self, running: Sequence[Cell]) -> None:
+        if time.monotonic() - self._said < PLAIN_SECONDS:
+            return
+        self._said = time.monotonic()
+        parts = [(cell.title, *progress_of(cell)) for cell in running]
+        line = "; ".join(f"{title} {done}/{total} {remark}".rstrip() for title, done, total, remark in parts)
+        print(f"    {line}", file=sys.stderr, flush=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,7 +21,7 @@ from trunkzoo.checkpoint.checksum import checksum
 from trunkzoo.checkpoint.header import read_safetensors_header
 from trunkzoo.checkpoint.load import CheckpointWarning
 from trunkzoo.checkpoint.tensors import write_tensors
-from trunkzoo.errors import CheckpointError, ContractError, UsageError
+from trunkzoo.errors import CheckpointError, ContractError, UsageError, ZooError
 from trunkzoo.recipe import Part
 from trunkzoo.smoke import random_batch
 
@@ -246,3 +248,16 @@ def test_checksum_sees_every_kind_of_change(size):
     changes = [swapped, flipped, data[:-1], data + b"\0"]
     assert before not in {checksum([bytes(change)]) for change in changes}
     assert checksum([bytes(data)]) == before
+
+
+@pytest.mark.filterwarnings("ignore::trunkzoo.checkpoint.load.CheckpointWarning")
+def test_damaged_header_never_gives_a_traceback(saved, tiny_catalogue):
+    data = saved.read_bytes()
+    header, rng = 8 + int.from_bytes(data[:8], "little"), random.Random(0)
+    for _ in range(200):
+        damaged = bytearray(data)
+        damaged[rng.randrange(header)] = rng.choice(b'{}[]",:019azX\x00\xff')
+        saved.unlink()
+        saved.write_bytes(damaged)
+        with contextlib.suppress(ZooError):  # a change in a summary, say, does no harm and loads
+            load_agent(saved, tiny_catalogue)

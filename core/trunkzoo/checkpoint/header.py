@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -26,7 +26,7 @@ _JSON_FIELDS = ("recipe", "contract", "plugins", "versions")
 class PluginUse(Config):
     """A part of the agent and the installed package it came from."""
 
-    kind: str = Field(description="trunk, head or task")
+    kind: Literal["trunk", "head", "task"] = Field(description="what part of the agent it is")
     id: str = Field(description="plugin/name")
     distribution: str = Field(description="what `pip install` calls the package")
     version: str = Field(description="version of that package")
@@ -98,10 +98,12 @@ def read_safetensors_header(file: Path) -> tuple[dict[str, str], dict[str, Any]]
     if size < HEADER_START:
         raise CheckpointError(f"{file} is cut short: {size} bytes hold no safetensors header")
     header = _parse(text, file) if len(text) == length else None
-    needed = HEADER_START + length + (_data_bytes(header) if header else 0)
+    needed = HEADER_START + length + (_data_bytes(header, file) if header else 0)
     if header is None or size < needed:
         raise CheckpointError(f"{file} is cut short: {size} bytes, its header announces {needed}; copy it again")
     metadata = header.pop("__metadata__", {})
+    if not (isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values())):
+        raise CheckpointError(f"the header of {file} has metadata that are no texts: damaged, or no safetensors file")
     return metadata, header
 
 
@@ -115,6 +117,9 @@ def _parse(text: bytes, file: Path) -> dict[str, Any]:
     return header
 
 
-def _data_bytes(header: Mapping[str, Any]) -> int:
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+def _data_bytes(header: Mapping[str, Any], file: Path) -> int:
+    try:
+        ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise CheckpointError(f"the header of {file} describes no tensors: damaged, or no safetensors file") from None
     return max(ends, default=0)

@@ -19,8 +19,8 @@ from trunkzoo.checkpoint.versions import library_versions
 
 if TYPE_CHECKING:
     from trunkzoo.agent import Agent
-    from trunkzoo.catalogue import Catalogue
-    from trunkzoo.recipe import Recipe
+    from trunkzoo.catalogue import Catalogue, Kind
+    from trunkzoo.recipe import Part, Recipe
 
 
 class TrainingState(NamedTuple):
@@ -87,11 +87,11 @@ def plugins_of(recipe: Recipe, catalogue: Catalogue | None) -> list[PluginUse]:
         from trunkzoo.catalogue import load_catalogue
 
         catalogue = load_catalogue()
-    parts = ((kind, getattr(recipe, kind)) for kind in ("trunk", "head", "task"))
+    parts: list[tuple[Kind, Part | None]] = [("trunk", recipe.trunk), ("head", recipe.head), ("task", recipe.task)]
     return [use_of(kind, part.name, catalogue) for kind, part in parts if part is not None]
 
 
-def use_of(kind: str, name: str, catalogue: Catalogue) -> PluginUse:
+def use_of(kind: Kind, name: str, catalogue: Catalogue) -> PluginUse:
     """The package that ships a part; raises UsageError when there is none."""
     found = getattr(catalogue, kind)(name)
     row = found.plugin_row

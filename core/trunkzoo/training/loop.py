@@ -56,7 +56,7 @@ def fit(run: RunConfig, open_windows: Callable[[], Windows], catalogue: Catalogu
     """Train on the windows that a function opens, in place of the dataset at ``run.data``; otherwise :func:`train`."""
     recipe = resolve(run.recipe, catalogue)
     _warn_of_small_crop(recipe)
-    with stop_requests() as request, _accelerator(run, recipe.train) as accelerator, _torch_state(run.threads):
+    with stop_requests() as request, _accelerator(run, recipe.train) as accelerator, _torch_state(run, accelerator):
         if accelerator.is_main_process:  # before the data, whose first use may take minutes
             check_output(run.output, run.resume)
         windows = open_windows()
@@ -129,13 +129,13 @@ def _accelerator(run: RunConfig, config: TrainConfig) -> Iterator[Accelerator]:
 
 
 @contextmanager
-def _torch_state(threads: int | None) -> Iterator[None]:
+def _torch_state(run: RunConfig, accelerator: Accelerator) -> Iterator[None]:
     """Leave torch's random state and thread count as they were found."""
     before = torch.get_num_threads()
     try:
-        if threads is not None:
-            torch.set_num_threads(threads)
-        with torch.random.fork_rng():
+        if run.threads is not None:
+            torch.set_num_threads(run.threads)
+        with torch.random.fork_rng(devices=[accelerator.device] if accelerator.device.type == "cuda" else []):
             yield
     finally:
         torch.set_num_threads(before)

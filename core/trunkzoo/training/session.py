@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,7 @@ class Session:
                 reporter.update(self.progress.step, result.values["loss"], self.loader.waited)
                 self._write(parts[0], reporter, last=result.stop or self.progress.step == end)
                 if result.stop:
+                    request.signal = request.signal or signal.SIGTERM  # another process was asked
                     break
         spent = time.perf_counter() - began
         return self._result(spent, time.process_time() - cpu, request.signal)
@@ -151,7 +153,7 @@ class Session:
             "Lower train.lr or look at these windows; --skip-nonfinite N tolerates N such steps"
         )
 
-    def _result(self, seconds: float, cpu_seconds: float, signal: int | None) -> TrainResult:
+    def _result(self, seconds: float, cpu_seconds: float, stopped_by: int | None) -> TrainResult:
         best = self.progress.best_step
         return TrainResult(
             output=self.directory.path,
@@ -160,6 +162,6 @@ class Session:
             best=self.directory.checkpoint(best) if best is not None else None,
             seconds=seconds,
             cpu_seconds=cpu_seconds,
-            signal=signal,
+            signal=stopped_by,
             metrics=self.row,
         )

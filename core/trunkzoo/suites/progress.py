@@ -14,7 +14,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.work import progress_of
 
-
 PLAIN_SECONDS = 60.0
 
 

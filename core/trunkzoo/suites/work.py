@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -88,13 +89,16 @@ def train_cell(cell: Cell) -> dict[str, Any]:
     from trunkzoo.training.metrics import read_metrics
 
     output = cell.directory / RUN
+    begun = (output / "run.json").is_file()
+    if not begun:
+        shutil.rmtree(output, ignore_errors=True)  # killed before its first word: nothing to continue
     collect = next(cell.home.glob(f"collect-*-{cell.inputs['data']}"))
     config = RunConfig(
         recipe=Recipe.model_validate(cell.inputs["recipe"]),
         data=collect / DATA,
         output=output,
         seed=cell.inputs["seed"],
-        resume=(output / "run.json").is_file(),
+        resume=begun,
         threads=cell.slots,
         progress=False,
     )

@@ -141,6 +141,17 @@ def test_an_image_does_not_see_its_batch(family: str) -> None:
 
 
 @FAMILIES
+def test_trains_under_bfloat16_autocast(family: str) -> None:
+    trunk, images = with_queries(small(family)), images_of(2, 64, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        features = trunk(images)
+    features.float().square().sum().backward()
+    exact = trunk(images).detach()
+    assert float((features.detach() - exact).norm() / exact.norm()) < 0.1
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in trunk.parameters())
+
+
+@FAMILIES
 def test_state_dict_round_trips_bit_for_bit(family: str) -> None:
     trunk, copy = with_queries(small(family)), small(family)
     copy.load_state_dict(trunk.state_dict())

@@ -105,6 +105,14 @@ def test_precision_against_float64(dtype: torch.dtype, bound: float, fused: bool
 
 
 @PATHS
+def test_autocast_leaves_the_scores_exact(fused: bool) -> None:
+    sources, query = sources_of(3, 2, 16, 64, dtype=torch.bfloat16), query_of(64, torch.float32) * 4
+    expected = depth_mix(query, sources, fused=fused)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(depth_mix(query, sources, fused=fused), expected)
+
+
+@PATHS
 def test_an_all_zero_source_has_a_bounded_gradient(fused: bool) -> None:
     zero, other = torch.zeros(2, 3, 8, requires_grad=True), torch.ones(2, 3, 8)
     (gradient,) = torch.autograd.grad(depth_mix(query_of(8).float(), [zero, other], fused=fused).sum(), [zero])
@@ -137,8 +145,8 @@ def test_weights_are_what_a_read_multiplies_with(mixing: str, carried: int) -> N
     separate = [*rest[:carried], entry]  # what uniform and residual keep as one sum
     for output in rest[carried:]:
         values = sources.values if mix.mixing.learned else separate
-        weighted = (mix.weights(sources).unsqueeze(-1) * torch.stack(values)).sum(0)
-        torch.testing.assert_close(mix(sources), weighted)
+        weighted = (mix.weights(sources).double().unsqueeze(-1) * torch.stack(values)).sum(0)
+        torch.testing.assert_close(mix(sources), weighted, rtol=1e-6, atol=1e-6)
         sources.append(output)
         separate.append(output)
 

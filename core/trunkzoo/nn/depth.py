@@ -74,7 +74,8 @@ def scores_of(query: Tensor, values: Sequence[Tensor], r: Tensor) -> Tensor:
     """w · RMSNorm(v_i), with the factors ``r`` of the norm given: (L, …)."""
     w = query.to(r.dtype)
     wide = [v.to(r.dtype) for v in values]
-    return torch.stack([v @ w if w.dim() == 1 else (v * w).sum(-1) for v in wide]) * r
+    with torch.autocast(r.device.type, enabled=False):  # it would round the products to bfloat16
+        return torch.stack([v @ w if w.dim() == 1 else (v * w).sum(-1) for v in wide]) * r
 
 
 def softmax_over(scores: Tensor, mask: Tensor | None) -> Tensor:

@@ -37,7 +37,7 @@ class Sources:
 
 
 class Query(nn.Module):
-    """One read over ``n`` sources with pseudo-query w, plus an optional low-rank term of the newest source."""
+    """One read with pseudo-query w, plus an optional low-rank term of the newest source."""
 
     def __init__(self, channels: int, rank: int, dim: int) -> None:
         super().__init__()
@@ -121,12 +121,12 @@ class DepthMix(nn.Module):
     def weights(self, sources: Sources) -> Tensor:
         """α of the coming read, (L, *positions): what :meth:`forward` multiplies the sources with (residual: ones)."""
         values = sources.values
-        positions = values[0].movedim(self.dim, -1)[..., 0]
+        positions = values[0].movedim(self.dim, -1)[..., 0].float()
         if not self.mixing.learned:
             n = 1 + self.carried + sources.read
-            return torch.full((n, *positions.shape), 1.0 if self.mixing.kind == "residual" else 1 / n)
+            return positions.new_full((n, *positions.shape), 1.0 if self.mixing.kind == "residual" else 1 / n)
         if len(values) == 1:
-            return torch.ones(1, *positions.shape)
+            return positions.new_ones(1, *positions.shape)
         read = self.reads[str(sources.read)]
         if isinstance(read, Static):
             return read.static_query.softmax(0).reshape(-1, *[1] * positions.dim()).expand(-1, *positions.shape)

@@ -13,12 +13,20 @@ from torch import Tensor, nn
 from trunkzoo.bench.clock import cpu_threads, in_turns
 from trunkzoo.contract import Contract
 from trunkzoo.draws import Draws, sample_seeds
-from trunkzoo_imf.config import FlowConfig, IMFConfig
+from trunkzoo_imf.config import FlowConfig, IMFConfig, IntervalTimes
 from trunkzoo_imf.flow import FlowHead
 from trunkzoo_imf.imf import IMFHead
+from trunkzoo_imf.times import draw_interval
 
 CONTRACT = Contract(cameras=("a", "b", "c"), image_size=96, state_dim=16, action_dim=16, cond_dim=208)
 TIME_GATE, BYTES_GATE = 1.75, 1.1
+
+
+def half_moving(batch: int) -> Tensor:
+    """Seeds of a batch of which exactly half draw r < t, as they do on average."""
+    seeds = sample_seeds(0, torch.arange(8 * batch))
+    r, t = draw_interval(Draws(seeds).repeat(1), IntervalTimes())
+    return torch.cat([seeds[r < t][: batch // 2], seeds[r == t][: batch // 2]])
 
 
 class Step:
@@ -30,13 +38,11 @@ class Step:
         self.cond = torch.randn(batch, 2, 208, generator=generator)
         self.actions = torch.rand(batch, 16, 16, generator=generator) * 2 - 1
         self.valid = torch.ones(batch, 16, dtype=torch.bool)
-        self.calls = 0
+        self.seeds = half_moving(batch)
 
     def loss(self) -> Tensor:
-        """The loss with new draws, the same for every head: the share with r < t varies around one half."""
-        self.calls += 1
-        draws = Draws(sample_seeds(self.calls, torch.arange(len(self.cond))))
-        loss: Tensor = self.head(self.cond, self.actions, self.valid, draws)["loss"]
+        """The loss with the same draws at every call."""
+        loss: Tensor = self.head(self.cond, self.actions, self.valid, Draws(self.seeds))["loss"]
         return loss
 
     def __call__(self) -> None:

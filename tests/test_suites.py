@@ -120,6 +120,13 @@ def test_a_cell_is_named_by_what_decides_it(registry: Registry, catalogue: Catal
     assert {title.split()[0] for title in base if rate[title] != base[title]} == {"smoke", "train", "evaluate"}
 
 
+def test_checkpoints_are_those_of_the_schedule(registry: Registry, catalogue: Catalogue, tmp_path: Path) -> None:
+    """A stopped training leaves a checkpoint of its own; it must neither be scored nor push a scheduled one out."""
+    plan = small(registry, catalogue, tmp_path)
+    assert plan.tasks[0].arms[0].evaluations[0].inputs["checkpoints"] == [2, 4]
+    assert plan.tasks[0].arms[0].recipe.train.keep > 1000
+
+
 def test_a_cell_is_read_back_as_it_was(tmp_path: Path) -> None:
     cell = floor(tmp_path)
     cell.prepare()
@@ -256,23 +263,28 @@ def test_an_unfinished_suite_has_no_table(registry: Registry, catalogue: Catalog
 def test_a_whole_suite_killed_in_training_and_continued(
     registry: Registry, catalogue: Catalogue, tmp_path: Path
 ) -> None:
+    """The engine is interrupted when a training has begun; what is continued equals what was never interrupted."""
     plan = small(registry, catalogue, tmp_path / "runs")
-
-    class Killer(LocalEngine):
-        def run(self, cells: Any, tick: Any) -> Any:
-            if cells[0].kind == "train":
-                raise KeyboardInterrupt
-            return super().run(cells, tick)
-
+    first = plan.tasks[0].arms[0].trains[0]
     lines: list[str] = []
+
+    class Interrupted(LocalEngine):
+        def run(self, cells: Any, tick: Any) -> Any:
+            def watch(running: Any) -> None:
+                if (first.directory / "run" / "run.json").exists():
+                    raise KeyboardInterrupt
+
+            return super().run(cells, watch)
+
     with pytest.raises(KeyboardInterrupt):
-        run_suite(plan, Killer(2), lines.append)
+        run_suite(plan, Interrupted(2), lines.append)
     run_suite(plan, LocalEngine(2), lines.append)
     assert [line.partition(" ")[0] for line in lines] == ["1/4", "2/4", "3/4", "1/4", "2/4", "3/4", "4/4"]
     assert lines[3].endswith("done before")
     assert {row["state"] for row in status_of(plan)} == {"done"}
     result = read_results(plan)[0]
     assert all(len(arm.rows[0]) == 6 for arm in result.arms)
+    assert [sorted(arm.curves[0]) for arm in result.arms] == [[2, 4], [2, 4]]
     assert result.floors["expert"][0]["success"] is True
 
 

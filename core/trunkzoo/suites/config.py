@@ -60,6 +60,12 @@ class SuiteConfig(Config):
     gpus_per_training: float = Field(default=0.0, ge=0, description="GPUs that Ray reserves for a training")
     minutes: dict[str, PositiveFloat] = Field(default={}, description="how long each stage takes, for its heading")
 
+    @property
+    def checkpoint_steps(self) -> tuple[int, ...]:
+        """The optimiser steps after which checkpoints are evaluated."""
+        every = self.steps // self.checkpoints
+        return tuple(range(every, self.steps + 1, every))
+
     @model_validator(mode="after")
     def _fits(self) -> SuiteConfig:
         labels = [arm.label for arm in (*self.arms, *self.baselines)]

@@ -19,6 +19,7 @@ from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.config import ArmConfig, SuiteConfig, SuiteTask
 
 FLOORS = ("noop", "random", "expert")
+EVERY = 1_000_000  # checkpoints kept: a stop adds one of its own, and none of the scheduled ones may make room for it
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,8 @@ class _Planner:
         budget = {
             "train.steps": config.steps,
             "train.batch_size": config.batch_size,
-            "train.checkpoint_every": config.steps // config.checkpoints,
-            "train.keep": config.checkpoints,
+            "train.checkpoint_every": config.checkpoint_steps[0],
+            "train.keep": EVERY,
         }
         overrides = {"contract.cameras": self._cameras(task), **config.set, **arm.set, **budget}
         recipe = self._registry.recipe(arm.recipe, overrides, arm.trunk, self._catalogue)
@@ -162,7 +163,7 @@ class _Planner:
     def _episodes(self, baseline: bool) -> dict[str, Any]:
         config = self._config
         return {
-            "checkpoints": config.checkpoints,
+            "checkpoints": list(config.checkpoint_steps),
             "selection": [SELECTION_SEEDS.start, config.selection_episodes],
             "report": [REPORT_SEEDS.start, config.report_episodes],
             "blind": config.blind and not baseline,

@@ -46,13 +46,14 @@ def average_reward(rows: Sequence[Row]) -> float:
 
 
 def _checkpoints(cell: Cell) -> dict[int, Path]:
+    """The scheduled checkpoints of the training; one that a stop left behind is not among them."""
     from trunkzoo.checkpoint.layout import checkpoints_of
 
     found = checkpoints_of(cell.home / str(cell.inputs["directory"]) / RUN)
-    if len(found) != cell.inputs["checkpoints"]:
-        steps = ", ".join(map(str, found))
-        raise ZooError(f"{cell.label} has checkpoints at {steps}; every arm must have {cell.inputs['checkpoints']}")
-    return found
+    missing = [str(step) for step in cell.inputs["checkpoints"] if step not in found]
+    if missing:
+        raise ZooError(f"{cell.label} lacks the checkpoints of step {', '.join(missing)}; every arm must have all")
+    return {step: found[step] for step in cell.inputs["checkpoints"]}
 
 
 def _selection(cell: Cell, catalogue: Catalogue, step: int, checkpoint: Path) -> Evaluation:

@@ -124,7 +124,7 @@ def progress_of(cell: Cell) -> tuple[int, int, str]:
         return int(row.get("step", 0)), int(cell.inputs["recipe"]["train"]["steps"]), loss
     if cell.kind in ("evaluate", "floor"):
         report = int(cell.inputs["report"][1])
-        per_checkpoint = int(cell.inputs.get("selection", (0, 0))[1]) * int(cell.inputs.get("checkpoints", 0))
+        per_checkpoint = int(cell.inputs.get("selection", (0, 0))[1]) * len(cell.inputs.get("checkpoints", ()))
         total = per_checkpoint + report * (2 if cell.inputs.get("blind") else 1)
         return sum(_lines(path) for path in cell.directory.glob("*.jsonl")), total, "episodes"
     if cell.kind == "collect":

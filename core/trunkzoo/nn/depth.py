@@ -9,6 +9,7 @@ scores no scale, the values no projection. Scores and sums are float32 or wider;
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -74,8 +75,12 @@ def scores_of(query: Tensor, values: Sequence[Tensor], r: Tensor) -> Tensor:
     """w · RMSNorm(v_i), with the factors ``r`` of the norm given: (L, …)."""
     w = query.to(r.dtype)
     wide = [v.to(r.dtype) for v in values]
-    with torch.autocast(r.device.type, enabled=False):  # it would round the products to bfloat16
+    with _without_autocast(r.device.type):  # it would round the products to bfloat16
         return torch.stack([v @ w if w.dim() == 1 else (v * w).sum(-1) for v in wide]) * r
+
+
+def _without_autocast(device: str) -> AbstractContextManager[object]:
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
 
 
 def softmax_over(scores: Tensor, mask: Tensor | None) -> Tensor:

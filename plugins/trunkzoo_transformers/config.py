@@ -41,7 +41,9 @@ class BackboneConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _read_directory(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or values.get("weights") is None or "architecture" in values:
+        if not isinstance(values, dict) or "architecture" in values:
+            return values
+        if not isinstance(values.get("weights"), str | Path):  # absent, or refused by the field's own type
             return values
         found = _read_json(Path(values["weights"]) / "config.json")
         settings = {key: value for key, value in found.items() if key not in _NOT_SETTINGS and not key.startswith("_")}

@@ -1,0 +1,76 @@
+"""The command line: help, exit codes, errors without tracebacks, JSON on stdout alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from trunkzoo_cli.app import COMMANDS
+from zoo_process import zoo
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_that_teaches(command: str) -> None:
+    done = zoo(command, "--help")
+    assert done.code == 0
+    assert len(done.out.split()) > 30
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lst"], "No such command 'lst'. Did you mean 'list'?"),
+        (["list", "--jsn"], "No such option: --jsn"),
+        (["show", "resnet-81"], "Did you mean 'resnet-18'?"),
+        (["show", "imf-resnet81"], "Did you mean"),
+        (["show", "resnet-18", "--set", "norm=layer"], "norm = 'layer': input should be 'batch' or 'group'"),
+        (["show", "resnet-18", "--resolved"], "are for recipes"),
+        (["check", "nothing"], "unknown trunk 'nothing'"),
+        (["check", "resnet", "--set", "width=16"], "name one of them"),
+        (["new-plugin", "resnet", "x"], "reserved for trunkzoo"),
+        (["list", "--registry", "absent.toml"], "registry left out: cannot read the registry absent.toml"),
+    ],
+)
+def test_wrong_use_is_told_in_few_lines(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = zoo(*arguments, cwd=tmp_path)
+    assert done.code == (0 if "--registry" in arguments else 2)
+    assert message in done.err
+    assert "Traceback" not in done.err
+    assert len(done.err.splitlines()) <= 3
+
+
+def test_list_filters_by_kind_and_pattern() -> None:
+    rows = json.loads(zoo("list", "resnet/*", "--kind", "trunk", "--json").out)
+    assert [row["name"] for row in rows] == ["resnet/resnet-18", "resnet/resnet-34", "resnet/resnet-50"]
+
+
+def test_a_broken_registry_of_the_user_leaves_the_list_usable(tmp_path: Path) -> None:
+    (tmp_path / "registry.toml").write_text("format = 1\n[recipes\n")
+    done = zoo("list", cwd=tmp_path)
+    assert done.code == 0
+    assert "resnet/resnet-18" in done.out
+    assert "registry left out: registry.toml:2" in done.err
+
+
+def test_the_registry_option_works_behind_the_command(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('format = 1\n[recipes.mine]\nextends = "imf-resnet18"\nsummary = "mine"\n')
+    done = zoo("list", "--kind", "recipe", "--json", "--registry", str(tmp_path / "mine.toml"))
+    assert "mine" in [row["name"] for row in json.loads(done.out)]
+
+
+def test_show_gives_settings_and_counted_facts() -> None:
+    facts = json.loads(zoo("show", "resnet-18", "--set", "width=16", "--json").out)
+    assert (facts["counted"]["channels"], facts["counted"]["map_96"]) == (128, [128, 3, 3])
+    width = next(setting for setting in facts["settings"] if setting["key"] == "width")
+    assert (width["type"], width["default"]) == ("int > 0", 16)
+
+
+def test_doctor_finds_nothing_wrong_with_what_is_installed() -> None:
+    done = zoo("doctor", "--json")
+    assert [finding for finding in json.loads(done.out)["findings"] if not finding["ok"]] == []
+
+
+def test_check_counts_and_passes() -> None:
+    report = json.loads(zoo("check", "resnet/resnet-18", "--set", "width=16", "--quick", "--json").out)
+    assert report["ok"]
+    assert report["counts"] == {"passed": 18, "failed": 0, "gap": 0, "skipped": 0}

@@ -199,7 +199,7 @@ def test_contract_that_contradicts_the_stored_recipe(saved, tiny_catalogue):
 
 
 def test_nothing_there(tmp_path):
-    with pytest.raises(CheckpointError, match="no checkpoint at"):
+    with pytest.raises(UsageError, match="no checkpoint at"):
         read_header(tmp_path / "none")
     with pytest.raises(CheckpointError, match="holds no checkpoint"):
         read_header(tmp_path)

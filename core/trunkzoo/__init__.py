@@ -10,22 +10,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trunkzoo.api import assemble, create_trunk, evaluate, list_trunks, load_recipe, train
+    from trunkzoo.api import assemble, create_trunk, list_trunks, load_recipe
     from trunkzoo.checkpoint import load_agent
+    from trunkzoo.evaluation import evaluate
+    from trunkzoo.training import RunConfig, train
 
 __version__ = "0.1.0"
 
 _EXPORTS = {
+    "RunConfig": "trunkzoo.training",
     "assemble": "trunkzoo.api",
     "create_trunk": "trunkzoo.api",
-    "evaluate": "trunkzoo.api",
+    "evaluate": "trunkzoo.evaluation",
     "list_trunks": "trunkzoo.api",
     "load_agent": "trunkzoo.checkpoint",
     "load_recipe": "trunkzoo.api",
-    "train": "trunkzoo.api",
+    "train": "trunkzoo.training",
 }
 
-__all__ = ["__version__", "assemble", "create_trunk", "evaluate", "list_trunks", "load_agent", "load_recipe", "train"]
+__all__ = [
+    "RunConfig",
+    "__version__",
+    "assemble",
+    "create_trunk",
+    "evaluate",
+    "list_trunks",
+    "load_agent",
+    "load_recipe",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,13 +18,13 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from trunkzoo.catalogue import load_catalogue
 from trunkzoo.config import Config
 from trunkzoo.errors import TaskError, UsageError
 from trunkzoo.recipe import Part, part_config
-from trunkzoo.spec import Expert, Task, TaskSpec
+from trunkzoo.spec import Expert, NoiseTolerant, Task, TaskSpec
 from trunkzoo.tasks import make_task
 
 if TYPE_CHECKING:
@@ -38,15 +38,6 @@ CORRELATION = 0.9
 _NOISE_STREAM = 2  # keeps the noise apart from the scene and the expert, which draw from the same episode seed
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _PATIENCE = (10, 3)  # give up after 10 + 3 × episodes failed demonstrations
-
-
-@runtime_checkable
-class NoiseTolerant(Protocol):
-    """An expert that says how much noise on its commands the demonstration survives."""
-
-    def tolerance(self) -> NDArray[np.float32]:
-        """Standard deviation (action_dim,) that the next command survives; 0 where it must be exact."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ class Normalizer(nn.Module):
         self.offset.copy_(offset)
         self.scale.copy_(torch.where(moves, scale, torch.ones_like(scale)))
         self.fitted.fill_(1)
+        self._ready = True
 
     def _read(self, stats: Mapping[str, Mapping[str, Sequence[float]]], name: str) -> Tensor:
         values = stats.get(self.key, {}).get(name)

@@ -119,6 +119,15 @@ class Expert(Protocol):
         ...
 
 
+@runtime_checkable
+class NoiseTolerant(Protocol):
+    """What an expert may add: how much noise on its commands the demonstration survives (none is added otherwise)."""
+
+    def tolerance(self) -> NDArray[np.float32]:
+        """Standard deviation (action_dim,) that the next command survives; 0 where it must be exact."""
+        ...
+
+
 def _check_name(name: str, kind: str) -> None:
     if not NAME_RULE.fullmatch(name):
         raise ValueError(f"{kind} name {name!r}: use lower-case letters, digits and single - _ . between them")

@@ -58,6 +58,7 @@ def train(
     catalogue = load_catalogue()
     chosen = recipe_of(recipe, trunk, [*(set_ or []), *given], catalogue)
     from trunkzoo.config import parse
+    from trunkzoo.data.fit import parse_camera_map
     from trunkzoo.training import RunConfig, train
 
     values = {
@@ -68,7 +69,7 @@ def train(
         "resume": resume,
         "device": device,
         "threads": threads,
-        "cameras": _cameras(camera or []),
+        "cameras": parse_camera_map(camera or []),
         "stop_at": stop_at,
         "tensorboard": tensorboard,
     }
@@ -77,17 +78,6 @@ def train(
         _report(result, json)
     if result.signal is not None:
         raise typer.Exit(128 + result.signal)
-
-
-def _cameras(pairs: list[str]) -> dict[str, str]:
-    from trunkzoo.errors import UsageError
-
-    for pair in pairs:
-        if pair.count("=") != 1:
-            raise UsageError(
-                f"--camera {pair}: write --camera OURS=THEIRS, one camera of the contract = one of the data"
-            )
-    return {ours: theirs for ours, _, theirs in (pair.partition("=") for pair in pairs)}
 
 
 def _report(result: TrainResult, json: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from trunkzoo.errors import CheckpointError
+from trunkzoo.errors import CheckpointError, UsageError
 
 MODEL = "model.safetensors"
 TRAINING_STATE = "training_state.safetensors"
@@ -51,10 +51,11 @@ def model_file(path: Path) -> Path:
     """The ``model.safetensors`` that ``path`` means: a run directory, a checkpoint directory or the file itself.
 
     Raises:
-        CheckpointError: nothing is there.
+        UsageError: nothing is there.
+        CheckpointError: a directory is there, but no finished checkpoint in it.
     """
     if path.is_file():
         return path
     if not path.is_dir():
-        raise CheckpointError(f"no checkpoint at {path}; give a run directory, a checkpoint directory or a {MODEL}")
+        raise UsageError(f"no checkpoint at {path}; give a run directory, a checkpoint directory or a {MODEL}")
     return checkpoint_directory(path) / MODEL

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+
 from trunkzoo.agent import Agent
 from trunkzoo.contract import Contract
 from trunkzoo.draws import Draws

@@ -1,8 +1,9 @@
 """Every name that `trunkzoo` exports loads, and does what the README says."""
 
 import pytest
-import trunkzoo
 from torch import nn
+
+import trunkzoo
 
 
 @pytest.mark.parametrize("name", trunkzoo.__all__)

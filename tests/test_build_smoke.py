@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 import trunkzoo
 from trunkzoo.smoke import random_batch, unit_statistics
 from trunkzoo_cli.app import main

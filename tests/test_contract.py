@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from trunkzoo.config import parse
 from trunkzoo.contract import Contract, TaskContract, differences
 from trunkzoo.errors import ConfigError

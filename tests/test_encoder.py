@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+
 from trunkzoo.augment import centre_crop, cut, random_crop, random_shift
 from trunkzoo.contract import Contract
 from trunkzoo.draws import Draws, sample_seeds

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import torch
-import trunkzoo
 from safetensors.torch import save_file
+
+import trunkzoo
 from trunkzoo.checkpoint import save_model
 from trunkzoo.smoke import random_batch, unit_statistics
 

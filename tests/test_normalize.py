@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from trunkzoo.errors import DataError
 from trunkzoo.normalize import Normalizer
 from trunkzoo.recipe import NormKind

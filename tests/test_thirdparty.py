@@ -81,5 +81,5 @@ def test_the_checkpoint_names_the_package(run: Path, site: Path) -> None:
 def test_without_the_package_the_checkpoint_says_what_to_install(run: Path) -> None:
     from trunkzoo import load_agent
 
-    with pytest.raises(ZooError, match="pip install .trunkzoo-stripes==1.2.0"):
+    with pytest.raises(ZooError, match=r"pip install .trunkzoo-stripes==1\.2\.0"):
         load_agent(run)

@@ -28,7 +28,6 @@ from trunkzoo.spec import Expert, NoiseTolerant, Task, TaskSpec
 from trunkzoo.tasks import make_task
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 FIRST_SEED = 3_000_000

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from trunkzoo.agent import Agent
 from trunkzoo.bench.clock import cpu_threads
+from trunkzoo.device import device_of
 from trunkzoo.errors import UsageError
 from trunkzoo.smoke import random_batch, unit_statistics
 
@@ -71,7 +72,8 @@ def bench_agent(
         raise UsageError(
             f"{len(recipes)} recipes, {rounds} rounds: a measurement needs at least one recipe, two rounds"
         )
-    agents = [_placed(assemble(recipe, catalogue), torch.device(device), compile) for recipe in recipes]
+    place = device_of(device)
+    agents = [_placed(assemble(recipe, catalogue), place, compile) for recipe in recipes]
     with cpu_threads(threads):
         return [row for batch in batches for row in measure(agents, batch, rounds)]
 

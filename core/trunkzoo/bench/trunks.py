@@ -13,6 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from trunkzoo.bench.clock import Work, cpu_threads, in_turns, peak_bytes
+from trunkzoo.device import device_of
 from trunkzoo.errors import UsageError
 from trunkzoo.recipe import Part
 from trunkzoo.registry import parse_assignments
@@ -74,7 +75,7 @@ def bench_trunks(
         torch.manual_seed(0)
         modules[name] = cast(nn.Module, build_trunk(parse_trunk(name), catalogue))
     with cpu_threads(threads):
-        return measure(modules, size, batch, torch.device(device), rounds, compile)
+        return measure(modules, size, batch, device_of(device), rounds, compile)
 
 
 def measure(

@@ -42,7 +42,7 @@ def plan(
     ``task`` may stay away with a checkpoint, whose recipe names one; ``max_steps`` defaults to the task's own cap.
 
     Raises:
-        UsageError: there is no task, or a policy that acts by a network has no checkpoint.
+        UsageError: there is no task, a policy that acts by a network has no checkpoint, or the device is not there.
         CheckpointError, ContractError: the checkpoint is damaged or does not fit the task.
     """
     if policy in NEEDS_CHECKPOINT and checkpoint is None:
@@ -59,6 +59,10 @@ def plan(
     if recipe:
         check_task(recipe.model_copy(update={"task": part}), catalogue)
     acting = file if policy in NEEDS_CHECKPOINT else None
+    if acting is not None and device != "cpu":
+        from trunkzoo.device import device_of  # torch, which a plan does not need otherwise
+
+        device_of(device)
     job = Job(part, policy, max_steps or found.spec.max_steps, acting, noise_seed, device)
     return Plan(job, _provenance(job, found.spec, header if acting else None))
 

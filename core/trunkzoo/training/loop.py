@@ -14,6 +14,7 @@ from accelerate.state import AcceleratorState, PartialState
 from trunkzoo.assembly import assemble
 from trunkzoo.catalogue import load_catalogue
 from trunkzoo.checkpoint.load import load_agent
+from trunkzoo.device import device_of
 from trunkzoo.errors import UsageError
 from trunkzoo.recipe import Recipe, resolve
 from trunkzoo.training.batches import Loader, Sampler, Windows
@@ -115,8 +116,8 @@ def _directory(run: RunConfig, facts: Mapping[str, Any], accelerator: Accelerato
 @contextmanager
 def _accelerator(run: RunConfig, config: TrainConfig) -> Iterator[Accelerator]:
     """An accelerator whose process-wide state ends with the run, so that the next run may differ in precision."""
-    if run.device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("device 'cuda' asked for, but torch sees no GPU here; use --device cpu or auto")
+    if run.device != "auto":
+        device_of(run.device)
     borrowed = bool(PartialState._shared_state)
     precision = "bf16" if config.precision == "bf16" else "no"
     accelerator = Accelerator(cpu=run.device == "cpu", mixed_precision=precision)

@@ -22,7 +22,7 @@ def parse_camera_map(assignments: Sequence[str]) -> dict[str, str]:
     for assignment in assignments:
         ours, equals, theirs = assignment.partition("=")
         if not (ours and equals and theirs):
-            raise UsageError(f"--camera {assignment}: write NAME=DATA, the recipe's camera and the data's")
+            raise UsageError(f"--camera {assignment}: write --camera OURS=THEIRS, the recipe's camera and the data's")
         if ours in found:
             raise UsageError(f"--camera {assignment}: '{ours}' is mapped already, to '{found[ours]}'")
         found[ours] = theirs

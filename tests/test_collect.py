@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from trunkzoo.collect import FIRST_SEED, Collected, Demonstration, collect, demonstrate
+from trunkzoo.collect import Collected, Demonstration, collect, demonstrate
 from trunkzoo.contract import TaskContract
 from trunkzoo.data.images import frames_at
 from trunkzoo.data.reader import LeRobotReader
 from trunkzoo.errors import TaskError, UsageError
 from trunkzoo.recipe import Part
 from trunkzoo.rendering import Observation
+from trunkzoo.seeds import DEMONSTRATION_SEEDS
 from trunkzoo.spec import Step
 from trunkzoo_robosuite import TWO_ARM_LIFT
 from trunkzoo_robosuite.config import LiftConfig
@@ -122,7 +123,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Collected:
 @pytest.fixture(scope="module")
 def here() -> Demonstration:
     task = TWO_ARM_LIFT.build(LiftConfig())
-    demo = demonstrate(task, FIRST_SEED + 1, 1.0, TWO_ARM_LIFT.demo_steps)
+    demo = demonstrate(task, DEMONSTRATION_SEEDS + 1, 1.0, TWO_ARM_LIFT.demo_steps)
     task.close()
     return demo
 
@@ -162,7 +163,7 @@ def test_an_interrupted_collection_leaves_nothing(tmp_path: Path) -> None:
 def test_failed_demonstrations_are_replaced_by_later_seeds_and_reported(tmp_path: Path) -> None:
     result = collect("robosuite/two-arm-lift", 3, tmp_path / "data", noise=4.0)
     assert result.failed_seeds
-    tried = range(FIRST_SEED, max(result.seeds) + 1)
+    tried = range(DEMONSTRATION_SEEDS, max(result.seeds) + 1)
     assert sorted((*result.seeds, *result.failed_seeds)) == list(tried)
 
 

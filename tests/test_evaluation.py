@@ -15,7 +15,7 @@ from reach_task import REGISTRY, install, reach
 from trunkzoo.catalogue import Catalogue, load_catalogue
 from trunkzoo.errors import ContractError, DataError, TaskError, UsageError
 from trunkzoo.evaluation import REPORT_SEEDS, SELECTION_SEEDS, Evaluation, evaluate, plan, read_rows, run
-from trunkzoo.evaluation.seeds import parse_seeds
+from trunkzoo.seeds import parse_seeds
 
 
 @pytest.fixture(autouse=True)

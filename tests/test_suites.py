@@ -19,8 +19,8 @@ from trunkzoo.catalogue import Catalogue, load_catalogue
 from trunkzoo.config import parse
 from trunkzoo.errors import ConfigError, UsageError, ZooError
 from trunkzoo.evaluation import read_rows
-from trunkzoo.evaluation.seeds import REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.registry import Registry, load_registry
+from trunkzoo.seeds import REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.suites.cells import Cell, only_one, read_cell
 from trunkzoo.suites.config import SuiteConfig
 from trunkzoo.suites.engine import LocalEngine

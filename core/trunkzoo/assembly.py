@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from trunkzoo.agent import Agent
 from trunkzoo.contract import IMAGE_KEY
 from trunkzoo.encoder import ObservationEncoder
 from trunkzoo.errors import ContractError, PluginError
+from trunkzoo.foreign import foreign
 from trunkzoo.recipe import Part, Recipe, part_config, resolve
-from trunkzoo.spec import Head, VisionTrunk
+from trunkzoo.spec import IMAGENET, Head, InputNorm, VisionTrunk
 
 if TYPE_CHECKING:
     from trunkzoo.catalogue import Catalogue
@@ -39,18 +40,39 @@ def assemble(recipe: Recipe, catalogue: Catalogue, seed: int = 0) -> Agent:
 def build_trunk(part: Part, catalogue: Catalogue) -> VisionTrunk:
     """Build one trunk and check that it is one."""
     found = catalogue.trunk(part.name)
-    trunk = found.spec.build(part_config(part, found.spec.config, found.spec.defaults, "trunk"))
-    _require(trunk, VisionTrunk, f"trunk '{found.id}'", "out_channels, stride and forward(images)")
-    return cast(VisionTrunk, trunk)
+    config = part_config(part, found.spec.config, found.spec.defaults, "trunk")
+    with foreign(f"building trunk '{found.id}'"):
+        trunk = found.spec.build(config)
+    return require_trunk(trunk, f"trunk '{found.id}'")
 
 
 def build_head(recipe: Recipe, catalogue: Catalogue) -> nn.Module:
     """Build the head for the recipe's contract and check that it is one."""
     found = catalogue.head(recipe.head.name)
     config = part_config(recipe.head, found.spec.config, found.spec.defaults, "head")
-    head = found.spec.build(config, recipe.contract)
+    with foreign(f"building head '{found.id}'"):
+        head = found.spec.build(config, recipe.contract)
     _require(head, Head, f"head '{found.id}'", "forward(cond, actions, valid, draws) and sample(cond, noise)")
     return cast(nn.Module, head)
+
+
+def require_trunk(built: Any, what: str) -> VisionTrunk:
+    """``built`` as a trunk.
+
+    Raises:
+        PluginError: it is none; the message says what it lacks.
+    """
+    _require(built, VisionTrunk, what, "out_channels, stride and forward(images)")
+    for name in ("out_channels", "stride"):
+        value = getattr(built, name)
+        if not (isinstance(value, int) and value > 0):
+            raise PluginError(f"{what}: {name} is {value!r}; it must be a positive integer")
+    norm = getattr(built, "input_norm", IMAGENET)
+    if not (isinstance(norm, InputNorm) and len(norm.mean) == len(norm.std) == 3 and min(norm.std) > 0):
+        raise PluginError(
+            f"{what}: input_norm {norm!r} must be an InputNorm of three means and three positive deviations"
+        )
+    return cast(VisionTrunk, built)
 
 
 def _require(built: Any, protocol: type, what: str, members: str) -> None:
@@ -79,14 +101,16 @@ def probe(agent: Agent) -> Probe:
     contract, training = agent.contract, agent.training
     agent.eval()
     images = torch.zeros(1, contract.obs_horizon, 3, *contract.image_size, dtype=torch.uint8, device=agent.device)
-    features = agent.encoder.feature_map(0, images)
-    _check_map(agent, tuple(features.shape[1:]))
+    with foreign(f"forward of trunk '{agent.recipe.trunk.name}'"):
+        features: Any = agent.encoder.feature_map(0, images)
+    _check_map(agent, tuple(features.shape[1:]) if isinstance(features, Tensor) else type(features).__name__)
     state = torch.zeros(1, contract.obs_horizon, contract.state_dim, device=agent.device)
     cond = agent.encoder({IMAGE_KEY + camera: images for camera in contract.cameras}, state)
     if cond.shape[-1] != contract.cond_dim:
         raise ContractError(f"{contract.sum_line()}, but the built encoder gives {cond.shape[-1]}")
     noise = torch.zeros(1, contract.pred_horizon, contract.action_dim, device=agent.device)
-    chunk = cast(Head, agent.head).sample(cond, noise)
+    with foreign(f"sample of head '{agent.recipe.head.name}'"):
+        chunk = cast(Head, agent.head).sample(cond, noise)
     if chunk.shape != noise.shape:
         raise ContractError(
             f"head '{agent.recipe.head.name}' samples {tuple(chunk.shape[1:])}, "
@@ -97,7 +121,7 @@ def probe(agent: Agent) -> Probe:
     return Probe((c, h, w), int(cond.shape[-1]), (int(chunk.shape[1]), int(chunk.shape[2])))
 
 
-def _check_map(agent: Agent, shape: tuple[int, ...]) -> None:
+def _check_map(agent: Agent, shape: tuple[int, ...] | str) -> None:
     trunk = cast(VisionTrunk, agent.encoder.trunks[0])
     size = agent.recipe.encoder.crop or agent.contract.image_size
     declared = (trunk.out_channels, *(-(-side // trunk.stride) for side in size))

@@ -101,10 +101,10 @@ class Catalogue:
             return f"'{name}' is a {other[0]}, not a {kind}"
         known = [*records, *(id.partition("/")[2] for id in records), *self.names.aliases]
         meant = f"'{name}'" if target == name else f"'{name}' (= '{target}')"
-        return f"unknown {kind} {meant}.{did_you_mean(target, known)}{self._absent(target)} `zoo list` shows all"
+        return f"unknown {kind} {meant}.{did_you_mean(target, known)}{self.absence(target)} `zoo list` shows all"
 
-    def _absent(self, name: str) -> str:
-        """Plugins that could have shipped ``name`` but did not load, or are not installed."""
+    def absence(self, name: str) -> str:
+        """Which plugins could have shipped ``name`` but did not load, or are not installed: sentences, or nothing."""
         plugin = name.partition("/")[0]
         distribution = self.names.distribution_of(plugin)
         if "/" in name and distribution and all(row.name != plugin for row in self.plugins):

@@ -9,6 +9,7 @@ from importlib import metadata
 from trunkzoo.hookspecs import API_VERSION, GROUP_PREFIX
 
 UNREADABLE = "unreadable"  # the API of a claim whose entry points cannot be parsed
+NAMELESS = "unknown"  # a distribution whose metadata cannot be read
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def installed_claims() -> list[Claim]:
         if not _mentions_us(distribution):
             continue
         name, version = _identity(distribution)
-        if normal(name) not in seen:
+        if normal(name) not in seen or name == NAMELESS:
             seen.add(normal(name))
             claims += _claims_of(distribution, name, version)
     return claims
@@ -62,9 +63,9 @@ def _mentions_us(distribution: metadata.Distribution) -> bool:
 def _identity(distribution: metadata.Distribution) -> tuple[str, str]:
     try:
         info = distribution.metadata
-        return str(info["Name"] or "unknown"), str(info["Version"] or "unknown")
+        return str(info["Name"] or NAMELESS), str(info["Version"] or "unknown")
     except (KeyError, TypeError, ValueError, OSError):
-        return "unknown", "unknown"
+        return NAMELESS, "unknown"
 
 
 def _claims_of(distribution: metadata.Distribution, name: str, version: str) -> Iterator[Claim]:
@@ -73,6 +74,6 @@ def _claims_of(distribution: metadata.Distribution, name: str, version: str) -> 
     except (TypeError, ValueError, AttributeError):
         yield Claim(name, name, version, UNREADABLE, None)
         return
-    claims = [Claim(p.name, name, version, p.group.removeprefix(GROUP_PREFIX), p) for p in points]
+    claims = [Claim(p.name, name, version, p.group.removeprefix(GROUP_PREFIX), p) for p in dict.fromkeys(points)]
     ours = {claim.name for claim in claims if claim.ours}
     yield from (claim for claim in claims if claim.ours or claim.name not in ours)

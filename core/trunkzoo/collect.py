@@ -24,14 +24,13 @@ from trunkzoo.catalogue import load_catalogue
 from trunkzoo.config import Config
 from trunkzoo.errors import TaskError, UsageError
 from trunkzoo.recipe import Part, part_config
+from trunkzoo.seeds import DEMONSTRATION_SEEDS
 from trunkzoo.spec import Expert, NoiseTolerant, Task, TaskSpec
-from trunkzoo.tasks import make_task
+from trunkzoo.tasks import contract_of, make_task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FIRST_SEED = 3_000_000
-"""Demonstrations lie apart from the seeds that choose, that report, and that people type by hand."""
 CORRELATION = 0.9
 """Of the command noise from one step to the next; white noise would be smoothed away by the robot's inertia."""
 _NOISE_STREAM = 2  # keeps the noise apart from the scene and the expert, which draw from the same episode seed
@@ -65,7 +64,7 @@ def collect(
     episodes: int,
     output: str | Path,
     *,
-    first_seed: int = FIRST_SEED,
+    first_seed: int = DEMONSTRATION_SEEDS,
     noise: float = 1.0,
     workers: int = 2,
     video: bool = False,
@@ -88,7 +87,7 @@ def collect(
     refuse_existing(Path(output))
     part = Part(name=task) if isinstance(task, str) else task
     spec, config = _resolve(part)
-    features = task_features(spec.contract(config), video)
+    features = task_features(contract_of(spec, config), video)
     kept: list[Demonstration] = []
     failed: list[int] = []
     with LeRobotWriter(output, features, spec.fps) as writer, _attempts(part, first_seed, noise, workers) as attempts:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trunkzoo.errors import ConfigError, did_you_mean
+from trunkzoo.foreign import one_line
 
 ConfigT = TypeVar("ConfigT", bound="Config")
 Locate = Callable[[tuple[str, ...]], str]
@@ -35,6 +36,10 @@ def parse(model: type[ConfigT], values: Mapping[str, Any], where: str, locate: L
         return model.model_validate(values)
     except ValidationError as error:
         raise ConfigError("\n".join(_problems(error, model, where, locate))) from None
+    except Exception as error:
+        raise ConfigError(
+            f"{where or 'settings'}: {model.__name__} cannot judge these settings: {one_line(error)}"
+        ) from error
 
 
 def _problems(error: ValidationError, model: type[BaseModel], where: str, locate: Locate) -> list[str]:

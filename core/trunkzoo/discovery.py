@@ -11,7 +11,8 @@ from importlib import metadata
 from typing import Literal
 
 from trunkzoo.claims import UNREADABLE, Claim, installed_claims, normal
-from trunkzoo.errors import PluginError, ZooError, did_you_mean
+from trunkzoo.errors import PluginError, did_you_mean
+from trunkzoo.foreign import one_line, strict
 from trunkzoo.hookspecs import API_VERSION
 from trunkzoo.loader import Records, load_records
 from trunkzoo.spec import NAME_RULE
@@ -63,7 +64,7 @@ def environment_policy(reserved: Mapping[str, str], disabled: Iterable[str]) -> 
         reserved=reserved,
         disabled=frozenset(disabled),
         only=None if limit is None else frozenset(name.strip() for name in limit.split(",") if name.strip()),
-        strict=os.environ.get("TRUNKZOO_STRICT", "") not in ("", "0"),
+        strict=strict(),
     )
 
 
@@ -139,20 +140,6 @@ def _load(claim: Claim) -> tuple[PluginRow, Records]:
 def _with_ids(row: PluginRow, records: Records) -> PluginRow:
     ids = [tuple(f"{row.name}/{name}" for name in kind) for kind in (records.trunks, records.heads, records.tasks)]
     return replace(row, trunks=ids[0], heads=ids[1], tasks=ids[2])
-
-
-def one_line(error: BaseException) -> str:
-    """Class and first line of the message; our own errors speak for themselves, so their class is left out."""
-    try:
-        lines = str(error).strip().splitlines()
-    except Exception:  # noqa: BLE001 - the message is a plugin's code too
-        lines = []
-    kind, text = type(error).__name__, lines[0] if lines else ""
-    if isinstance(error, SystemExit):
-        return f"it ended the process ({kind}: {text}) instead of describing itself"
-    if isinstance(error, ZooError) and text:
-        return text
-    return f"{kind}: {text}" if text else kind
 
 
 def _entry_point(claim: Claim) -> metadata.EntryPoint:

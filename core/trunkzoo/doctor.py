@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -14,8 +15,9 @@ from importlib.util import find_spec
 from typing import Any
 
 from trunkzoo.catalogue import Catalogue, load_catalogue
-from trunkzoo.discovery import PluginRow, one_line
+from trunkzoo.discovery import PluginRow
 from trunkzoo.errors import ZooError
+from trunkzoo.foreign import one_line
 from trunkzoo.spec import install_line
 
 PACKAGES = (
@@ -134,8 +136,9 @@ def _records(catalogue: Catalogue) -> Iterator[Finding]:
         try:
             subject: Subject[Any] = subject_of(id, spec)
             if kind == "trunk":
-                _try_trunk(subject)
-        except Exception as error:  # noqa: BLE001 - a record may raise anything; it is a row with its own reason
+                with contextlib.redirect_stdout(sys.stderr):  # stdout may be JSON
+                    _try_trunk(subject)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a record may raise anything; it is a row with its own reason
             mend = f"tell the author of {catalogue.plugin_of(id).distribution}; `zoo check {id}` shows all rules"
             trace = "".join(traceback.format_exception(error))
             yield Finding(kind, id, False, one_line(error), mend, trace)

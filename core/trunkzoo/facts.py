@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trunkzoo.assembly import count_parameters
+from trunkzoo.assembly import count_parameters, require_trunk
 from trunkzoo.bench.trunks import count_multiply_adds
 from trunkzoo.config import Config, parse
+from trunkzoo.errors import PluginError
+from trunkzoo.foreign import foreign
 from trunkzoo.spec import TrunkSpec
 
 GOLDEN_SIZE = 64
@@ -38,10 +40,13 @@ class TrunkNumbers:
 
 
 def count_trunk(spec: TrunkSpec[Any], config: Config) -> TrunkNumbers:
-    """Build the trunk on the meta device and count."""
-    with torch.device("meta"):
-        trunk = spec.build(config).eval()
+    """Build the trunk on the meta device and count; PluginError if it is none."""
+    what = f"trunk '{spec.name}'"
+    with foreign(f"building {what} on the meta device"), torch.device("meta"):
+        trunk = cast(Any, require_trunk(spec.build(config), what)).eval()
         features = trunk(torch.empty(1, 3, 96, 96))
+    if not (isinstance(features, Tensor) and features.dim() == 4):
+        raise PluginError(f"{what}: forward gives no feature map (N, C, h, w); `zoo check` shows more")
     c, h, w = (int(n) for n in features.shape[1:])
     return TrunkNumbers(
         params=count_parameters(trunk),

@@ -10,8 +10,9 @@ import pluggy
 from trunkzoo.spec import HeadSpec, TaskSpec, TrunkSpec
 
 API_VERSION = 1
-GROUP_PREFIX = "trunkzoo.v"
-GROUP = f"{GROUP_PREFIX}{API_VERSION}"  # the version is in the name: another one is recognised without an import
+GROUP_PREFIX = (
+    "trunkzoo.v"  # of the entry-point group; the version follows: another one is recognised without an import
+)
 
 hookspec = pluggy.HookspecMarker("trunkzoo")
 hookimpl = pluggy.HookimplMarker("trunkzoo")

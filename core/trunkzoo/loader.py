@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any, TypeVar
@@ -37,6 +37,10 @@ def load_records(entry_point: metadata.EntryPoint) -> Records:
     """
     manager = pluggy.PluginManager("trunkzoo")
     manager.add_hookspecs(hookspecs)
+    if not entry_point.pattern.match(entry_point.value):
+        raise PluginError(
+            f'its entry point {entry_point.value!r} names no module; write {entry_point.name} = "package"'
+        )
     plugin = entry_point.load()
     try:
         manager.register(plugin, entry_point.name)
@@ -94,13 +98,40 @@ def _items(result: object, hook: str, kind: type[SpecT]) -> list[SpecT]:
 def _check_record(spec: AnySpec, hook: str) -> None:
     """Check what a frozen dataclass cannot: the types of its fields, and that defaults are settings of the config."""
     where = f"{hook}: '{spec.name}'"
-    if not isinstance(spec.summary, str) or not spec.summary.strip():
+    if not (isinstance(spec.summary, str) and spec.summary.strip() and spec.summary.isprintable()):
         raise PluginError(f"{where} needs a summary, one line of text")
     if not (isinstance(spec.config, type) and issubclass(spec.config, Config)):
         raise PluginError(f"{where}: config must be a subclass of trunkzoo.config.Config, got {spec.config!r}")
     if not callable(spec.build):
         raise PluginError(f"{where}: build must be callable, got {type(spec.build).__name__}")
+    _check_tables(spec, where)
     for key in spec.defaults:
         if key not in spec.config.model_fields:
             hint = did_you_mean(str(key), spec.config.model_fields)
             raise PluginError(f"{where}: default '{key}' is no setting of {spec.config.__name__}.{hint}")
+
+
+def _check_tables(spec: AnySpec, where: str) -> None:
+    """Check the types of the fields that hold several values; ``("timm")`` is no tuple."""
+    for name in ("defaults", "known_gaps"):
+        value = getattr(spec, name)
+        if not (isinstance(value, Mapping) and all(isinstance(key, str) for key in value)):
+            raise PluginError(f"{where}: {name} must be a dict with text keys, got {value!r}")
+    for name in ("requires", "initial"):
+        value = getattr(spec, name, ())
+        if isinstance(value, str) or not all(isinstance(item, str) and item for item in value):
+            raise PluginError(f"{where}: {name} must be a tuple of names, such as ('timm',), got {value!r}")
+    for key in getattr(spec, "initial", ()):
+        if key not in spec.config.model_fields:
+            raise PluginError(f"{where}: initial names '{key}', which is no setting of {spec.config.__name__}")
+    if isinstance(spec, TaskSpec):
+        _check_task(spec, where)
+
+
+def _check_task(spec: TaskSpec[Any], where: str) -> None:
+    if not callable(spec.contract):
+        raise PluginError(f"{where}: contract must be callable, got {type(spec.contract).__name__}")
+    for name in ("fps", "max_steps", "demo_steps"):
+        value = getattr(spec, name)
+        if not (isinstance(value, int) and value > 0):
+            raise PluginError(f"{where}: {name} must be a positive integer, got {value!r}")

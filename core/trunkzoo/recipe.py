@@ -9,6 +9,8 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
 from trunkzoo.config import Config, Locate, nowhere, parse
 from trunkzoo.contract import Contract, ImageSize, differences
 from trunkzoo.errors import ContractError
+from trunkzoo.foreign import foreign
+from trunkzoo.tasks import contract_of
 from trunkzoo.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -92,7 +94,8 @@ def resolve(recipe: Recipe, catalogue: Catalogue, locate: Locate = nowhere) -> R
             continue
         found = getattr(catalogue, kind)(part.name)
         config = part_config(part, found.spec.config, found.spec.defaults, kind, locate)
-        parts[kind] = Part(name=found.id, config=config.model_dump(mode="json"))
+        with foreign(f"the settings of {kind} '{found.id}' as JSON"):
+            parts[kind] = Part(name=found.id, config=config.model_dump(mode="json"))
     return recipe.model_copy(update=parts)
 
 
@@ -105,7 +108,7 @@ def check_task(recipe: Recipe, catalogue: Catalogue) -> None:
     if recipe.task is None:
         return
     spec = catalogue.task(recipe.task.name).spec
-    offered = spec.contract(part_config(recipe.task, spec.config, spec.defaults, "task"))
+    offered = contract_of(spec, part_config(recipe.task, spec.config, spec.defaults, "task"))
     lines = differences(recipe.contract, offered)
     if lines:
         both = "; ".join(lines)

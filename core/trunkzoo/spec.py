@@ -202,7 +202,7 @@ class TaskSpec(Generic[ConfigT]):
 
 def install_line(spec: TrunkSpec[Any] | TaskSpec[Any]) -> str:
     """The line that installs what ``spec`` requires and this environment lacks; empty when nothing is absent."""
-    absent = [name for name in spec.requires if find_spec(name) is None]
+    absent = [name for name in spec.requires if find_spec(name.partition(".")[0]) is None]
     if not absent:
         return ""
     return f"pip install 'trunkzoo[{spec.extra}]'" if spec.extra else f"pip install {' '.join(absent)}"

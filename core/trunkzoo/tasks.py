@@ -6,10 +6,25 @@ from importlib.util import find_spec
 from typing import TypeVar
 
 from trunkzoo.config import Config
-from trunkzoo.errors import TaskError
+from trunkzoo.contract import TaskContract
+from trunkzoo.errors import PluginError, TaskError
+from trunkzoo.foreign import foreign
 from trunkzoo.spec import Task, TaskSpec
 
 ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+def contract_of(spec: TaskSpec[ConfigT], config: ConfigT) -> TaskContract:
+    """What the task offers, asked without its simulator.
+
+    Raises:
+        PluginError: its plugin cannot say.
+    """
+    with foreign(f"the contract of task '{spec.name}'"):
+        offered = spec.contract(config)
+    if not isinstance(offered, TaskContract):
+        raise PluginError(f"the contract of task '{spec.name}' is a {type(offered).__name__}, not a TaskContract")
+    return offered
 
 
 def make_task(spec: TaskSpec[ConfigT], config: ConfigT) -> Task:
@@ -22,5 +37,6 @@ def make_task(spec: TaskSpec[ConfigT], config: ConfigT) -> Task:
     if absent:
         install = f"pip install 'trunkzoo[{spec.extra}]'" if spec.extra else f"pip install {' '.join(absent)}"
         raise TaskError(f"task {spec.name} needs {' and '.join(absent)}, not installed here.\nInstall: {install}")
-    task: Task = spec.build(config)
+    with foreign(f"building task '{spec.name}'"):
+        task: Task = spec.build(config)
     return task

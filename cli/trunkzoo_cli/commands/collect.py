@@ -38,15 +38,15 @@ def collect(
 
     Example: zoo collect robosuite/two-arm-lift -n 40 -o data/lift
     """
-    from trunkzoo.collect import FIRST_SEED
     from trunkzoo.collect import collect as record
     from trunkzoo.data.progress import progress
     from trunkzoo.data.staging import refuse_existing, require_writable
     from trunkzoo.recipe import Part
     from trunkzoo.registry import parse_assignments
     from trunkzoo.registry.assignments import laid_over
+    from trunkzoo.seeds import DEMONSTRATION_SEEDS
 
-    first_seed = FIRST_SEED if seed is None else seed
+    first_seed = DEMONSTRATION_SEEDS if seed is None else seed
     part = Part(name=task, config=laid_over({}, parse_assignments(set_ or [])))
     if reuse and out.exists():
         facts = _reused(out, part, episodes, first_seed, noise)

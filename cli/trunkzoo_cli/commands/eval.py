@@ -94,7 +94,7 @@ def evaluate(
 
 
 def _seeds(text: str | None, episodes: int) -> range:
-    from trunkzoo.evaluation.seeds import REPORT_SEEDS, parse_seeds
+    from trunkzoo.seeds import REPORT_SEEDS, parse_seeds
 
     return parse_seeds(text)[:episodes] if text else REPORT_SEEDS[:episodes]
 

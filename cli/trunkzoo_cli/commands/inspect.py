@@ -84,7 +84,7 @@ def _rows(file: Path, header: CheckpointHeader, verified: bool) -> list[tuple[st
         ("cameras", f"{', '.join(contract.cameras)} at {contract.image_size[0]} × {contract.image_size[1]}"),
         (
             "horizons",
-            f"{contract.obs_horizon} observations → {contract.pred_horizon} actions, {contract.num_action_steps} executed",
+            f"{contract.obs_horizon} observed → {contract.pred_horizon} predicted, {contract.num_action_steps} executed",
         ),
         ("numbers", f"{header.numbers:,} in {len(header.tensors)} tensors, {file.stat().st_size / 1e6:.1f} MB"),
         ("checksum", "as in the manifest" if verified else "unknown: no manifest beside the file"),

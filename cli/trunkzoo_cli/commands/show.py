@@ -101,16 +101,19 @@ def _record(catalogue: Catalogue, registry: Registry, name: str) -> tuple[Kind, 
 def _facts(
     catalogue: Catalogue, registry: Registry, kind: Kind, id: str, spec: AnySpec, settings: dict[str, Any]
 ) -> dict[str, Any]:
+    from trunkzoo.foreign import foreign
     from trunkzoo.registry.assignments import laid_over
     from trunkzoo.settings import settings_of
 
     plugin = catalogue.plugin_of(id)
+    with foreign(f"describing the settings of '{id}'"):
+        settings_rows = [vars(setting) for setting in settings_of(spec.config, laid_over(spec.defaults, settings))]
     facts: dict[str, Any] = {
         "kind": kind,
         "name": id,
         "summary": spec.summary,
         "plugin": f"{plugin.name} ({plugin.distribution} {plugin.version}, API {plugin.api})",
-        "settings": [vars(setting) for setting in settings_of(spec.config, laid_over(spec.defaults, settings))],
+        "settings": settings_rows,
     }
     if kind == "trunk":
         facts["counted"] = _counted(catalogue, id, settings)
@@ -134,12 +137,13 @@ def _counted(catalogue: Catalogue, id: str, settings: dict[str, Any]) -> dict[st
 
 
 def _task_facts(catalogue: Catalogue, id: str, settings: dict[str, Any]) -> dict[str, Any]:
+    from trunkzoo.tasks import contract_of
     from trunkzoo.testing.check import subject_of
 
     spec = catalogue.tasks[id]
     keys = ("fps", "max_steps", "demo_steps", "success_rule", "expert_success", "requires")
     return {
-        "contract": spec.contract(subject_of(id, spec, settings).config).model_dump(mode="json"),
+        "contract": contract_of(spec, subject_of(id, spec, settings).config).model_dump(mode="json"),
         "task": {key: getattr(spec, key) for key in keys},
     }
 

@@ -101,10 +101,10 @@ def check_plugins(header: CheckpointHeader, catalogue: Catalogue, file: Path) ->
 def _find(use: PluginUse, catalogue: Catalogue, file: Path) -> PluginUse:
     try:
         return use_of(use.kind, use.id, catalogue)
-    except UsageError as error:
+    except UsageError:
         raise CheckpointError(
-            f"{file} needs {use.kind} '{use.id}' of {use.distribution} {use.version}, which is not available "
-            f"({error}); run: pip install '{use.distribution}=={use.version}'"
+            f"{file} needs {use.kind} '{use.id}' of {use.distribution} {use.version}, which is not available."
+            f"{catalogue.absence(use.id)} Run: pip install '{use.distribution}=={use.version}'"
         ) from None
 
 

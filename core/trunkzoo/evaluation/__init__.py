@@ -4,7 +4,7 @@ from trunkzoo.evaluation.job import Job, PolicyKind
 from trunkzoo.evaluation.planning import Plan, plan
 from trunkzoo.evaluation.rollouts import Evaluation, evaluate, run
 from trunkzoo.evaluation.rows import Row, read_rows
-from trunkzoo.evaluation.seeds import REPORT_SEEDS, SELECTION_SEEDS
+from trunkzoo.seeds import REPORT_SEEDS, SELECTION_SEEDS
 
 __all__ = [
     "REPORT_SEEDS",

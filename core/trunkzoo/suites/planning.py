@@ -12,11 +12,12 @@ import trunkzoo
 from trunkzoo.catalogue import Catalogue
 from trunkzoo.config import parse
 from trunkzoo.errors import UsageError
-from trunkzoo.evaluation.seeds import REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.recipe import Part, Recipe, check_task, part_config
 from trunkzoo.registry import Registry
+from trunkzoo.seeds import REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.config import ArmConfig, SuiteConfig, SuiteTask
+from trunkzoo.tasks import contract_of
 
 FLOORS = ("noop", "random", "expert")
 EVERY = 1_000_000  # checkpoints kept: a stop adds one of its own, and none of the scheduled ones may make room for it
@@ -158,7 +159,7 @@ class _Planner:
     def _cameras(self, task: Part) -> list[str]:
         """The task's own: a recipe of another task names that one's cameras."""
         spec = self._catalogue.task(task.name).spec
-        return list(spec.contract(part_config(task, spec.config, spec.defaults, "task")).cameras)
+        return list(contract_of(spec, part_config(task, spec.config, spec.defaults, "task")).cameras)
 
     def _episodes(self, baseline: bool) -> dict[str, Any]:
         config = self._config

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,6 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from trunkzoo.config import Config, parse
 from trunkzoo.errors import ZooError, did_you_mean
+from trunkzoo.foreign import one_line
 from trunkzoo.registry.assignments import laid_over
 from trunkzoo.spec import AnySpec, HeadSpec, install_line
 
@@ -116,12 +119,12 @@ def _attempt(check: Check[SpecT], subject: Subject[SpecT]) -> tuple[Outcome, str
     if check.builds and install:
         return "skipped", f"not installed here: {install}"
     try:
-        check.run(subject)
+        with contextlib.redirect_stdout(sys.stderr):  # stdout may be JSON
+            check.run(subject)
     except CheckSkipped as error:
         return "skipped", str(error)
     except ZooError as error:
         return "failed", str(error)
-    except Exception as error:  # noqa: BLE001 - whatever a plugin raises fails its own check only
-        lines = str(error).strip().splitlines()
-        return "failed", f"{type(error).__name__}: {lines[0] if lines else ''}"
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plugin raises fails its own check only
+        return "failed", one_line(error)
     return "passed", ""

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from trunkzoo.assembly import require_trunk
 from trunkzoo.contract import Contract
 from trunkzoo.encoder import ObservationEncoder
 from trunkzoo.recipe import EncoderConfig
@@ -56,16 +57,7 @@ def builds_on_meta(subject: TrunkSubject) -> None:
 
 def satisfies_vision_trunk(subject: TrunkSubject) -> None:
     """It is a torch module with ``out_channels``, ``stride`` and ``forward``."""
-    trunk = subject.spec.build(subject.config)
-    require(isinstance(trunk, nn.Module), f"build returned {type(trunk).__name__}; it must return a torch.nn.Module")
-    require(isinstance(trunk, VisionTrunk), f"{type(trunk).__name__} lacks out_channels, stride or forward(images)")
-    for name in ("out_channels", "stride"):
-        value = getattr(trunk, name)
-        require(isinstance(value, int) and value > 0, f"{name} is {value!r}; it must be a positive integer")
-    norm = getattr(trunk, "input_norm", None)
-    if norm is not None:
-        require(len(norm.mean) == 3 and len(norm.std) == 3, f"input_norm {norm!r} needs three means and deviations")
-        require(min(norm.std) > 0, f"input_norm.std {norm.std} must be positive")
+    require_trunk(subject.spec.build(subject.config), subject.id)
 
 
 @torch.no_grad()

@@ -30,7 +30,10 @@ def evaluate(
     checkpoint: Annotated[
         Path | None, typer.Argument(metavar="RUN|CKPT", help="A run directory, a checkpoint or a model.safetensors.")
     ] = None,
-    episodes: Annotated[int, typer.Option("-n", "--episodes", min=1, help="Episodes, one seed each.")] = 50,
+    episodes: Annotated[
+        int | None,
+        typer.Option("-n", "--episodes", min=1, help="Episodes, one seed each. [default: 50, or all of --seeds]"),
+    ] = None,
     seeds: Annotated[
         str | None, typer.Option(metavar="A:B", help="Seeds A…B−1 instead of the first fresh report seeds.")
     ] = None,
@@ -93,10 +96,16 @@ def evaluate(
         _show(evaluation)
 
 
-def _seeds(text: str | None, episodes: int) -> range:
+def _seeds(text: str | None, episodes: int | None) -> range:
+    from trunkzoo.errors import UsageError
     from trunkzoo.seeds import REPORT_SEEDS, parse_seeds
 
-    return parse_seeds(text)[:episodes] if text else REPORT_SEEDS[:episodes]
+    if text is None:
+        return REPORT_SEEDS[: episodes or 50]
+    seeds = parse_seeds(text)
+    if episodes is not None and episodes > len(seeds):
+        raise UsageError(f"--episodes {episodes}: --seeds {text} holds {len(seeds)} seeds only; widen it or drop one")
+    return seeds[:episodes]
 
 
 def _default_file(checkpoint: Path | None, policy: str) -> Path | None:

@@ -1,0 +1,41 @@
+"""`zoo eval --seeds A:B` runs exactly those seeds, and --episodes only ever takes the first of them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reach_task import install
+from trunkzoo_cli.app import main
+
+
+def evaluate(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, list[int]]:
+    rows = folder / "rows.jsonl"
+    with pytest.raises(SystemExit) as leaving:
+        main(["eval", "--policy", "noop", "--task", "reach/reach", "--workers", "1", "-o", str(rows), *arguments])
+    seeds = [json.loads(line)["seed"] for line in rows.read_text().splitlines()] if rows.exists() else []
+    return int(leaving.value.code or 0), capsys.readouterr().err, sorted(seeds)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seeds"),
+    [(["--seeds", "3:58"], list(range(3, 58))), (["--seeds", "3:58", "-n", "2"], [3, 4]), (["-n", "1"], [2_000_000])],
+)
+def test_the_seeds_asked_for_are_run(
+    arguments: list[str],
+    seeds: list[int],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    install(monkeypatch)
+    assert evaluate(tmp_path, capsys, *arguments)[::2] == (0, seeds)
+
+
+def test_more_episodes_than_seeds_is_wrong_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch)
+    code, err, seeds = evaluate(tmp_path, capsys, "--seeds", "0:3", "-n", "5")
+    assert (code, seeds) == (2, [])
+    assert "holds 3 seeds only" in err

@@ -83,6 +83,34 @@ def test_an_image_of_another_size_is_found(data: Path) -> None:
     assert "observation.images.front of row 0 is (24, 16) pixels" in faults(data)["images"][0]
 
 
+@pytest.mark.parametrize(
+    ("file", "column", "told"),
+    [
+        ("meta/tasks.parquet", "task", "needs task_index and a text"),
+        ("meta/episodes/chunk-000/file-000.parquet", "dataset_from_index", "lacks the columns"),
+        ("data/chunk-000/file-000.parquet", "observation.images.front", "cannot be read"),
+    ],
+)
+def test_an_absent_column_is_a_message(data: Path, file: str, column: str, told: str) -> None:
+    table = pq.read_table(data / file)
+    pq.write_table(table.drop_columns([column]), data / file)
+    assert any(told in fault for found in faults(data).values() for fault in found)
+
+
+@pytest.mark.parametrize(
+    ("file", "column", "told"),
+    [
+        ("meta/episodes/chunk-000/file-000.parquet", "dataset_to_index", "dataset_to_index = 'x', not a whole number"),
+        ("data/chunk-000/file-000.parquet", "frame_index", "column frame_index holds string, not numbers"),
+    ],
+)
+def test_a_column_of_another_type_is_a_message(data: Path, file: str, column: str, told: str) -> None:
+    table = pq.read_table(data / file)
+    text = pa.array(["x"] * table.num_rows)
+    pq.write_table(table.set_column(table.column_names.index(column), column, text), data / file)
+    assert any(told in fault for found in faults(data).values() for fault in found)
+
+
 def test_wrong_totals_and_absent_statistics_are_found(data: Path) -> None:
     info = json.loads((data / "meta/info.json").read_text())
     (data / "meta/info.json").write_text(json.dumps({**info, "total_frames": 18}))

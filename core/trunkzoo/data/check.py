@@ -118,9 +118,16 @@ def _statistics(reader: LeRobotReader) -> Iterator[str]:
         yield f"{path} cannot be read ({error}); lerobot needs it, trunkzoo computes its own"
         return
     for key, feature in reader.info.features.items():
-        low = np.asarray(stats.get(key, {}).get("min", []), dtype=np.float64)
-        if feature.is_numeric and low.size != prod(feature.shape):
-            yield f"{STATS_PATH}: {key} has statistics of {low.size} dimensions, the feature has {prod(feature.shape)}"
+        size = _stated_dimensions(stats, key)
+        if feature.is_numeric and size != prod(feature.shape):
+            yield f"{STATS_PATH}: {key} has statistics of {size} dimensions, the feature has {prod(feature.shape)}"
+
+
+def _stated_dimensions(stats: Any, key: str) -> int:
+    try:
+        return np.asarray(stats[key]["min"], dtype=np.float64).size
+    except (LookupError, TypeError, ValueError):  # absent, or no table of numbers
+        return 0
 
 
 def _images(reader: LeRobotReader) -> Iterator[str]:

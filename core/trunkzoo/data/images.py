@@ -36,12 +36,15 @@ def image_parts(reader: LeRobotReader, key: str) -> list[Part]:
 
 
 def frames_at(reader: LeRobotReader, key: str, rows: Sequence[int]) -> list[Frame]:
-    """The images of single rows, read from the files without any cache."""
+    """The images of single rows, read from the files without any cache; DataError where one is missing."""
     found: dict[int, Frame] = {}
     for part in image_parts(reader, key):
         wanted = np.intersect1d(part.rows, np.asarray(rows))
         if len(wanted):
             found |= dict(part.read(wanted))
+    missing = [row for row in rows if row not in found]
+    if missing:
+        raise DataError(f"{reader.directory}: no image {key} of row {missing[0]}; `zoo data check` says where")
     return [found[row] for row in rows]
 
 
@@ -65,7 +68,7 @@ def _read_png(path: Path, key: str, group: int, start: int, rows: Rows) -> Itera
                     if row in wanted:
                         yield row, decode_image(png.as_py())
                     row += 1
-    except (pa.ArrowException, OSError, TypeError) as error:
+    except (pa.ArrowException, OSError, TypeError, KeyError, IndexError) as error:
         raise DataError(f"{path}: image {key} of row {row} cannot be read ({error}); copy the file again") from None
 
 

@@ -56,9 +56,11 @@ class LeRobotReader:
     def tasks(self) -> tuple[str, ...]:
         """Instructions in words, by ``task_index``."""
         table = read_table(self.directory / TASKS_PATH)
-        text = next(name for name in table.column_names if name != "task_index")
-        pairs = zip(table["task_index"].to_pylist(), table[text].to_pylist(), strict=True)
-        return tuple(str(task) for _, task in sorted(pairs))
+        texts = [name for name in table.column_names if name != "task_index"]
+        if not texts or len(texts) == table.num_columns:
+            raise DataError(f"{self.directory / TASKS_PATH} needs task_index and a text, it has {table.column_names}")
+        pairs = zip(table["task_index"].to_pylist(), table[texts[0]].to_pylist(), strict=True)
+        return tuple(str(task) for _, task in sorted(pairs, key=lambda pair: int(pair[0] or 0)))
 
     @cached_property
     def data_files(self) -> tuple[Path, ...]:
@@ -82,7 +84,7 @@ class LeRobotReader:
 
     def _place(self, episode: Episode, key: str, name: str) -> Any:
         value = episode.row.get(f"videos/{key}/{name}")
-        if value is None:
+        if not isinstance(value, int | float):
             raise DataError(f"{self.directory}: meta/episodes lacks videos/{key}/{name} of episode {episode.index}")
         return value
 
@@ -109,6 +111,8 @@ class LeRobotReader:
         while pa.types.is_nested(column.type):
             column = column.flatten()
         values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+        if values.dtype.kind not in "biuf":
+            raise DataError(f"{self.directory}: column {key} holds {column.type}, not numbers; restore the file")
         if values.size != table.num_rows * int(np.prod(shape)):
             raise DataError(f"{self.directory}: column {key} holds {values.size} numbers, not rows × {list(shape)}")
         return values if shape == (1,) else values.reshape(-1, *shape)
@@ -153,8 +157,10 @@ def _read_episodes(directory: Path) -> tuple[Episode, ...]:
         with open_parquet(path) as file:
             names = [name for name in file.schema_arrow.names if not name.startswith("stats/")]
         rows += read_table(path, {*names, *REQUIRED}).to_pylist()
-    rows.sort(key=lambda row: int(row["episode_index"]))
-    return tuple(_episode(row) for row in rows)
+    wrong = [f"{key} = {row[key]!r}" for row in rows for key in REQUIRED if not isinstance(row[key], int)]
+    if wrong:
+        raise DataError(f"{directory}: meta/episodes holds {wrong[0]}, not a whole number; restore the file")
+    return tuple(_episode(row) for row in sorted(rows, key=lambda row: int(row["episode_index"])))
 
 
 def _episode(row: dict[str, Any]) -> Episode:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from trunkzoo.errors import TrainingError, UsageError
+from trunkzoo.errors import CheckpointError, TrainingError, UsageError
 from trunkzoo.training.config import TrainConfig
 from trunkzoo.training.directory import open_run
 from trunkzoo.training.loop import fit
@@ -68,6 +68,31 @@ def test_existing_directory_is_refused(tiny_run, tmp_path):
 def test_nothing_to_resume(tiny_run):
     with pytest.raises(UsageError, match="no run to resume"):
         tiny_run(resume=True)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"recipe": 1, "seed": 0, "data": 2, "sessions": []}'])
+def test_damaged_run_json(tiny_run, text):
+    output = tiny_run(steps=4).output
+    (output / "run.json").write_text(text)
+    with pytest.raises(CheckpointError, match=r"run\.json is damaged"):
+        tiny_run(steps=8, resume=True)
+
+
+def test_damaged_newest_checkpoint_says_how_to_go_on(tiny_run):
+    result = tiny_run(steps=8)
+    state = result.checkpoint / "training_state.safetensors"
+    state.write_bytes(state.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match=rf"cut short.* once {result.checkpoint} is moved away"):
+        tiny_run(steps=8, resume=True)
+
+
+@pytest.mark.parametrize("line", [b"\xff\n", b"[1]\n", b'{"a": 1}\n'])
+def test_lines_of_metrics_that_are_no_rows_are_dropped_on_resume(tiny_run, line):
+    output = tiny_run(steps=4).output
+    rows = (output / "metrics.jsonl").read_bytes()
+    (output / "metrics.jsonl").write_bytes(rows + line)
+    tiny_run(steps=8, resume=True)
+    assert (output / "metrics.jsonl").read_bytes().startswith(rows + b'{"step": 6')
 
 
 def _hold(path, held, done):

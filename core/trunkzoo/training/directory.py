@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from trunkzoo.checkpoint.atomic import LEFTOVER, clear_leftovers, explained, point, remove, write_text
 from trunkzoo.checkpoint.layout import CHECKPOINTS, checkpoints_of, step_name
-from trunkzoo.errors import UsageError
+from trunkzoo.errors import CheckpointError, UsageError
 
 _RUN, _LOCK = "run.json", ".lock"
 _MAY_CHANGE = {
@@ -50,7 +50,7 @@ class RunDirectory:
     def record(self, facts: Mapping[str, Any], session: Mapping[str, Any]) -> None:
         """Write ``run.json``: what the run is, and one entry per session that worked on it."""
         path = self.path / _RUN
-        sessions = json.loads(path.read_text(encoding="utf-8"))["sessions"] if path.exists() else []
+        sessions = _read_run(self.path)["sessions"] if path.exists() else []
         write_text(path, json.dumps({**facts, "sessions": [*sessions, session]}, indent=2) + "\n")
 
 
@@ -117,14 +117,26 @@ def check_same_run(path: Path, facts: Mapping[str, Any]) -> None:
 
     Raises:
         UsageError: recipe, data or seed differ; the message shows both sides.
+        CheckpointError: ``run.json`` is damaged.
     """
-    stored = json.loads((path / _RUN).read_text(encoding="utf-8"))
-    there, here = _flat(_comparable(stored)), _flat(_comparable(facts))
+    there, here = _flat(_comparable(_read_run(path))), _flat(_comparable(facts))
     keys = [key for key in sorted(there.keys() | here.keys()) if there.get(key) != here.get(key)]
     lines = [f"{key}: {there.get(key)} ≠ {here.get(key)}" for key in keys if key not in _MAY_CHANGE]
     if lines:
         shown = "; ".join(lines[:4]) + (f"; and {len(lines) - 4} more" if len(lines) > 4 else "")
         raise UsageError(f"{path} was started differently (there ≠ here): {shown}. Undo that, or start a new run")
+
+
+def _read_run(path: Path) -> dict[str, Any]:
+    try:
+        facts: dict[str, Any] = json.loads((path / _RUN).read_text(encoding="utf-8"))
+        _comparable(facts)
+        [*facts["sessions"]]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise CheckpointError(
+            f"{path / _RUN} is damaged, so nothing tells what was started here; restore it, or start a new run"
+        ) from None
+    return facts
 
 
 def _comparable(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from trunkzoo.assembly import assemble
 from trunkzoo.catalogue import load_catalogue
 from trunkzoo.checkpoint.load import load_agent
 from trunkzoo.device import device_of
-from trunkzoo.errors import UsageError
+from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.recipe import Recipe, resolve
 from trunkzoo.training.batches import Loader, Sampler, Windows
 from trunkzoo.training.config import TrainConfig
@@ -93,10 +93,13 @@ def _learner(
         agent = assemble(recipe, catalogue, run.seed)
         agent.fit_normalizers(windows.stats)
         return agent, Learner(agent, recipe.train, run.seed, accelerator), Progress()
-    agent = load_agent(saved[1], catalogue, expect=recipe)
-    agent.recipe = recipe  # the settings that may change on resume are those of now
-    learner = Learner(agent, recipe.train, run.seed, accelerator)
-    return agent, learner, restore(learner, saved[1])
+    try:
+        agent = load_agent(saved[1], catalogue, expect=recipe)
+        agent.recipe = recipe  # the settings that may change on resume are those of now
+        learner = Learner(agent, recipe.train, run.seed, accelerator)
+        return agent, learner, restore(learner, saved[1])
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}. An older checkpoint is resumed once {saved[1]} is moved away") from error
 
 
 @contextmanager

@@ -59,7 +59,8 @@ class MetricsLog:
         self._path = run / METRICS
         self._events = _event_writer(run / "tensorboard", step) if tensorboard else None
         if self._path.exists():
-            rows = [line for line in self._path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
+            text = self._path.read_text(encoding="utf-8", errors="replace")
+            rows = [line for line in text.splitlines() if _step_of(line) <= step]
             write_text(self._path, "".join(f"{row}\n" for row in rows))
 
     def write(self, row: Mapping[str, Any]) -> None:
@@ -91,7 +92,7 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
 def _step_of(line: str) -> float:
     try:
         return float(json.loads(line)["step"])
-    except ValueError:  # a kill can cut the last line
+    except (ValueError, LookupError, TypeError):  # a kill can cut the last line
         return math.inf
 
 

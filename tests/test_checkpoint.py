@@ -125,10 +125,16 @@ def test_file_cut_inside_its_header(saved, length):
 
 def test_header_is_no_json(saved):
     data = bytearray(saved.read_bytes())
-    data[8:12] = b"\xff\xfe{{"
+    data[9:13] = b"\xff\xfe{{"
     saved.write_bytes(data)
     with pytest.raises(CheckpointError, match="is no JSON"):
         read_header(saved)
+
+
+def test_a_file_of_another_kind(tmp_path):
+    (tmp_path / "notes.txt").write_text("weights are elsewhere")
+    with pytest.raises(CheckpointError, match="is no safetensors file"):
+        read_header(tmp_path / "notes.txt")
 
 
 def test_weights_of_another_program(tmp_path):

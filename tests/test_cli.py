@@ -25,7 +25,7 @@ def test_every_command_has_help_that_teaches(command: str) -> None:
         (["show", "imf-resnet81"], "Did you mean"),
         (["show", "resnet-18", "--set", "norm=layer"], "norm = 'layer': input should be 'batch' or 'group'"),
         (["show", "resnet-18", "--resolved"], "are for recipes"),
-        (["check", "nothing"], "unknown trunk 'nothing'"),
+        (["check", "two-arm-lft"], "no plugin, trunk, head or task 'two-arm-lft'. Did you mean 'two-arm-lift'?"),
         (["check", "resnet", "--set", "width=16"], "name one of them"),
         (["new-plugin", "resnet", "x"], "reserved for trunkzoo"),
         (["list", "--registry", "absent.toml"], "registry left out: cannot read the registry absent.toml"),
@@ -74,3 +74,8 @@ def test_check_counts_and_passes() -> None:
     report = json.loads(zoo("check", "resnet/resnet-18", "--set", "width=16", "--quick", "--json").out)
     assert report["ok"]
     assert report["counts"] == {"passed": 18, "failed": 0, "gap": 0, "skipped": 0}
+
+
+@pytest.mark.parametrize("command", [["collect"], ["train"], ["eval"], ["inspect"], ["suite", "run"]])
+def test_help_shows_the_defaults_that_are_written_in_words(command: list[str]) -> None:
+    assert "(default: " in zoo(*command, "--help", COLUMNS="200").out  # in brackets they would be lost as markup

@@ -19,7 +19,7 @@ def collect(
     episodes: Annotated[int, typer.Option("-n", "--episodes", min=1, help="Successful demonstrations to record.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The dataset to write; must be new.")],
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of the first attempt.  [default: 3000000, apart from evaluation's]")
+        int | None, typer.Option(min=0, help="Seed of the first attempt. (default: 3000000, apart from evaluation's)")
     ] = None,
     noise: Annotated[float, typer.Option(min=0, help="Command noise; 1 is what the expert says it survives.")] = 1.0,
     workers: Annotated[int, typer.Option(min=1, help="Processes; what is recorded does not depend on it.")] = 2,

@@ -32,7 +32,7 @@ def evaluate(
     ] = None,
     episodes: Annotated[
         int | None,
-        typer.Option("-n", "--episodes", min=1, help="Episodes, one seed each. [default: 50, or all of --seeds]"),
+        typer.Option("-n", "--episodes", min=1, help="Episodes, one seed each. (default: 50, or all of --seeds)"),
     ] = None,
     seeds: Annotated[
         str | None, typer.Option(metavar="A:B", help="Seeds A…B−1 instead of the first fresh report seeds.")
@@ -45,7 +45,7 @@ def evaluate(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes, one environment each; no result depends on it. [default: cores]"),
+        typer.Option(min=1, help="Processes, one environment each; no result depends on it. (default: cores)"),
     ] = None,
     out: Annotated[
         Path | None,
@@ -54,7 +54,7 @@ def evaluate(
     video: Annotated[
         int, typer.Option(min=0, metavar="K", help="Film the first K episodes (mp4, beside the rows).")
     ] = 0,
-    max_steps: Annotated[int | None, typer.Option(min=1, help="Step cap. [default: the task's own]")] = None,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="Step cap. (default: the task's own)")] = None,
     noise_seed: Annotated[int, typer.Option(help="Base of the policy noise.")] = 0,
     device: Annotated[str, typer.Option(help="Where the agent runs, e.g. cpu or cuda.")] = "cpu",
     report: Annotated[

@@ -23,7 +23,7 @@ def inspect(
         Path | None,
         typer.Option("-o", "--out", metavar="DIR", help="Play an episode and write what the agent looks at."),
     ] = None,
-    task: Annotated[str | None, typer.Option(help="The task of that episode. [default: the checkpoint's own]")] = None,
+    task: Annotated[str | None, typer.Option(help="The task of that episode. (default: the checkpoint's own)")] = None,
     seed: Annotated[int, typer.Option(help="The seed of that episode.")] = 0,
     json: JsonOption = False,
 ) -> None:

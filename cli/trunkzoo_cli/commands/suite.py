@@ -25,7 +25,7 @@ suite = typer.Typer(
 
 Name = Annotated[str, typer.Argument(help="A suite of registry.toml; see `zoo list --kind suite`.")]
 Out = Annotated[
-    Path | None, typer.Option("-o", "--out", metavar="DIR", help="Where its cells lie. [default: runs/NAME]")
+    Path | None, typer.Option("-o", "--out", metavar="DIR", help="Where its cells lie. (default: runs/NAME)")
 ]
 Only = Annotated[
     list[str] | None, typer.Option("--only", metavar="ARM", help="Only arms that match, e.g. 'imf-*'; may be repeated.")
@@ -44,7 +44,7 @@ def run(
     name: Name,
     out: Out = None,
     max_parallel: Annotated[
-        int | None, typer.Option(min=1, help="Cores used at once; every training takes one. [default: all]")
+        int | None, typer.Option(min=1, help="Cores used at once; every training takes one. (default: all)")
     ] = None,
     only: Only = None,
     engine: Annotated[EngineName, typer.Option(help="local processes, or a Ray cluster.")] = EngineName.local,

@@ -29,7 +29,7 @@ def train(
         typer.Option(metavar="OURS=THEIRS", help="Which camera of the data is camera OURS of the contract."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of torch.  [default: torch's choice]")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of torch. (default: torch's choice)")] = None,
     workers: Annotated[
         int | None, typer.Option("--num-workers", min=0, help="Threads that gather batches; no result depends on it.")
     ] = None,

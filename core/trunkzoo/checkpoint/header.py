@@ -97,6 +97,8 @@ def read_safetensors_header(file: Path) -> tuple[dict[str, str], dict[str, Any]]
         raise CheckpointError(f"cannot read {file}: {error.strerror}") from None
     if size < HEADER_START:
         raise CheckpointError(f"{file} is cut short: {size} bytes hold no safetensors header")
+    if text[:1] not in (b"{", b""):  # how the header of every safetensors file begins
+        raise CheckpointError(f"{file} is no safetensors file, or its start is damaged; give a model.safetensors")
     header = _parse(text, file) if len(text) == length else None
     needed = HEADER_START + length + (_data_bytes(header, file) if header else 0)
     if header is None or size < needed:

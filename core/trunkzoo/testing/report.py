@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trunkzoo.catalogue import Catalogue, Kind
-from trunkzoo.errors import UsageError
+from trunkzoo.errors import UsageError, did_you_mean
 from trunkzoo.spec import AnySpec
 from trunkzoo.testing.check import Check, Result, run_check, subject_of, unknown_gaps
 
@@ -72,8 +72,14 @@ def chosen_records(catalogue: Catalogue, name: str) -> list[tuple[Kind, str, Any
     exact = [(k, id, spec) for k, id, spec in catalogue.everything() if name in (id, id.partition("/")[2])]
     if len(exact) == 1:
         return exact
-    found = catalogue.trunk(name)  # an alias, or the error that names the nearest
-    return [("trunk", found.id, found.spec)]
+    if exact or name in catalogue.names.aliases or name in catalogue.names.renamed:
+        found = catalogue.trunk(name)  # or the error that lists those of that name
+        return [("trunk", found.id, found.spec)]
+    known = {part for _, id, _ in catalogue.everything() for part in (id, *id.split("/"))}
+    raise UsageError(
+        f"no plugin, trunk, head or task '{name}'.{did_you_mean(name, sorted(known))}{catalogue.absence(name)} "
+        "`zoo list` shows all"
+    )
 
 
 def run_records(

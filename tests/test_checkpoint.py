@@ -267,3 +267,8 @@ def test_damaged_header_never_gives_a_traceback(saved, tiny_catalogue):
         saved.write_bytes(damaged)
         with contextlib.suppress(ZooError):  # a change in a summary, say, does no harm and loads
             load_agent(saved, tiny_catalogue)
+
+
+def test_a_dtype_that_checkpoints_do_not_hold(tmp_path):
+    with pytest.raises(CheckpointError, match=r"'rotary' is torch\.complex64"):
+        write_tensors(tmp_path / "x.safetensors", {"rotary": torch.zeros(2, dtype=torch.complex64)}, {})

@@ -34,6 +34,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     """Write, sync and fingerprint a safetensors file; equal content gives equal bytes.
 
     The library's own writer orders metadata at random, and its file would have to be read again for the checksum.
+
+    Raises:
+        CheckpointError: a tensor has a dtype that the format lacks.
     """
     total, size = Checksum(), 0
     with path.open("wb") as stream:
@@ -51,6 +54,8 @@ def _pieces(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Itera
     end = 0
     for name in names:
         tensor = tensors[name]
+        if tensor.dtype not in _DTYPES:
+            raise CheckpointError(f"'{name}' is {tensor.dtype}, which checkpoints do not hold; register it as real numbers")
         start, end = end, end + tensor.numel() * tensor.element_size()
         header[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
     text = json.dumps(header, separators=(",", ":")).encode()

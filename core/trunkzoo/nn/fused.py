@@ -1,4 +1,4 @@
-"""Depth attention with its closed-form backward: saves α, 1/rms and score per source and position, and no copies.
+"""Depth attention with its closed-form backward: saves 1/rms and score per source and position, and no copies.
 
 With g = ∂L/∂h, s_i = g · v_i, r_i = 1/rms(v_i) and score l_i = r_i w · v_i:
 
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trunkzoo.nn.depth import inverse_rms, scores_of, softmax_over
+from trunkzoo.nn.depth import inverse_rms, scores_of, softmax_over, weighted_sum
 
 
 def fused_depth_mix(query: Tensor, values: Sequence[Tensor], mask: Tensor | None, eps: float) -> Tensor:
@@ -33,7 +33,7 @@ class _FusedDepthMix(torch.autograd.Function):
         r = inverse_rms(values, eps)
         scores = scores_of(query, values, r)
         weights = softmax_over(scores, mask)
-        ctx.save_for_backward(query, weights, scores, r, *values)
+        ctx.save_for_backward(query, mask, scores, r, *values)
         a = weights.unsqueeze(-1)
         total = a[0] * values[0]
         for i in range(1, len(values)):
@@ -42,26 +42,29 @@ class _FusedDepthMix(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        query, weights, scores, r, *values = ctx.saved_tensors
+        query, mask, scores, r, *values = ctx.saved_tensors
+        weights = softmax_over(scores, mask)
         w, g = query.to(r.dtype), g.to(r.dtype)
-        product = torch.empty_like(g)
-        s = torch.stack([torch.mul(g, v, out=product).sum(-1) for v in values])
-        del product  # one map less while the gradients are made
-        d_scores = s.sub_((weights * s).sum(0)).mul_(weights)  # (L, …)
-        dr = d_scores.mul_(r).unsqueeze(-1)
-        d_values = []
-        for i, v in enumerate(values):
-            pull = dr[i] * (scores[i] * r[i]).unsqueeze(-1)
-            d_v = (weights[i].unsqueeze(-1) * g).addcmul_(dr[i], w).addcmul_(pull, v, value=-1 / v.shape[-1])
-            d_values.append(d_v.to(v.dtype))
+        s = _dots(g, values)
+        dr = s.sub_((weights * s).sum(0)).mul_(weights).mul_(r)  # ∂L/∂l_i r_i: (L, …)
+        pull = (dr * scores).mul_(r).div_(-values[0].shape[-1])
+        a, key, own = (x.unsqueeze(-1) for x in (weights, dr, pull))
+        d_values = [
+            (a[i] * g).addcmul_(key[i], w).addcmul_(own[i], v).to(v.dtype)  # one fresh map
+            for i, v in enumerate(values)
+        ]
         return _query_gradient(dr, values, w).to(query.dtype), None, None, *d_values
 
 
+def _dots(g: Tensor, values: Sequence[Tensor]) -> Tensor:
+    product = torch.empty_like(g)
+    return torch.stack([torch.mul(g, v, out=product).sum(-1) for v in values])
+
+
 def _query_gradient(dr: Tensor, values: Sequence[Tensor], w: Tensor) -> Tensor:
+    if w.dim() > 1:
+        return weighted_sum(dr, values)
     total = torch.zeros_like(w)
     for i, v in enumerate(values):
-        if w.dim() == 1:
-            total.addmv_(v.to(w.dtype).reshape(-1, w.shape[0]).t(), dr[i].reshape(-1))
-        else:
-            total.addcmul_(dr[i], v)
+        total.addmv_(v.to(w.dtype).reshape(-1, w.shape[0]).t(), dr[i].reshape(-1))
     return total

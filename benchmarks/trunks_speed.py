@@ -8,6 +8,8 @@ Times are CPU time of one thread (wall time on a GPU); run it on a machine whose
 from __future__ import annotations
 
 import argparse
+import ctypes
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
@@ -120,14 +122,14 @@ def add_chain(_: Sequence[Tensor], values: Sequence[Tensor]) -> list[Tensor]:
 
 
 def mix_chain(queries: Sequence[Tensor], values: Sequence[Tensor]) -> list[Tensor]:
-    """Every read of a stage: h_1 … h_L."""
-    return [depth_mix(queries[i], values[: i + 1], fused=True) for i in range(len(values))]
+    """Every read of a stage: h_1 … h_L; the first has one source and is that source, as in the trunks."""
+    return [values[0], *(depth_mix(queries[i], values[: i + 1], fused=True) for i in range(1, len(values)))]
 
 
 def naive_chain(queries: Sequence[Tensor], values: Sequence[Tensor]) -> list[Tensor]:
     """The formula as one would write it down: stack, normalise, weigh."""
-    found = []
-    for i, query in enumerate(queries):
+    found = [values[0]]
+    for i, query in enumerate(queries[1:], start=1):
         stacked = torch.stack(list(values[: i + 1]))
         keys = stacked * torch.rsqrt(stacked.square().mean(-1, keepdim=True) + 1e-5)
         weights = torch.einsum("lnhwc,c->lnhw", keys, query).softmax(0)
@@ -155,13 +157,24 @@ def mix_rows(device: torch.device, rounds: int, compiled: bool) -> Iterator[Row]
     if compiled:
         chains = {**chains, "compiled": cast(Chain, torch.compile(mix_chain, fullgraph=True))}
     works = {name: chain_work(chain, 5, device) for name, chain in chains.items()}
-    times = in_turns(works, device, 2 * rounds, repeats=2)
+    times = in_turns(works, device, 2 * rounds, repeats=4)
     for name in times.keys() - {"add"}:
         yield Row(f"mix / add chain, L = 5, {name}", times[name] / times["add"], 3.5 if name == "compiled" else None)
     one_map = 4 * torch.Size(MAP).numel()
     for name, goal in (("eager", 25.0), ("naive", None)):
         maps = peak_bytes(chain_work(chains[name], 8, device), device) / one_map
         yield Row(f"training memory of the mix, L = 8, in maps, {name}", maps, goal)
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep what is freed: otherwise the chance of a heap top decides which candidate pays page faults.
+
+    A stage of additions takes 1.7 ms without faults and up to twice that with them.
+    """
+    if sys.platform == "linux":
+        libc = ctypes.CDLL("libc.so.6")
+        for option in (-1, -3):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+            libc.mallopt(option, 1 << 30)
 
 
 def main() -> None:
@@ -173,6 +186,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["plain", "trunk", "mix", "compiled"], help="one group of rows")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()
     device, rounds = torch.device(options.device), options.rounds
     groups = {
         "plain": lambda: plain_rows(device, rounds),

@@ -1,6 +1,7 @@
 """The command line: help, exit codes, errors without tracebacks, JSON on stdout alone."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,9 @@ def test_check_counts_and_passes() -> None:
 @pytest.mark.parametrize("command", [["collect"], ["train"], ["eval"], ["inspect"], ["suite", "run"]])
 def test_help_shows_the_defaults_that_are_written_in_words(command: list[str]) -> None:
     assert "(default: " in zoo(*command, "--help", COLUMNS="200").out  # in brackets they would be lost as markup
+
+
+def test_a_new_plugin_with_a_dot_in_its_name_keeps_the_name(tmp_path: Path) -> None:
+    assert zoo("new-plugin", "a-b.c", "pack", cwd=tmp_path).code == 0
+    project = tomllib.loads((tmp_path / "pack" / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["trunkzoo.v1"] == {"a-b.c": "trunkzoo_a_b_c"}

@@ -55,7 +55,9 @@ def _pieces(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Itera
     for name in names:
         tensor = tensors[name]
         if tensor.dtype not in _DTYPES:
-            raise CheckpointError(f"'{name}' is {tensor.dtype}, which checkpoints do not hold; register it as real numbers")
+            raise CheckpointError(
+                f"'{name}' is {tensor.dtype}, which checkpoints do not hold; register it as real numbers"
+            )
         start, end = end, end + tensor.numel() * tensor.element_size()
         header[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
     text = json.dumps(header, separators=(",", ":")).encode()

@@ -58,13 +58,14 @@ def window_attention(qkv: Tensor, heads: int, window: int | None) -> Tensor:
     n, h, w, c = qkv.shape
     rows, cols = sides(h, window), sides(w, window)
     (nh, sh), (nw, sw) = rows, cols
+    d = c // (3 * heads)  # spelled out in every shape, because -1 is ambiguous in an empty batch
     pad = (0, 0, 0, nw * sw - w, 0, nh * sh - h)
     padded = F.pad(qkv, pad) if any(pad) else qkv
-    split = padded.reshape(n, nh, sh, nw, sw, 3, heads, c // (3 * heads)).permute(5, 0, 1, 3, 6, 2, 4, 7)
-    q, k, v = split.reshape(3, n * nh * nw, heads, sh * sw, -1)
+    split = padded.reshape(n, nh, sh, nw, sw, 3, heads, d).permute(5, 0, 1, 3, 6, 2, 4, 7)
+    q, k, v = split.reshape(3, n * nh * nw, heads, sh * sw, d)
     mask = real_cells(h, w, rows, cols, qkv.device).repeat(n, 1)[:, None, None] if any(pad) else None
     y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-    y = y.reshape(n, nh, nw, heads, sh, sw, -1).permute(0, 1, 4, 2, 5, 3, 6)
+    y = y.reshape(n, nh, nw, heads, sh, sw, d).permute(0, 1, 4, 2, 5, 3, 6)
     return y.reshape(n, nh * sh, nw * sw, c // 3)[:, :h, :w]
 
 

@@ -7,6 +7,9 @@ import torch
 
 from trunkzoo.draws import Draws, mix, sample_seeds
 
+KNOWN_NORMALS = [0.550981, 0.082341, 0.520788, 0.983745]
+KNOWN_UNIFORMS = [0.717754, 0.609206, 0.376385, 0.992225]
+
 
 def test_mix_is_splitmix64() -> None:
     golden = 0x9E3779B97F4A7C15
@@ -60,3 +63,20 @@ def test_seeds_differ_by_every_coordinate() -> None:
 def test_seeds_must_be_int64() -> None:
     with pytest.raises(ValueError, match=r"int64 of shape \(B,\)"):
         Draws(torch.zeros(3))
+
+
+def test_the_numbers_never_change() -> None:
+    draws = Draws(sample_seeds(3, torch.arange(2)).clone())
+    assert draws.normal(2).flatten().tolist() == pytest.approx(KNOWN_NORMALS, abs=1e-5)
+    assert draws.repeat(2).uniform().tolist() == pytest.approx(KNOWN_UNIFORMS, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_compiled_draws_are_the_same_bits() -> None:
+    def numbers(seeds: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        draws = Draws(seeds)
+        return draws.normal(3, 4), draws.uniform(2), draws.repeat(3).normal(5)
+
+    seeds = sample_seeds(3, torch.arange(5))
+    for eager, compiled in zip(numbers(seeds), torch.compile(numbers, fullgraph=True)(seeds), strict=True):
+        torch.testing.assert_close(compiled, eager, rtol=1e-6, atol=1e-6)

@@ -24,6 +24,16 @@ def mix(z: Tensor) -> Tensor:
     return z ^ ((z >> 31) & 0x1FFFFFFFF)
 
 
+def _wrapped(n: int) -> int:
+    """``n`` modulo 2^64, as int64 holds it: tensors wrap, constants that a compiler folds do not."""
+    return (n + 2**63) % 2**64 - 2**63
+
+
+def _multiples(n: int, device: torch.device) -> Tensor:
+    """_GOLDEN × (1 … n) modulo 2^64. Written with ~i = −(i + 1): a compiler folds i × constant without the modulo."""
+    return ~torch.arange(n, device=device) * -_GOLDEN
+
+
 def sample_seeds(seed: int, *coordinates: int | Tensor) -> Tensor:
     """Hash ``seed`` and integer coordinates (broadcast tensors or numbers) to int64 sample seeds."""
     state = mix(torch.tensor(seed, dtype=torch.int64) + _GOLDEN)
@@ -47,8 +57,7 @@ class Draws:
 
     def repeat(self, n: int) -> Draws:
         """``n`` independent copies of every sample, laid out as ``repeat_interleave`` does: (B·n,)."""
-        copies = torch.arange(n, device=self._seeds.device)
-        return Draws(mix(self._seeds[:, None] + _GOLDEN * (copies + 1)).flatten())
+        return Draws(mix(self._seeds[:, None] + _multiples(n, self._seeds.device)).flatten())
 
     def uniform(self, *shape: int) -> Tensor:
         """Float32 (B, *shape), uniform on the open interval (0, 1)."""
@@ -62,8 +71,6 @@ class Draws:
 
     def _unit(self, n: int) -> Tensor:
         self._streams += 1
-        stream = torch.tensor(self._streams, device=self._seeds.device) * _GOLDEN  # a tensor wraps modulo 2^64
-        keys = mix(self._seeds + stream)
-        counter = torch.arange(1, n + 1, device=keys.device) * _GOLDEN
-        bits = (mix(keys[:, None] + counter) >> 11) & 0x1FFFFFFFFFFFFF  # 53 bits
+        keys = mix(self._seeds + _wrapped(_GOLDEN * self._streams))
+        bits = (mix(keys[:, None] + _multiples(n, keys.device)) >> 11) & 0x1FFFFFFFFFFFFF  # 53 bits
         return (bits.double() + 0.5) * 2.0**-53  # in (0, 1)

@@ -54,3 +54,10 @@ def test_cpu_is_always_there() -> None:
     assert device_of("cpu").type == "cpu"
     with pytest.raises(UsageError, match="cuda:N"):
         device_of("gpu")
+
+
+def test_a_trunk_that_cannot_take_the_batch_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leaving:  # batch norm has one value per channel to normalise
+        main(["bench", "trunks", "resnet-18,width=16", "--size", "32", "--batch", "1", "--rounds", "1"])
+    assert leaving.value.code == 1
+    assert "Expected more than 1 value per channel" in capsys.readouterr().err

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from trunkzoo.bench.clock import Work, cpu_threads, in_turns, peak_bytes
 from trunkzoo.device import device_of
 from trunkzoo.errors import UsageError
+from trunkzoo.foreign import foreign
 from trunkzoo.recipe import Part
 from trunkzoo.registry import parse_assignments
 
@@ -74,8 +75,9 @@ def bench_trunks(
     for name in names:
         torch.manual_seed(0)
         modules[name] = cast(nn.Module, build_trunk(parse_trunk(name), catalogue))
-    with cpu_threads(threads):
-        return measure(modules, size, batch, device_of(device), rounds, compile)
+    place = device_of(device)
+    with cpu_threads(threads), foreign(f"measuring {', '.join(names)} with {batch} images of {size} px"):
+        return measure(modules, size, batch, place, rounds, compile)
 
 
 def measure(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trunkzoo.contract import ACTION_KEY, STATE_KEY, TaskContract
+from trunkzoo.data.layout import DATA_FILE_MB, VIDEO_FILE_MB
 from trunkzoo.data.writer import LeRobotWriter, task_features
 
 
@@ -22,14 +23,16 @@ def write_synthetic(
     video: bool = False,
     tasks: Sequence[str] = ("follow the disc",),
     seed: int = 0,
-    **limits: float,
+    data_file_mb: float = DATA_FILE_MB,
+    video_file_mb: float = VIDEO_FILE_MB,
 ) -> None:
     """Write one episode per entry of ``lengths``; episode ``i`` has task ``i`` modulo their number and seed ``i``.
 
-    ``limits``: ``data_file_mb`` and ``video_file_mb`` of :class:`LeRobotWriter`.
+    ``data_file_mb`` and ``video_file_mb`` are those of :class:`LeRobotWriter`.
     """
     rng = np.random.default_rng(seed)
-    with LeRobotWriter(directory, task_features(contract, video), fps, **limits) as writer:  # type: ignore[arg-type]
+    features = task_features(contract, video)
+    with LeRobotWriter(directory, features, fps, data_file_mb=data_file_mb, video_file_mb=video_file_mb) as writer:
         for i, length in enumerate(lengths):
             writer.add_episode(episode(contract, length, rng), tasks[i % len(tasks)], {"seed": i})
 

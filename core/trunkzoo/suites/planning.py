@@ -60,9 +60,9 @@ class SuitePlan:
         return {
             "smoke": _distinct([arm.smoke for arm in arms]),
             "collect": [task.collect for task in self.tasks],
-            "train": [cell for arm in arms for cell in arm.trains],
+            "train": _seed_by_seed([arm.trains for arm in arms]),
             "evaluate": [
-                *(cell for arm in arms for cell in arm.evaluations),
+                *_seed_by_seed([arm.evaluations for arm in arms]),
                 *(cell for task in self.tasks for cell in task.floors.values()),
             ],
         }
@@ -70,6 +70,11 @@ class SuitePlan:
 
 def _distinct(cells: Sequence[Cell]) -> list[Cell]:
     return list({cell.key: cell for cell in cells}.values())
+
+
+def _seed_by_seed(cells_of_arms: Sequence[Sequence[Cell]]) -> list[Cell]:
+    """Every arm's first training seed, then every arm's second: a suite that stops early stops evenly."""
+    return [cell for of_one_seed in zip(*cells_of_arms, strict=True) for cell in of_one_seed]
 
 
 def load_suite(registry: Registry, name: str) -> SuiteConfig:

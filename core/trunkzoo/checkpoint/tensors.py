@@ -12,10 +12,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from trunkzoo.checkpoint.atomic import begin_writeback
 from trunkzoo.checkpoint.checksum import Checksum
 from trunkzoo.checkpoint.manifest import Fingerprint
 from trunkzoo.errors import CheckpointError
 
+_AHEAD = 1 << 20  # bytes after which the disk is set to work, so that the sync at the end waits for little
 _DTYPES = {
     torch.float64: "F64",
     torch.float32: "F32",
@@ -38,11 +40,14 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     Raises:
         CheckpointError: a tensor has a dtype that the format lacks.
     """
-    total, size = Checksum(), 0
+    total, size, begun = Checksum(), 0, 0
     with path.open("wb") as stream:
         for piece in _pieces(tensors, metadata):
             total.update(piece)
             size += stream.write(piece)
+            if size - begun >= _AHEAD:
+                begin_writeback(stream.fileno(), begun, size)
+                begun = size
         stream.flush()
         os.fsync(stream.fileno())
     return Fingerprint(size, total.hexdigest())

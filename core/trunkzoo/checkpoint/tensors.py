@@ -17,7 +17,7 @@ from trunkzoo.checkpoint.checksum import Checksum
 from trunkzoo.checkpoint.manifest import Fingerprint
 from trunkzoo.errors import CheckpointError
 
-_AHEAD = 1 << 20  # bytes after which the disk is set to work, so that the sync at the end waits for little
+_AHEAD = 1 << 22  # bytes after which the disk is set to work, so that the sync at the end waits for little
 _DTYPES = {
     torch.float64: "F64",
     torch.float32: "F32",

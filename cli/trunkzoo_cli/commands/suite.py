@@ -82,6 +82,23 @@ def report(name: Name, out: Out = None, only: Only = None, json: JsonOption = Fa
     _show(_plan(name, out, only), json)
 
 
+@suite.command("publish")
+def publish(
+    name: Name,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the rows go, a folder per task.")],
+    out: Out = None,
+    only: Only = None,
+) -> None:
+    """Write every episode of a finished suite as JSON lines, a file per arm: rows to commit beside a paper.
+
+    Example: zoo suite publish phase2-demo results/phase2-demo
+    """
+    from trunkzoo.suites.publish import publish as write
+
+    for path in write(_plan(name, out, only), directory):
+        print(path)
+
+
 def _plan(name: str, out: Path | None, only: list[str] | None, slots: int = 2) -> SuitePlan:
     from trunkzoo.catalogue import load_catalogue
     from trunkzoo.registry import load_registry

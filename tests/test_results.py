@@ -1,51 +1,90 @@
-"""Every line of the tables in RESULTS.md, re-derived from the committed rows."""
+"""Every table line and every quoted sentence of RESULTS.md, re-derived from the committed rows."""
 
 import json
 import re
+from itertools import groupby
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
 from trunkzoo.statistics import compare, summarise
 
 ROOT = Path(__file__).parents[1]
-ROWS = ROOT / "results" / "phase2-demo"
-TEXT = (ROOT / "RESULTS.md").read_text()
-LINE = re.compile(r"^\| [^|]+ \| `(?P<file>[\w.-]+)` \| (?P<success>[^|]+) \| (?P<reward>[^|]+) \|$", re.MULTILINE)
-TABLE = [match.groups() for match in LINE.finditer(TEXT)]
+FOLDER = re.compile(r"^Rows: `(?P<folder>results/[\w./-]+)`")
+LINE = re.compile(r"^\| [^|]+ \| `(?P<arm>[\w.-]+)`(?P<blind>, blind)? \| (?P<success>[^|]+) \| (?P<reward>[^|]+) \|")
+VERDICT = re.compile(r"^> (?P<sentence>.+)$")
 
 
-def scores(name: str, key: str) -> list[float]:
-    rows = [json.loads(line) for line in (ROWS / f"{name}.jsonl").read_text().splitlines()]
-    return [float(row[key]) for row in sorted(rows, key=lambda row: row["seed"])]
+class Line(NamedTuple):
+    """A line of a table: where its rows are, and what it says."""
+
+    folder: str
+    arm: str
+    part: str
+    success: str
+    reward: str
 
 
-def seeds(name: str) -> list[int]:
-    return sorted(json.loads(line)["seed"] for line in (ROWS / f"{name}.jsonl").read_text().splitlines())
+def read() -> tuple[list[Line], list[tuple[str, str]]]:
+    """The table lines of RESULTS.md, and its quoted sentences with their folders."""
+    folder, lines, verdicts = "", [], []
+    for text in (ROOT / "RESULTS.md").read_text().splitlines():
+        if found := FOLDER.match(text):
+            folder = found["folder"]
+        elif found := LINE.match(text):
+            part = "blind" if found["blind"] else "report"
+            lines.append(Line(folder, found["arm"], part, found["success"], found["reward"]))
+        elif found := VERDICT.match(text):
+            verdicts.append((folder, found["sentence"]))
+    return lines, verdicts
 
 
-@pytest.mark.parametrize(("name", "success", "reward"), TABLE)
-def test_a_line_of_the_table(name: str, success: str, reward: str) -> None:
-    summary = summarise([scores(name, "success")], [scores(name, "average_reward")])
-    assert success == f"{summary.successes}/{summary.episodes} = {summary.success.text()}"
-    assert reward == summary.reward_mean.text(3)
+LINES, VERDICTS = read()
 
 
-def test_the_table_has_all_arms_and_equal_seeds() -> None:
-    assert len(TABLE) == 12
-    for part, count in (("report", 20), ("more", 50)):
-        names = [name for name, _, _ in TABLE if f".{part}-" in name]
-        assert len({tuple(seeds(name)) for name in names}) == 1
-        assert len(seeds(names[0])) == count
-    assert not set(seeds("imf-attnres-demo.report-agent")) & set(seeds("imf-attnres-demo.more-agent"))
+def rows(folder: str, arm: str, part: str) -> list[list[dict[str, Any]]]:
+    """Episodes by training seed, each in the order of the episode seeds."""
+    lines = (ROOT / folder / f"{arm}.jsonl").read_text().splitlines()
+    found = [row for row in map(json.loads, lines) if row.get("part", "report") == part]
+    found.sort(key=lambda row: (row.get("training_seed") or 0, row["seed"]))
+    return [list(group) for _, group in groupby(found, key=lambda row: row.get("training_seed"))]
 
 
-@pytest.mark.parametrize(("part", "quoted"), [("report", "+0.05 [−0.11, +0.22]"), ("more", "−0.06 [−0.17, +0.05]")])
-def test_the_differences_that_are_quoted(part: str, quoted: str) -> None:
-    arms = [f"imf-{trunk}-demo.{part}-agent" for trunk in ("attnres", "resnet18")]
-    pair = [value for arm in arms for value in (arm, [scores(arm, "success")])]
-    difference = compare(*pair, "success").difference
-    assert quoted in TEXT
-    assert [float(n.replace("−", "-")) for n in re.findall(r"[+−]\d\.\d+", quoted)] == [
-        round(limit, 2) for limit in (difference.value, difference.low, difference.high)
+def scores(runs: list[list[dict[str, Any]]], key: str) -> list[list[float]]:
+    return [[float(row[key]) for row in run] for run in runs]
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.folder}/{line.arm}/{line.part}")
+def test_a_line_of_a_table(line: Line) -> None:
+    runs = rows(line.folder, line.arm, line.part)
+    summary = summarise(scores(runs, "success"), scores(runs, "average_reward"))
+    assert line.success == f"{summary.successes}/{summary.training_seeds * summary.episodes} = {summary.success.text()}"
+    assert line.reward == summary.reward_mean.text(3)
+
+
+@pytest.mark.parametrize(("folder", "sentence"), VERDICTS)
+def test_a_quoted_sentence(folder: str, sentence: str) -> None:
+    first, *others = dict.fromkeys(line.arm for line in LINES if line.folder == folder and line.part == "report")
+    base = rows(folder, first, "report")
+    said = [
+        compare(arm, scores(runs, key), first, scores(base, key), measure).sentence()
+        for arm in others
+        if len(runs := rows(folder, arm, "report")) == len(base)
+        for measure, key in (("success", "success"), ("average reward", "average_reward"))
     ]
+    assert sentence in said
+
+
+@pytest.mark.parametrize("folder", sorted({line.folder for line in LINES}))
+def test_arms_share_their_report_seeds_and_none_chose_a_checkpoint(folder: str) -> None:
+    arms = {line.arm for line in LINES if line.folder == folder}
+    runs = [run for arm in arms for run in rows(folder, arm, "report")]
+    report = {tuple(row["seed"] for row in run) for run in runs}
+    assert len(report) == 1
+    chosen = {row["seed"] for arm in arms for run in rows(folder, arm, "selection") for row in run}
+    assert not chosen & set(*report)
+
+
+def test_there_are_tables_and_sentences() -> None:
+    assert len(LINES) >= 12 and len(VERDICTS) >= 2

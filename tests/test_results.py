@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from trunkzoo.statistics import compare, summarise
+from trunkzoo.statistics.comparison import Measure
 
 ROOT = Path(__file__).parents[1]
 FOLDER = re.compile(r"^Rows: `(?P<folder>results/[\w./-]+)`")
@@ -41,6 +42,7 @@ def read() -> tuple[list[Line], list[tuple[str, str]]]:
 
 
 LINES, VERDICTS = read()
+MEASURES: dict[str, Measure] = {"success": "success", "average_reward": "average reward"}
 
 
 def rows(folder: str, arm: str, part: str) -> list[list[dict[str, Any]]]:
@@ -71,7 +73,7 @@ def test_a_quoted_sentence(folder: str, sentence: str) -> None:
         compare(arm, scores(runs, key), first, scores(base, key), measure).sentence()
         for arm in others
         if len(runs := rows(folder, arm, "report")) == len(base)
-        for measure, key in (("success", "success"), ("average reward", "average_reward"))
+        for key, measure in MEASURES.items()
     ]
     assert sentence in said
 
@@ -87,4 +89,5 @@ def test_arms_share_their_report_seeds_and_none_chose_a_checkpoint(folder: str) 
 
 
 def test_there_are_tables_and_sentences() -> None:
-    assert len(LINES) >= 12 and len(VERDICTS) >= 2
+    assert len(LINES) >= 12
+    assert len(VERDICTS) >= 2

@@ -14,7 +14,7 @@ from trunkzoo.data.check import check_dataset
 from trunkzoo.data.convert import convert_dataset
 from trunkzoo.data.images import frames_at
 from trunkzoo.data.reader import LeRobotReader
-from trunkzoo.data.sources import Choices
+from trunkzoo.data.sources import Choices, as_pixels
 from trunkzoo.errors import DataError, UsageError
 
 LENGTHS = {0: 5, 1: 7, 2: 4, 10: 6}
@@ -98,6 +98,9 @@ def test_a_zipped_zarr_is_read(replay: Path, tmp_path: Path) -> None:
         (Choices(), "does not state its frame rate; give --fps"),
         (Choices(fps=10, state=("stat",)), "no array 'stat'. Did you mean 'state'"),
         (Choices(fps=10, state=("state[a]",)), "neither KEY nor KEY"),
+        (Choices(fps=10, state=("state[3:7]",)), "columns that 'state' of shape (6, 5) does not have"),
+        (Choices(fps=10, state=("state[5:]",)), "columns that 'state' of shape (6, 5) does not have"),
+        (Choices(fps=-3), "give --fps a positive number"),
         (Choices(fps=10, cameras={"front": "image"}), "no array 'image'. Did you mean 'img'"),
     ],
 )
@@ -124,8 +127,63 @@ def test_robomimic_without_observations_names_the_script(tmp_path: Path) -> None
 
 def test_a_cut_hdf5_file_is_named(robomimic: Path, tmp_path: Path) -> None:
     robomimic.write_bytes(robomimic.read_bytes()[:3000])
-    with pytest.raises(DataError, match=r"image_v15\.hdf5 is cut off"):
+    with pytest.raises(DataError, match=r"image_v15\.hdf5 cannot be read"):
         convert_dataset(robomimic, tmp_path / "out", Choices())
+
+
+def test_depth_images_groups_and_loose_arrays_are_no_cameras_or_demonstrations(robomimic: Path, tmp_path: Path) -> None:
+    with h5py.File(robomimic, "a") as file:
+        file["data"]["total"] = np.array(4)
+        file["data"].attrs["env_args"] = json.dumps({"env_name": "NutAssemblySquare", "env_kwargs": None})
+        file["data/demo_0/obs"].create_group("notes")
+        file["data/demo_0/obs/agentview_depth"] = np.zeros((5, 12, 8, 1))
+    facts = convert_dataset(robomimic, tmp_path / "out", Choices(fps=20))
+    assert (facts["episodes"], facts["cameras"]) == (4, {"agentview": "agentview_image"})
+
+
+@pytest.mark.parametrize("lost", ["obs", "actions"])
+def test_a_demonstration_that_lacks_something_is_one_line(robomimic: Path, tmp_path: Path, lost: str) -> None:
+    with h5py.File(robomimic, "a") as file:
+        del file[f"data/demo_10/{lost}"]
+    with pytest.raises(DataError, match=rf"image_v15\.hdf5 cannot be read .*{lost}"):
+        convert_dataset(robomimic, tmp_path / "out", Choices())
+    assert not list(tmp_path.glob("*out*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("data/img/.zarray", b"{"),
+        ("data/img/.zarray", b'{"compressor": {"id": "imagecodecs_jpeg2k"}}'),
+        ("data/img/0.0.0.0", b"x"),
+        (".zgroup", b"{"),
+    ],
+)
+def test_a_damaged_zarr_is_one_line(replay: Path, tmp_path: Path, name: str, text: bytes) -> None:
+    if text.startswith(b'{"'):
+        text = json.dumps(json.loads((replay / name).read_text()) | json.loads(text)).encode()
+    (replay / name).write_bytes(text)
+    with pytest.raises(DataError, match=r"pusht\.zarr cannot be read"):
+        convert_dataset(replay, tmp_path / "out", Choices(fps=10))
+
+
+def test_a_cut_zip_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "z.zarr.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"z\.zarr\.zip cannot be read"):
+        convert_dataset(tmp_path / "z.zarr.zip", tmp_path / "out", Choices(fps=10))
+
+
+def test_an_empty_episode_is_named(replay: Path, tmp_path: Path) -> None:
+    zarr.open_group(str(replay))["meta/episode_ends"][:] = [0, 10]
+    with pytest.raises(DataError, match="episode 0 has no frames"):
+        convert_dataset(replay, tmp_path / "out", Choices(fps=10))
+
+
+def test_pixels_are_finite_and_whole_numbers_keep_their_scale() -> None:
+    assert as_pixels(np.ones((1, 2, 2, 3), np.int64), "img").max() == 1
+    assert as_pixels(np.ones((1, 2, 2, 3), np.float32), "img").max() == 255
+    with pytest.raises(DataError, match="not finite"):
+        as_pixels(np.full((1, 2, 2, 3), np.nan), "img")
 
 
 @pytest.mark.parametrize("name", ["nowhere.hdf5", "text.txt"])

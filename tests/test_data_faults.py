@@ -21,6 +21,7 @@ import torch
 
 from trunkzoo.contract import Contract
 from trunkzoo.data import cache, open_dataset
+from trunkzoo.data.layout import Feature
 from trunkzoo.data.staging import staged_directory
 from trunkzoo.data.synthetic import episode, write_synthetic
 from trunkzoo.data.writer import LeRobotWriter, task_features
@@ -111,6 +112,11 @@ def test_a_killed_recorder_leaves_no_dataset_and_the_next_one_clears_up(tmp_path
     write_synthetic(tmp_path / "data", CONTRACT, (5,))
     assert not leftovers(tmp_path)
     assert len(open_dataset(tmp_path / "data", CONTRACT)) == 5
+
+
+def test_a_feature_without_numbers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"observation\.state has shape \[0\]: nothing to record"):
+        LeRobotWriter(tmp_path / "data", {"observation.state": Feature("float32", (0,))}, fps=20)
 
 
 def test_a_recorder_leaves_a_living_one_alone(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from trunkzoo.contract import ACTION_KEY, STATE_KEY
 from trunkzoo.data.layout import Feature
@@ -33,7 +35,7 @@ def convert_dataset(source: Path, out: Path, choices: Choices, *, video: bool = 
         fps = choices.fps or data.fps
         _check_choices(source, state, cameras, fps)
         origin = {"converted_from": source.name, "state": list(state), "cameras": cameras}
-        episodes = (episode_frames(arrays, state, cameras) for arrays in data.episodes())
+        episodes = _episodes(data, source, state, cameras)
         first = next(episodes)
         writer = LeRobotWriter(out, _features(first, video), float(fps or 0), origin=origin)
         with writer, progress(f"converting {source.name}", len(data)) as advance:
@@ -41,6 +43,24 @@ def convert_dataset(source: Path, out: Path, choices: Choices, *, video: bool = 
                 writer.add_episode(frames, choices.task or data.task)
                 advance(1)
         return {"directory": str(out), "episodes": len(data), "frames": writer.frames, **origin}
+
+
+def _episodes(data: Source, path: Path, state: tuple[str, ...], cameras: dict[str, str]) -> Iterator[Arrays]:
+    with _readable(path):
+        for arrays in data.episodes():
+            yield episode_frames(arrays, state, cameras)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what the libraries raise about a damaged source into one line."""
+    try:
+        yield
+    except (OSError, RuntimeError, LookupError, ValueError, BadZipFile) as error:
+        raise DataError(
+            f"{path} cannot be read ({error}): it is damaged, incomplete or needs a codec that "
+            "is not installed; copy it again"
+        ) from error
 
 
 def _chain(first: Arrays, rest: Iterator[Arrays]) -> Iterator[Arrays]:
@@ -71,12 +91,10 @@ def _robomimic(path: Path) -> Iterator[Source]:
         raise DataError(f"reading {path.name} needs h5py, not installed here.\n{INSTALL}") from None
     from trunkzoo.data.robomimic import Robomimic
 
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise DataError(f"{path} is cut off or no HDF5 file ({error}); copy it again") from None
-    with file:
-        yield Robomimic(file, path)
+    with ExitStack() as stack:
+        with _readable(path):
+            source = Robomimic(stack.enter_context(h5py.File(path, "r")), path)
+        yield source
 
 
 @contextmanager
@@ -87,16 +105,19 @@ def _replay_zarr(path: Path) -> Iterator[Source]:
         raise DataError(f"reading {path.name} needs zarr, not installed here.\n{INSTALL}") from None
     from trunkzoo.data.replay_zarr import ReplayZarr
 
-    store = zarr.ZipStore(str(path), mode="r") if path.is_file() else zarr.DirectoryStore(str(path))
-    try:
-        yield ReplayZarr(zarr.open_group(store, mode="r"), path)
-    finally:
-        store.close()
+    with ExitStack() as stack:
+        with _readable(path):
+            store = zarr.ZipStore(str(path), mode="r") if path.is_file() else zarr.DirectoryStore(str(path))
+            stack.callback(store.close)
+            source = ReplayZarr(zarr.open_group(store, mode="r"), path)
+        yield source
 
 
 def _check_choices(source: Path, state: tuple[str, ...], cameras: dict[str, str], fps: float | None) -> None:
     if not fps:
         raise UsageError(f"{source} does not state its frame rate; give --fps")
+    if not 0 < fps < math.inf:
+        raise UsageError(f"{fps} frames per second; give --fps a positive number")
     if not state:
         raise UsageError(f"{source} has no obvious robot state; name its parts with --state KEY")
     if not cameras:

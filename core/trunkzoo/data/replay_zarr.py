@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trunkzoo.contract import ACTION_KEY
-from trunkzoo.data.sources import Arrays
+from trunkzoo.data.sources import Arrays, is_video
 from trunkzoo.errors import DataError
 
 
@@ -30,7 +30,7 @@ class ReplayZarr:
                 f"{path}: meta/episode_ends does not ascend, or exceeds the {len(self._arrays[ACTION_KEY])} rows"
             )
         self.task = path.name.removesuffix(".zip").removesuffix(".zarr")
-        self.cameras = {name: name for name, array in self._arrays.items() if array.ndim == 4 and array.shape[-1] == 3}
+        self.cameras = {name: name for name, array in self._arrays.items() if is_video(array.shape)}
         self.state: tuple[str, ...] = ("state",) if "state" in self._arrays else ()
 
     def __len__(self) -> int:

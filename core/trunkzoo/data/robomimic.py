@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trunkzoo.contract import ACTION_KEY
-from trunkzoo.data.sources import Arrays
+from trunkzoo.data.sources import Arrays, is_video
 from trunkzoo.errors import DataError
 
 PROPRIOCEPTION = ("eef_pos", "eef_quat", "gripper_qpos")
@@ -24,16 +24,17 @@ class Robomimic:
     def __init__(self, file: Any, path: Path) -> None:
         """``file``: an open ``h5py.File``."""
         demos = file.get("data", {})
-        self._demos = [demos[name] for name in sorted(demos, key=_number)]
+        self._demos = [demos[name] for name in sorted(demos, key=_number) if hasattr(demos[name], "keys")]
         if not self._demos or "obs" not in self._demos[0]:
             raise DataError(
                 f"{path} holds no observations; robomimic's `dataset_states_to_obs` script renders them from the states"
             )
         environment = json.loads(file["data"].attrs.get("env_args", "{}"))
         self.task = str(environment.get("env_name", path.stem))
-        self.fps: float | None = environment.get("env_kwargs", {}).get("control_freq")
+        self.fps: float | None = (environment.get("env_kwargs") or {}).get("control_freq")
         arrays = self._demos[0]["obs"]
-        self.cameras = {name.removesuffix("_image"): name for name in arrays if arrays[name].ndim == 4}
+        shapes = {name: getattr(arrays[name], "shape", ()) for name in arrays}  # a group within has none
+        self.cameras = {name.removesuffix("_image"): name for name, shape in shapes.items() if is_video(shape)}
         robots = sorted({name.split("_")[0] for name in arrays if re.match(r"robot\d+_", name)})
         wanted = [f"{robot}_{part}" for robot in robots for part in PROPRIOCEPTION]
         self.state = tuple(name for name in wanted if name in arrays)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, Protocol
 
 import numpy as np
@@ -77,13 +78,20 @@ def episode_frames(arrays: Arrays, state: Sequence[str], cameras: Mapping[str, s
     }
 
 
+def is_video(shape: Sequence[int]) -> bool:
+    """Is an array of this shape colour images over time, (T, H, W, 3)?"""
+    return len(shape) == 4 and shape[-1] == 3
+
+
 def as_pixels(values: NDArray[Any], key: str) -> NDArray[np.uint8]:
     """Images (T, H, W, 3) as uint8; floats are taken as 0…1 if none exceeds 1, else as 0…255."""
-    if values.ndim != 4 or values.shape[-1] != 3:
+    if not is_video(values.shape):
         raise DataError(f"'{key}' has shape {values.shape}; a camera is (frames, height, width, 3)")
     if values.dtype == np.uint8:
         return values
-    scaled = values * 255.0 if values.max() <= 1 else values
+    if not np.isfinite(values).all():
+        raise DataError(f"'{key}' holds pixels that are not finite; repair or leave out these episodes")
+    scaled = values * 255.0 if values.dtype.kind == "f" and values.max(initial=0) <= 1 else values
     pixels: NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
     return pixels
 
@@ -92,7 +100,7 @@ def as_vectors(values: NDArray[Any], key: str) -> NDArray[np.float32]:
     """Numbers (T, …) as float32 (T, D)."""
     if values.dtype.kind not in "fiub":
         raise DataError(f"'{key}' holds {values.dtype}, not numbers")
-    return values.reshape(len(values), -1).astype(np.float32)
+    return values.reshape(len(values), prod(values.shape[1:])).astype(np.float32)
 
 
 def _take(arrays: Arrays, part: str) -> NDArray[Any]:
@@ -107,4 +115,8 @@ def _take(arrays: Arrays, part: str) -> NDArray[Any]:
     values: NDArray[Any] = np.asarray(arrays[match["key"]][:])
     if match["start"] is None:
         return values
-    return values[:, int(match["start"] or 0) : int(match["stop"]) if match["stop"] else None]
+    width = values.shape[1] if values.ndim > 1 else 0
+    start, stop = int(match["start"] or 0), int(match["stop"] or width)
+    if not start < stop <= width:
+        raise UsageError(f"'{part}' names columns that '{match['key']}' of shape {values.shape} does not have")
+    return values[:, start:stop]

@@ -203,6 +203,8 @@ def _check_features(features: Mapping[str, Feature]) -> None:
             raise DataError(f"{key} is {feature.image_size} pixels; video needs even sides, images take any")
         if not feature.is_image and len(feature.shape) != 1:
             raise DataError(f"{key} has shape {list(feature.shape)}; only vectors and images are written")
+        if 0 in feature.shape:  # pyarrow would end the process
+            raise DataError(f"{key} has shape {list(feature.shape)}: nothing to record")
 
 
 def _check_frames(frames: Arrays, features: Mapping[str, Feature], episode: int) -> int:

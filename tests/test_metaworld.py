@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from trunkzoo_metaworld.task import MetaworldTask
 
 pytestmark = pytest.mark.skipif(find_spec("metaworld") is None, reason="needs trunkzoo[metaworld]")
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "metaworld_floors.py"
 VERIFIED = ("push", "pick-place", "coffee-button", "button-press-topdown", "assembly", "peg-insert-side")
 
 
@@ -110,6 +112,64 @@ def test_a_malformed_action_is_refused(push: MetaworldTask) -> None:
     push.reset(0)
     with pytest.raises(TaskError, match="4 finite numbers"):
         push.step(np.full(4, np.inf, np.float32))
+
+
+@pytest.fixture(scope="module")
+def floors() -> Any:
+    """The script that measures the blind and the full-state floor."""
+    spec = spec_from_file_location("metaworld_floors", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
+
+
+@pytest.fixture(scope="module")
+def shown(floors: Any) -> Iterator[tuple[Any, Any]]:
+    """The push task as numbers, and three demonstrations of it."""
+    task = floors.Numbers("push", MetaworldConfig())
+    yield task, floors.demonstrations(task, "push", count=3, seed=0)
+    task.close()
+
+
+def test_a_floors_window_has_the_newest_observation_and_the_actions_from_it_on(floors: Any) -> None:
+    steps = np.arange(20.0)[:, None]
+    seen, chunk, real = floors.windows({"state": steps, "action": -steps}, "state")
+    assert seen[[0, 1, 19], :, 0].tolist() == [[0, 0], [0, 1], [18, 19]]
+    assert chunk[3, :, 0].tolist() == [-step for step in range(3, 19)]
+    assert (chunk[19] == -19).all()
+    assert real.sum(axis=1).tolist() == [min(16, 20 - step) for step in range(20)]
+
+
+def test_only_the_full_state_policy_knows_where_the_puck_is(floors: Any, shown: tuple[Any, Any]) -> None:
+    """Two episodes begin with the same hand and the puck elsewhere: how much does the first command differ?"""
+    task, demos = shown
+    differs = {}
+    for view, key in floors.VIEWS.items():
+        policy = floors.ChunkPolicy(floors.train(demos, key, steps=60, seed=0), key)
+        first = []
+        for seed in (0, 1):
+            task.reset(seed)
+            policy.reset(task, seed)
+            first.append(policy.act(task))
+        differs[view] = np.abs(first[0] - first[1]).max()
+    assert differs["blind"] < 1e-3
+    assert differs["full state"] > 1e-2
+
+
+def test_a_floors_training_is_a_function_of_its_seed(floors: Any, shown: tuple[Any, Any]) -> None:
+    models = [floors.train(shown[1], floors.FULL_KEY, steps=5, seed=seed).net[0].weight for seed in (0, 0, 1)]
+    assert models[0].equal(models[1])
+    assert not models[0].equal(models[2])
+
+
+def test_floors_are_measured_on_fresh_episodes_beside_the_expert(floors: Any) -> None:
+    solved = floors.measure("push", demos=1, steps=5, episodes=2, seed=1)
+    assert {policy: len(outcomes) for policy, outcomes in solved.items()} == {"expert": 2, "full state": 2, "blind": 2}
+    assert all(solved["expert"])
+    assert not any(solved["blind"])  # five steps teach nobody to push
+    assert "2/2" in floors.row("push", solved)
 
 
 @pytest.mark.slow

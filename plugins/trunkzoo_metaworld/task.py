@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class MetaworldTask:
         self._clock += 1
         self._grip, self.succeeded = np.float32(-1.0), False
 
-    def observe(self) -> Observation:
+    def observe(self) -> Mapping[str, NDArray[Any]]:
         """The observation now; images render when read."""
         state = self.full_state[:STATE_DIM].astype(np.float32)
         return Observation(state, self.contract.cameras, self._image, lambda: self._clock)

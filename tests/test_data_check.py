@@ -16,8 +16,9 @@ from trunkzoo.contract import TaskContract
 from trunkzoo.data.check import check_dataset
 from trunkzoo.data.images import frames_at
 from trunkzoo.data.reader import LeRobotReader
-from trunkzoo.data.summary import contact_sheet, summarize
+from trunkzoo.data.summary import contact_sheet, read_origin, summarize
 from trunkzoo.data.synthetic import write_synthetic
+from trunkzoo.errors import DataError
 from trunkzoo_cli.app import main
 
 CONTRACT = TaskContract(cameras=("front", "wrist"), image_size=(24, 16), state_dim=3, action_dim=2)
@@ -69,6 +70,21 @@ def test_a_changed_number_is_one_fault(data: Path, column: str, row: int, value:
     found = faults(data)
     assert list(found) == [check]
     assert told in found[check][0]
+
+
+def test_an_image_that_is_said_to_be_numbers_is_a_fault(data: Path) -> None:
+    path = data / "meta/info.json"
+    info = json.loads(path.read_text())
+    info["features"]["observation.images.front"] = {"dtype": "float32", "shape": [3], "names": None}
+    info["features"]["observation.images.wrist"]["names"] = []
+    path.write_text(json.dumps(info))
+    assert "not numbers" in faults(data)["shapes and finite numbers"][0]
+
+
+def test_a_damaged_origin_is_named(data: Path) -> None:
+    (data / "meta/trunkzoo.json").write_text("{")
+    with pytest.raises(DataError, match=r"trunkzoo\.json is damaged"):
+        read_origin(data)
 
 
 def test_rows_of_another_episode_are_found(data: Path) -> None:

@@ -21,6 +21,7 @@ import torch
 
 from trunkzoo.contract import Contract
 from trunkzoo.data import cache, open_dataset
+from trunkzoo.data.check import check_dataset
 from trunkzoo.data.layout import Feature
 from trunkzoo.data.staging import staged_directory
 from trunkzoo.data.synthetic import episode, write_synthetic
@@ -206,6 +207,33 @@ def test_an_older_format_is_refused_with_the_conversion(data: Path) -> None:
 def test_a_damaged_info_file_is_named(data: Path, text: str) -> None:
     (data / "meta/info.json").write_text(text)
     with pytest.raises(DataError, match=r"info\.json is damaged"):
+        open_dataset(data, CONTRACT)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("fps", 0, "fps is 0"),
+        ("fps", -5, "fps is -5"),
+        ("data_path", "data/episode_{episode_index:06d}.parquet", "episode_index"),
+        ("video_path", "videos/{episode_chunk}.mp4", "episode_chunk"),
+    ],
+)
+def test_impossible_facts_in_the_info_file_are_named(data: Path, key: str, value: Any, told: str) -> None:
+    path = data / "meta/info.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    with pytest.raises(DataError, match=rf"info\.json is damaged .*{told}"):
+        open_dataset(data, CONTRACT)
+    assert [check.name for check in check_dataset(data) if check.faults] == ["metadata"]
+
+
+def test_images_stored_in_another_way_are_named(data: Path) -> None:
+    path = data / "data/chunk-000/file-000.parquet"
+    table = pq.read_table(path)
+    at = table.schema.get_field_index("observation.images.front")
+    bare = pa.array([row["bytes"] for row in table["observation.images.front"].to_pylist()])
+    pq.write_table(table.set_column(at, "observation.images.front", bare), path)
+    with pytest.raises(DataError, match=r"image observation\.images\.front of row 0 cannot be read"):
         open_dataset(data, CONTRACT)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 
 from trunkzoo.contract import Contract
 from trunkzoo.data import open_dataset
+from trunkzoo.data.fit import parse_camera_map
 from trunkzoo.data.images import frames_at
 from trunkzoo.data.reader import LeRobotReader
 from trunkzoo.data.synthetic import episode, write_synthetic
@@ -135,6 +137,15 @@ def test_other_camera_names_are_mapped(tmp_path: Path) -> None:
     plain = open_dataset(tmp_path / "data", contract(cameras=("top", "left_wrist")))
     one, two = mapped.gather(torch.arange(5)), plain.gather(torch.arange(5))
     assert torch.equal(one["observation.images.wrist"], two["observation.images.left_wrist"])
+
+
+def test_the_proposed_options_work_as_they_are_printed(tmp_path: Path) -> None:
+    write_synthetic(tmp_path / "data", contract(cameras=("front view", "hand")), (5,))
+    with pytest.raises(ContractError) as caught:
+        open_dataset(tmp_path / "data", contract())
+    words = shlex.split(str(caught.value).partition("e.g. ")[2])
+    assert words == ["--camera", "front=front view", "--camera", "wrist=hand"]
+    assert len(open_dataset(tmp_path / "data", contract(), parse_camera_map(words[1::2]))) == 5
 
 
 def test_a_contract_of_other_dimensions_is_refused_with_both_sides(tmp_path: Path) -> None:

@@ -59,8 +59,6 @@ def _metadata(reader: LeRobotReader) -> Iterator[str]:
         yield f"info.json counts {info.total_episodes} episodes, meta/episodes {len(reader.episodes)}"
     if info.total_frames != len(reader):
         yield f"info.json counts {info.total_frames} frames, meta/episodes {len(reader)}"
-    if not info.fps > 0:
-        yield f"fps is {info.fps}"
 
 
 def _files(reader: LeRobotReader) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
@@ -95,7 +96,7 @@ def _proposal(missing: list[str], free: list[str]) -> list[str]:
         if not free:
             return [f"the data has {len(missing) - len(options)} camera(s) too few"]
         near = difflib.get_close_matches(camera, free, n=1, cutoff=0.3) or free
-        options.append(f"--camera {camera}={near[0]}")
+        options.append(f"--camera {shlex.quote(f'{camera}={near[0]}')}")
         free = [name for name in free if name != near[0]]
     return [f"name the data's cameras, e.g. {' '.join(options)}"] if options else []
 

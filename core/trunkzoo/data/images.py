@@ -68,7 +68,7 @@ def _read_png(path: Path, key: str, group: int, start: int, rows: Rows) -> Itera
                     if row in wanted:
                         yield row, decode_image(png.as_py())
                     row += 1
-    except (pa.ArrowException, OSError, TypeError, KeyError, IndexError) as error:
+    except (pa.ArrowException, OSError, AttributeError, TypeError, KeyError, IndexError) as error:
         raise DataError(f"{path}: image {key} of row {row} cannot be read ({error}); copy the file again") from None
 
 

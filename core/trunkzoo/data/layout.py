@@ -6,6 +6,7 @@ Source: lerobot 0.4 to 0.6, ``lerobot/datasets`` (codebase version v3.0).
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,8 +49,8 @@ class Feature:
     @property
     def image_size(self) -> tuple[int, int]:
         """(height, width) of an image feature; older datasets state channels first, and ``names`` tells."""
-        first = isinstance(self.names, list) and str(self.names[0]).startswith("channel")
-        return self.shape[1:3] if first else self.shape[0:2]  # type: ignore[return-value]  # three entries by check
+        first = str(next(iter(self.names or ()), ""))
+        return self.shape[1:3] if first.startswith("channel") else self.shape[0:2]  # type: ignore[return-value]  # three entries by check
 
     def as_json(self) -> dict[str, Any]:
         return {"dtype": self.dtype, "shape": list(self.shape), "names": self.names}
@@ -75,7 +76,7 @@ class Info:
     total_frames: int
     robot_type: str | None
     data_path: str
-    video_path: str | None
+    video_path: str
 
     @property
     def cameras(self) -> tuple[str, ...]:
@@ -101,17 +102,26 @@ def read_info(directory: Path) -> Info:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         _check_version(directory, str(raw["codebase_version"]))
-        return Info(
+        info = Info(
             fps=float(raw["fps"]),
             features={key: _feature(key, value) for key, value in raw["features"].items()},
             total_episodes=int(raw["total_episodes"]),
             total_frames=int(raw["total_frames"]),
             robot_type=raw.get("robot_type"),
             data_path=raw.get("data_path") or DATA_PATH,
-            video_path=raw.get("video_path"),
+            video_path=raw.get("video_path") or VIDEO_PATH,
         )
+        _check_info(info)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} is damaged ({type(error).__name__}: {error}); restore it or collect again") from None
+    return info
+
+
+def _check_info(info: Info) -> None:
+    if not 0 < info.fps < math.inf:
+        raise ValueError(f"fps is {info.fps}")
+    info.data_path.format(chunk_index=0, file_index=0)  # KeyError where it asks for what v3.0 does not have
+    info.video_path.format(video_key="", chunk_index=0, file_index=0)
 
 
 def _feature(key: str, raw: Mapping[str, Any]) -> Feature:

@@ -78,8 +78,8 @@ class LeRobotReader:
             chunk, file, _ = (
                 self._place(episode, key, name) for name in ("chunk_index", "file_index", "from_timestamp")
             )
-            template = str(self.info.video_path)
-            files[self.directory / template.format(video_key=key, chunk_index=chunk, file_index=file)].append(episode)
+            path = self.info.video_path.format(video_key=key, chunk_index=chunk, file_index=file)
+            files[self.directory / path].append(episode)
         return dict(files)
 
     def _place(self, episode: Episode, key: str, name: str) -> Any:
@@ -108,7 +108,7 @@ class LeRobotReader:
     def _array(self, table: pa.Table, key: str) -> NDArray[Any]:
         shape = self.info.features[key].shape
         column = table[key].combine_chunks()
-        while pa.types.is_nested(column.type):
+        while pa.types.is_nested(column.type) and not pa.types.is_struct(column.type):
             column = column.flatten()
         values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
         if values.dtype.kind not in "biuf":

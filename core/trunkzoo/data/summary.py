@@ -46,7 +46,10 @@ def summarize(reader: LeRobotReader) -> dict[str, Any]:
 def read_origin(directory: Path) -> dict[str, Any] | None:
     """How the dataset was made, if trunkzoo made it."""
     path = directory / ORIGIN_PATH
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path} is damaged ({error}); restore it or delete it") from None
 
 
 def contact_sheet(reader: LeRobotReader, path: Path) -> None:

@@ -113,6 +113,7 @@ def test_few_episodes_decide_nothing() -> None:
     comparison = compare("a", [0.9, 0.8, 0.9], "b", [0.1, 0.1, 0.2], "average reward")
     assert not comparison.decided
     assert comparison.sentence().startswith("3 episodes show nothing")
+    assert compare("a", [1], "b", [0], "success").sentence().startswith("1 episode shows nothing")
 
 
 def test_seeds_that_disagree_limit_what_can_be_detected() -> None:
@@ -169,7 +170,49 @@ def test_equal_successes_do_not_claim_endless_resolution() -> None:
 def test_seeds_widen_the_interval_of_a_rate_difference() -> None:
     """Three agents that always win and three of which one always loses: 600 pairs, but only three seeds."""
     a, b = np.ones((3, 200)), np.repeat([[1.0], [1.0], [0.0]], 200, axis=1)
-    assert compare("a", a, "b", b, "success").difference.low == pytest.approx(0.0)
+    assert compare("a", a, "b", b, "success").difference.low < 0
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_few_trainings_that_differ_rarely_make_equal_arms_different(seeds: int) -> None:
+    """The trainings of both arms scatter alike; resampling two or three of them alone claims a difference in 25 to 50 %."""
+    rng = np.random.default_rng(0)
+    arms = rng.normal(size=(40, 2, seeds, 1)) + 0.1 * rng.normal(size=(40, 2, seeds, 20))
+    claims = sum(compare("a", a, "b", b, "average reward").decided for a, b in arms)
+    assert claims <= 5
+
+
+def test_the_interval_of_three_trainings_reaches_as_far_as_students_t() -> None:
+    """Differences of 0.1, 0.2 and 0.6 in every episode: what is repeated is the training."""
+    a, b = np.repeat([[0.1], [0.2], [0.6]], 30, axis=1), np.zeros((3, 30))
+    t = stats.ttest_1samp([0.1, 0.2, 0.6], 0).confidence_interval()
+    comparison = compare("a", a, "b", b, "average reward")
+    assert comparison.difference == pytest.approx((0.3, t.low, t.high))
+    assert "3 seeds per arm" in comparison.sentence()
+    assert summarise(a > 0.15, a).reward_mean == pytest.approx((0.3, t.low, t.high))
+    assert summarise(a > 0.15, a).success.limits() == pytest.approx([2 / 3, 0, 1])
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_scores_that_are_no_numbers_are_refused(bad: float) -> None:
+    with pytest.raises(ValueError, match="1 of 6 scores are NaN or infinite"):
+        compare("a", [0.1] * 5 + [bad], "b", [0.2] * 6, "average reward")
+    with pytest.raises(ValueError, match="NaN"):
+        summarise([bad] + [1] * 5, [0.1] * 6)
+
+
+def test_sums_in_another_order_are_a_tie() -> None:
+    comparison = compare("a", [0.1 + 0.2] * 6, "b", [0.3] * 6, "average reward")
+    assert (comparison.ties, comparison.decided) == (6, False)
+    assert "every episode gave the two arms equal scores" in comparison.sentence()
+
+
+def test_small_rewards_are_written_with_enough_digits() -> None:
+    a = 0.004 + 0.001 * np.random.default_rng(0).normal(size=50)
+    assert (
+        "a 0.00413, b 0.00000, difference +0.00413 [+0.00388, "
+        in compare("a", a, "b", a * 0, "average reward").sentence()
+    )
 
 
 def test_reward_comparison_agrees_with_the_t_interval_on_many_episodes() -> None:

@@ -8,11 +8,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trunkzoo.statistics.intervals import FEWEST, Interval, Matrix, bootstrap, matrix, newcombe_paired
+from trunkzoo.statistics.intervals import FEWEST, Interval, Matrix, matrix, newcombe_paired, over_seeds, widest
 from trunkzoo.statistics.measures import mean_difference, probability_of_improvement
 from trunkzoo.statistics.power import detectable_mean
 
 Measure = Literal["success", "average reward"]
+DECIMALS = 12  # of a score; sums of equal rewards in another order differ after these, and a tie must stay a tie
 
 
 class Comparison(NamedTuple):
@@ -48,32 +49,44 @@ class Comparison(NamedTuple):
 
     def sentence(self) -> str:
         """Say in plain words what these episodes show, and for whom."""
-        values = f"{self.a} {self.value_a:.2f}, {self.b} {self.value_b:.2f}"
-        numbers = f"{values}, difference {self.difference.text(signed=True)}"
+        digits = self._digits()
+        values = f"{self.a} {self.value_a:.{digits}f}, {self.b} {self.value_b:.{digits}f}"
+        numbers = f"{values}, difference {self.difference.text(digits, signed=True)}"
         if self.episodes < FEWEST:
-            return f"{self.episodes} episodes show nothing about {self.measure}: {numbers}."
+            said = "1 episode shows" if self.episodes == 1 else f"{self.episodes} episodes show"
+            return f"{said} nothing about {self.measure}: {numbers}."
         if self.decided:
             better, worse = (self.a, self.b) if self.difference.value > 0 else (self.b, self.a)
             said = f"{better} is better than {worse} in {self.measure}: {numbers}"
             return f"{said} over {self.episodes} paired episodes. {self._scope()}"
+        missed = f"a true difference under {self.detectable:.{digits}f} would probably be missed"
         return (
-            f"No difference in {self.measure} that {self.episodes} episodes could show: {numbers}; a true difference "
-            f"under {self.detectable:.2f} would probably be missed. {self._scope()}"
+            f"No difference in {self.measure} that {self.episodes} episodes could show: {numbers}; "
+            f"{missed if self.detectable else 'every episode gave the two arms equal scores'}. {self._scope()}"
         )
 
+    def _digits(self) -> int:
+        """Two, or as many as small rewards need to show how wide the interval is."""
+        width = self.difference.high - self.difference.low
+        return 2 if not 0 < width < 0.1 else 1 - math.floor(math.log10(width))
+
     def _scope(self) -> str:
+        """What was repeated, and so what the interval speaks of."""
         if self.training_seeds == 1:
             return "One training seed: this speaks of two trained agents, not yet of two trunks."
-        return f"{self.training_seeds} training seeds per arm."
+        return (
+            f"Repeated were the training ({self.training_seeds} seeds per arm) and the episode "
+            f"({self.episodes} seeds, the same for all): the interval allows for both."
+        )
 
 
 def compare(name_a: str, a: ArrayLike, name_b: str, b: ArrayLike, measure: Measure) -> Comparison:
     """Compare score matrices (training seeds, episode seeds) of two arms; column j is the same episode seed.
 
     Raises:
-        ValueError: the shapes differ, or a success is neither 0 nor 1.
+        ValueError: the shapes differ, a score is NaN, or a success is neither 0 nor 1.
     """
-    left, right = matrix(a), matrix(b)
+    left, right = matrix(a).round(DECIMALS), matrix(b).round(DECIMALS)
     if left.shape != right.shape:
         raise ValueError(f"{name_a} has scores {left.shape}, {name_b} {right.shape}: pairs need equal shapes")
     if measure == "success" and not np.isin([left, right], (0, 1)).all():
@@ -87,8 +100,8 @@ def compare(name_a: str, a: ArrayLike, name_b: str, b: ArrayLike, measure: Measu
         episodes=left.shape[1],
         value_a=float(left.mean()),
         value_b=float(right.mean()),
-        difference=_rate_difference(left, right) if measure == "success" else bootstrap(mean_difference, left, right),
-        improvement=bootstrap(probability_of_improvement, left, right),
+        difference=_rate_difference(left, right) if measure == "success" else over_seeds(mean_difference, left, right),
+        improvement=over_seeds(probability_of_improvement, left, right, low=0.0, high=1.0),
         wins=wins,
         ties=left.size - wins - losses,
         losses=losses,
@@ -97,21 +110,18 @@ def compare(name_a: str, a: ArrayLike, name_b: str, b: ArrayLike, measure: Measu
 
 
 def _rate_difference(a: Matrix, b: Matrix) -> Interval:
-    """Newcombe's interval; with several training seeds the wider limits of it and the bootstrap over seeds.
+    """Newcombe's interval; with several training seeds the wider limits of it and the interval over seeds.
 
-    Newcombe counts all pairs as independent, the bootstrap knows the seeds but has no width where all pairs agree.
+    Newcombe counts all pairs as independent; the other knows the seeds but has no width where all pairs agree.
     """
     both, only_a = np.count_nonzero((a == 1) & (b == 1)), np.count_nonzero(a > b)
     only_b = np.count_nonzero(a < b)
     pairs = newcombe_paired(int(both), int(only_a), int(only_b), int(a.size - both - only_a - only_b))
-    if a.shape[0] == 1 or a.shape[1] == 1:
-        return pairs
-    seeds = bootstrap(mean_difference, a, b)
-    return Interval(pairs.value, min(pairs.low, seeds.low), max(pairs.high, seeds.high))
+    return pairs if len(a) == 1 else widest(pairs, over_seeds(mean_difference, a, b, low=-1.0, high=1.0))
 
 
 def _detectable(differences: Matrix, measure: Measure) -> float:
-    """Detectable mean of the differences (S, E): by the scatter over episodes, or over training seeds if that is worse."""
+    """Detectable mean of the differences (S, E): by their scatter over episodes and, with several, over training seeds."""
     episodes, seeds = differences.mean(axis=0), differences.mean(axis=1)  # (E,), (S,)
     if len(episodes) < FEWEST:
         return math.nan
@@ -119,5 +129,5 @@ def _detectable(differences: Matrix, measure: Measure) -> float:
         episodes = np.append(episodes, [1.0, -1.0])
     found = detectable_mean(float(episodes.std(ddof=1)), differences.shape[1])
     if len(seeds) > 1:
-        found = max(found, detectable_mean(float(seeds.std(ddof=1)), len(seeds)))
+        found = math.hypot(found, detectable_mean(float(seeds.std(ddof=1)), len(seeds)))
     return min(found, 1.0) if measure == "success" else found

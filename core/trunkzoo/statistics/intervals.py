@@ -84,9 +84,44 @@ def _add(x: float, y: float, phi: float) -> float:
     return math.sqrt(max(0.0, x * x - 2 * phi * x * y + y * y))
 
 
+def widest(first: Interval, *others: Interval) -> Interval:
+    """The value of the first between the lowest and the highest limits of all; limits that are NaN do not count."""
+    known = [interval for interval in (first, *others) if not math.isnan(interval.low)]
+    if not known:
+        return first
+    return Interval(first.value, min(i.low for i in known), max(i.high for i in known))
+
+
 def matrix(scores: ArrayLike) -> Matrix:
-    """Scores as float64 (training seeds, episode seeds)."""
-    return np.atleast_2d(np.asarray(scores, dtype=np.float64))
+    """Scores as float64 (training seeds, episode seeds).
+
+    Raises:
+        ValueError: there are none, a score is no finite number, or there are more than two axes.
+    """
+    found = np.atleast_2d(np.asarray(scores, dtype=np.float64))
+    if found.ndim != 2 or not found.size:
+        raise ValueError(f"scores of shape {np.shape(scores)}: need (training seeds, episode seeds), one at least")
+    if not np.isfinite(found).all():
+        raise ValueError(f"{np.count_nonzero(~np.isfinite(found))} of {found.size} scores are NaN or infinite")
+    return found
+
+
+def over_seeds(
+    statistic: Callable[..., Any], *scores: ArrayLike, low: float = -math.inf, high: float = math.inf
+) -> Interval:
+    """Interval of ``statistic`` over training seeds and episodes: the wider limits of the bootstrap and Student's t.
+
+    t takes every training seed as one number. A bootstrap cannot look beyond the trainings that it has: where these
+    differ more than episodes do, two equal arms of three trainings come out as different in one case of four, with t in
+    one of twenty. ``low`` and ``high`` are the ends of the statistic's range. Under five episodes: NaN limits.
+    """
+    found = bootstrap(statistic, *scores)
+    matrices = [matrix(s) for s in scores]
+    if math.isnan(found.low) or len(matrices[0]) == 1:
+        return found
+    trainings = statistic(*matrices)  # (S,)
+    half = float(stats.t.ppf(0.975, len(trainings) - 1) * np.std(trainings, ddof=1) / math.sqrt(len(trainings)))
+    return widest(found, Interval(found.value, max(low, found.value - half), min(high, found.value + half)))
 
 
 def bootstrap(
@@ -96,7 +131,7 @@ def bootstrap(
 
     Every matrix of ``scores`` is (S, E); rows and columns are drawn with replacement, independently of each other and
     alike for all matrices, so pairs stay together (Owen 2007, the pigeonhole bootstrap). With few training seeds the
-    interval is too narrow rather than too wide: three rows say little about all rows.
+    interval is too narrow: :func:`over_seeds` makes up for that.
 
     ``statistic`` gets each resample flattened, (…, S·E), and reduces the last axis. Under five episodes: NaN limits.
     """

@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trunkzoo.statistics.intervals import Interval, bootstrap, matrix, wilson
+from trunkzoo.statistics.intervals import Interval, Matrix, matrix, over_seeds, widest, wilson
 from trunkzoo.statistics.measures import interquartile_mean, mean, median
 
 
 class Summary(NamedTuple):
     """Success and average reward of one arm.
 
-    Wilson's interval counts every episode as independent: it speaks of the agents that were trained. The reward
-    intervals resample training seeds too, where there are several.
+    With one training seed the intervals speak of the agent that was trained: success has Wilson's, rewards have the
+    bootstrap's. With several they speak of the recipe (see :func:`~trunkzoo.statistics.intervals.over_seeds`).
     """
 
     training_seeds: int
@@ -39,8 +39,14 @@ def summarise(success: ArrayLike, reward: ArrayLike) -> Summary:
         training_seeds=won.shape[0],
         episodes=won.shape[1],
         successes=successes,
-        success=wilson(successes, won.size),
-        reward_mean=bootstrap(mean, rewards),
-        reward_median=bootstrap(median, rewards),
-        reward_iqm=bootstrap(interquartile_mean, rewards),
+        success=_rate(won, successes),
+        reward_mean=over_seeds(mean, rewards),
+        reward_median=over_seeds(median, rewards),
+        reward_iqm=over_seeds(interquartile_mean, rewards),
     )
+
+
+def _rate(won: Matrix, successes: int) -> Interval:
+    """Wilson's interval counts every episode as independent, which those of one training are not."""
+    episodes = wilson(successes, won.size)
+    return episodes if len(won) == 1 else widest(episodes, over_seeds(mean, won, low=0.0, high=1.0))

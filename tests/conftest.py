@@ -117,6 +117,7 @@ class TinyWindows:
         del self._all["seed"]
         half = count // 2
         self.episodes = (range(half), range(half, count))
+        self.images = dict.fromkeys(contract.cameras, "made up")
 
     def __len__(self) -> int:
         return len(self._all["action"])

@@ -22,6 +22,7 @@ import torch
 from trunkzoo.contract import Contract
 from trunkzoo.data import cache, open_dataset
 from trunkzoo.data.check import check_dataset
+from trunkzoo.data.images import Part
 from trunkzoo.data.layout import Feature
 from trunkzoo.data.staging import staged_directory
 from trunkzoo.data.synthetic import episode, write_synthetic
@@ -80,6 +81,25 @@ def test_a_kill_while_the_cache_is_built_leaves_nothing_half(data: Path, tmp_pat
         again = open_dataset(data, CONTRACT).gather(torch.arange(75))
         assert all(torch.equal(whole[key], again[key]) for key in whole)
         assert not leftovers(tmp_path / f"cache-{trial}")
+
+
+def test_an_error_does_not_wait_for_the_rest_of_a_long_file() -> None:
+    frames = np.zeros((1000, 2, 2, 3), np.uint8)
+
+    def slow(rows: Any) -> Any:
+        for row in rows:
+            time.sleep(0.01)
+            yield row, frames[row]
+
+    def broken(rows: Any) -> Any:
+        raise DataError("broken")
+        yield
+
+    parts = [(Part(Path("p"), np.arange(1000), read), frames) for read in (slow, broken)]
+    began = time.monotonic()
+    with pytest.raises(DataError, match="broken"):
+        cache._decode(parts, (2, 2))
+    assert time.monotonic() - began < 5
 
 
 def test_two_processes_that_start_at_once_build_once(

@@ -137,6 +137,8 @@ def test_other_camera_names_are_mapped(tmp_path: Path) -> None:
     plain = open_dataset(tmp_path / "data", contract(cameras=("top", "left_wrist")))
     one, two = mapped.gather(torch.arange(5)), plain.gather(torch.arange(5))
     assert torch.equal(one["observation.images.wrist"], two["observation.images.left_wrist"])
+    assert mapped.images == {"front": plain.images["top"], "wrist": plain.images["left_wrist"]}
+    assert plain.images["top"] != plain.images["left_wrist"]
 
 
 def test_the_proposed_options_work_as_they_are_printed(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from trunkzoo.checkpoint.header import read_safetensors_header
-from trunkzoo.errors import UsageError
+from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.training.metrics import WALL_CLOCK, read_metrics
 
 STEPS = 8
@@ -113,6 +115,42 @@ def test_resume_with_other_settings_is_refused(tiny_run, change, message):
     tiny_run("run", stop_at=1)
     with pytest.raises(UsageError, match=message):
         tiny_run("run", resume=True, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": 3}, r"has done 5 steps already, more than train\.steps 3"),
+        ({"stop_at": 4}, "--stop-at 4 is not among the steps 5 to 8"),
+        ({"stop_at": 9}, "--stop-at 9 is not among the steps 5 to 8"),
+    ],
+)
+def test_an_end_without_effect_is_refused(tiny_run, tmp_path, change, message):
+    tiny_run("run", stop_at=5)
+    before = (tmp_path / "run" / "run.json").read_text()
+    with pytest.raises(UsageError, match=message):
+        tiny_run("run", resume=True, **change)
+    assert (tmp_path / "run" / "run.json").read_text() == before
+
+
+def test_an_earlier_checkpoint_gives_the_same_end(tiny_run):
+    whole, other = tiny_run("whole"), tiny_run("other")
+    shutil.rmtree(other.checkpoint)
+    assert_same_run(whole, tiny_run("other", resume=True))
+
+
+def test_half_a_copy_of_a_checkpoint_is_refused_before_training(tiny_run):
+    result = tiny_run("run")
+    (result.checkpoint / "manifest.json").unlink()
+    with pytest.raises(CheckpointError, match=r"step-000008 has no manifest\.json, so it is half a copy"):
+        tiny_run("run", resume=True)
+
+
+def test_resume_with_other_images_is_refused(tiny_run, tiny_windows):
+    tiny_run("run", stop_at=1)
+    tiny_windows.images = {**tiny_windows.images, "front": "another"}
+    with pytest.raises(UsageError, match=r"data\.images\.front: made up ≠ another"):
+        tiny_run("run", resume=True)
 
 
 def test_resume_with_another_recipe_is_refused(tiny_run, tiny_recipe):

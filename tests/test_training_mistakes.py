@@ -9,13 +9,16 @@ import signal
 
 import pytest
 import torch
+from accelerate import Accelerator
 from safetensors.torch import load_file
 
+from trunkzoo.assembly import assemble
 from trunkzoo.errors import CheckpointError, TrainingError, UsageError
 from trunkzoo.training.config import TrainConfig
 from trunkzoo.training.directory import open_run
 from trunkzoo.training.loop import fit
 from trunkzoo.training.run import RunConfig
+from trunkzoo.training.step import Learner
 
 
 def test_nonfinite_loss_names_step_windows_and_checkpoint(tiny_run, tiny_windows):
@@ -34,6 +37,20 @@ def test_skipped_steps_move_nothing(tiny_run, tiny_windows):
     assert result.metrics["skipped"] == 2
 
 
+def test_skipped_steps_leave_batch_norm_alone(tiny_recipe, tiny_windows, tiny_catalogue):
+    agent = assemble(tiny_recipe, tiny_catalogue)
+    agent.fit_normalizers(tiny_windows.stats)
+    agent.encoder.trunks[0].norm = torch.nn.BatchNorm2d(8)
+    config = tiny_recipe.train.model_copy(update={"skip_nonfinite": 1})
+    learner = Learner(agent, config, 0, Accelerator(cpu=True))
+    before = {key: value.clone() for key, value in agent.state_dict().items()}
+    batch = {**tiny_windows.gather(torch.arange(4)), "seed": torch.arange(4)}
+    assert not learner.step(0, [{**batch, "action": batch["action"] * math.nan}], stop=False).finite
+    assert all(torch.equal(value, before[key]) for key, value in agent.state_dict().items())
+    assert learner.step(0, [batch], stop=False).finite
+    assert agent.encoder.trunks[0].norm.num_batches_tracked == 1
+
+
 def test_more_nonfinite_steps_than_tolerated(tiny_run, tiny_windows):
     tiny_windows._all["action"][:] = math.nan
     with pytest.raises(TrainingError, match="at step 1"):
@@ -42,7 +59,7 @@ def test_more_nonfinite_steps_than_tolerated(tiny_run, tiny_windows):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_finishes_the_step_and_saves(tiny_run, tiny_windows, monkeypatch, number):
-    gather, calls = tiny_windows.gather, []
+    gather, calls, before = tiny_windows.gather, [], signal.getsignal(number)
 
     def interrupt(indices):
         calls.append(1)
@@ -54,7 +71,21 @@ def test_signal_finishes_the_step_and_saves(tiny_run, tiny_windows, monkeypatch,
     result = tiny_run(workers=0)
     assert (result.signal, result.step) == (number, 3)
     assert result.checkpoint.is_dir()
-    assert signal.getsignal(number) is signal.getsignal(number)
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_signal_before_the_first_step_ends_at_once(tiny_recipe, tiny_catalogue, tmp_path, number, raised):
+    before = signal.getsignal(number)
+
+    def interrupt():
+        os.kill(os.getpid(), number)
+        pytest.fail("went on")
+
+    with pytest.raises(raised) as caught:
+        fit(RunConfig(recipe=tiny_recipe, data=tmp_path, output=tmp_path / "run"), interrupt, tiny_catalogue)
+    assert number == signal.SIGINT or caught.value.code == 143
+    assert signal.getsignal(number) is before
 
 
 def test_existing_directory_is_refused(tiny_run, tmp_path):

@@ -75,16 +75,17 @@ def train(
     }
     result = train(parse(RunConfig, values, "zoo train"), catalogue)
     if os.environ.get("RANK", "0") == "0":  # torchrun starts one process per rank; one of them speaks
-        _report(result, json)
+        _report(result, chosen.train.steps, json)
     if result.signal is not None:
         raise typer.Exit(128 + result.signal)
 
 
-def _report(result: TrainResult, json: bool) -> None:
+def _report(result: TrainResult, steps: int, json: bool) -> None:
     if json:
         emit_json(result.to_dict())
         return
     loss = result.metrics.get("loss")
     print(f"step {result.step}" + (f", loss {loss:.4g}" if loss is not None else "") + f", {result.seconds:.0f} s")
     print(f"checkpoint {result.checkpoint}")
-    print(f"next: zoo eval {result.output}" if result.signal is None else "next: the same command with --resume")
+    unfinished = f"the same command with --resume (without --stop-at) does the other {steps - result.step} steps"
+    print(f"next: {unfinished if result.step < steps else f'zoo eval {result.output}'}")

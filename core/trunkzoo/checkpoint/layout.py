@@ -21,11 +21,16 @@ def step_name(step: int) -> str:
 
 def checkpoints_of(run: Path) -> dict[int, Path]:
     """Finished checkpoints of a run directory by step, oldest first."""
+    return {step: path for step, path in step_directories(run).items() if (path / MANIFEST).is_file()}
+
+
+def step_directories(run: Path) -> dict[int, Path]:
+    """All that is named like a checkpoint of a run directory, by step, oldest first."""
     folder = run / CHECKPOINTS
     if not folder.is_dir():
         return {}
     found = {int(match[1]): path for path in folder.iterdir() if (match := _STEP.fullmatch(path.name))}
-    return {step: found[step] for step in sorted(found) if (found[step] / MANIFEST).is_file()}
+    return {step: found[step] for step in sorted(found)}
 
 
 def checkpoint_directory(path: Path) -> Path:

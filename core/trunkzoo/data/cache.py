@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -39,24 +40,25 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trunkzoo"
 
 
-def open_frames(reader: LeRobotReader, keys: Sequence[str], size: tuple[int, int]) -> dict[str, Frames]:
-    """Memory-mapped, read-only images (N, H, W, 3) of the cameras ``keys`` at ``size`` (height, width).
+def open_frames(reader: LeRobotReader, identities: Mapping[str, str], size: tuple[int, int]) -> dict[str, Frames]:
+    """Memory-mapped, read-only images (N, H, W, 3) of some cameras at ``size`` (height, width).
 
-    Builds what is not in the cache, with a progress bar. Images of another size are resized (bilinear with
-    antialiasing, each side on its own).
+    ``identities`` has :func:`identity_of` each camera at that size, by the key of its feature. Builds what is not in
+    the cache, with a progress bar. Images of another size are resized (bilinear with antialiasing, each side on its
+    own).
 
     Raises:
         DataError: a source file is missing or damaged, or the cache cannot be written.
     """
-    places = {key: cache_root() / "frames" / _identity(reader, key, size) for key in keys}
+    places = {key: cache_root() / "frames" / identity for key, identity in identities.items()}
     missing = {key: place for key, place in places.items() if not place.exists()}
     if missing:
         _build(reader, missing, size)
     return {key: _map(place, (len(reader), *size, 3)) for key, place in places.items()}
 
 
-def _identity(reader: LeRobotReader, key: str, size: tuple[int, int]) -> str:
-    """Name of a camera's cache: a hash of what decides its pixels."""
+def identity_of(reader: LeRobotReader, key: str, size: tuple[int, int]) -> str:
+    """A hash of what decides a camera's pixels: the contents of its files and their order."""
     feature = reader.info.features[key]
     files = reader.data_files if feature.dtype == "image" else (*reader.video_files(key), *reader.data_files)
     digests = [file_digest(path, cache_root() / "digests") for path in files]
@@ -95,21 +97,24 @@ def _build(reader: LeRobotReader, missing: Mapping[str, Path], size: tuple[int, 
 
 def _decode(work: Sequence[tuple[Part, Frames]], size: tuple[int, int]) -> None:
     """Fill the arrays with the parts' images; the first error stops the rest."""
-    total = sum(len(part.rows) for part, _ in work)
+    total, stop = sum(len(part.rows) for part, _ in work), Event()
     with progress("decoding images", total) as advance, ThreadPoolExecutor(_threads()) as pool:
-        jobs = [pool.submit(_fill, part, frames, size) for part, frames in work]
+        jobs = [pool.submit(_fill, part, frames, size, stop) for part, frames in work]
         try:
             for job in as_completed(jobs):
                 advance(job.result())
-        except BaseException:
+        except BaseException:  # Ctrl-C too, which must not wait for a long video
+            stop.set()
             pool.shutdown(cancel_futures=True)
             raise
 
 
-def _fill(part: Part, frames: Frames, size: tuple[int, int]) -> int:
-    """Write one part's images to their rows; returns how many."""
+def _fill(part: Part, frames: Frames, size: tuple[int, int], stop: Event) -> int:
+    """Write one part's images to their rows, until ``stop``; returns how many there are."""
     for row, image in part.read(part.rows):
         frames[row] = resize(image, size)
+        if stop.is_set():
+            break
     return len(part.rows)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trunkzoo.contract import ACTION_KEY, IMAGE_KEY, PAD_KEY, STATE_KEY, Contract
-from trunkzoo.data.cache import open_frames
+from trunkzoo.data.cache import identity_of, open_frames
 from trunkzoo.data.fit import match_cameras
 from trunkzoo.data.reader import Episode, LeRobotReader
 from trunkzoo.data.stats import Stats, statistics
@@ -28,6 +28,8 @@ class WindowDataset:
 
     stats: dict[str, Stats]
     """Statistics of ``observation.state`` and ``action`` over all frames, computed from the data itself."""
+    images: dict[str, str]
+    """Camera of the contract → a hash of what decides its pixels."""
     episodes: tuple[Episode, ...]
 
     def __init__(self, directory: Path, contract: Contract, camera_map: Mapping[str, str]) -> None:
@@ -38,7 +40,9 @@ class WindowDataset:
         columns = reader.columns((STATE_KEY, ACTION_KEY))
         self._state, self._action = (_finite(columns, key, reader) for key in (STATE_KEY, ACTION_KEY))
         self.stats = {STATE_KEY: statistics(self._state), ACTION_KEY: statistics(self._action)}
-        frames = open_frames(reader, list(cameras.values()), contract.image_size)
+        identities = {key: identity_of(reader, key, contract.image_size) for key in cameras.values()}
+        self.images = {camera: identities[key] for camera, key in cameras.items()}
+        frames = open_frames(reader, identities, contract.image_size)
         self._frames = {IMAGE_KEY + camera: frames[key] for camera, key in cameras.items()}
         lengths = [len(episode) for episode in self.episodes]
         self._first = np.repeat([episode.start for episode in self.episodes], lengths)  # (N,)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from trunkzoo.checkpoint.atomic import LEFTOVER, clear_leftovers, explained, point, remove, write_text
-from trunkzoo.checkpoint.layout import CHECKPOINTS, checkpoints_of, step_name
+from trunkzoo.checkpoint.layout import CHECKPOINTS, MANIFEST, checkpoints_of, step_directories, step_name
 from trunkzoo.errors import CheckpointError, UsageError
 
 _RUN, _LOCK = "run.json", ".lock"
@@ -60,7 +60,7 @@ def check_output(path: Path, resume: bool) -> None:
     Raises:
         UsageError: another training works there, it holds something and this is no resume, or there is nothing to
             resume.
-        CheckpointError: it cannot be read.
+        CheckpointError: it cannot be read, or holds half a checkpoint.
     """
     with explained(path):
         if path.exists() and not path.is_dir():
@@ -77,6 +77,9 @@ def _check_contents(path: Path, resume: bool) -> None:
     entries = (entry.name for entry in path.iterdir()) if path.exists() else ()
     if not resume and any(name != _LOCK and LEFTOVER not in name for name in entries):
         raise UsageError(f"{path} already exists; continue it with --resume, or choose another directory")
+    for half in step_directories(path).values():
+        if not (half / MANIFEST).is_file():  # saving there would fail, hours from now
+            raise CheckpointError(f"{half} has no {MANIFEST}, so it is half a copy; copy the rest, or remove it")
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def train(run: RunConfig, catalogue: Catalogue | None = None) -> TrainResult:
     Under ``torchrun`` every process calls this; the first one writes.
 
     Raises:
-        UsageError: the run directory is in use, exists, or belongs to other settings.
+        UsageError: the run directory is in use, exists, or belongs to other settings, or there is nothing to do.
         DataError, ContractError: the data are damaged or do not fit the recipe.
         TrainingError: a loss is not finite.
         CheckpointError: nothing can be written, or what is resumed is damaged.
@@ -65,6 +65,7 @@ def fit(run: RunConfig, open_windows: Callable[[], Windows], catalogue: Catalogu
         facts = facts_of(run, recipe, windows)
         with _directory(run, facts, accelerator) as directory:
             agent, learner, progress = _learner(run, recipe, windows, catalogue, directory, accelerator)
+            _check_end(run, recipe.train.steps, progress.step)
             log = None
             if accelerator.is_main_process:
                 log = MetricsLog(directory.path, progress.step, run.tensorboard)
@@ -100,6 +101,14 @@ def _learner(
         return agent, learner, restore(learner, saved[1])
     except CheckpointError as error:
         raise CheckpointError(f"{error}. An older checkpoint is resumed once {saved[1]} is moved away") from error
+
+
+def _check_end(run: RunConfig, steps: int, done: int) -> None:
+    """Refuse an end that lies behind, or a stop that would never come."""
+    if steps < done:
+        raise UsageError(f"{run.output} has done {done} steps already, more than train.steps {steps}; raise --steps")
+    if run.stop_at is not None and not done <= run.stop_at <= steps:
+        raise UsageError(f"--stop-at {run.stop_at} is not among the steps {done} to {steps} that are left")
 
 
 @contextmanager

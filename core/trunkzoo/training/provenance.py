@@ -25,9 +25,10 @@ def facts_of(run: RunConfig, recipe: Recipe, windows: Windows) -> dict[str, Any]
 
 
 def content_of(windows: Windows) -> dict[str, Any]:
-    """A fingerprint of the data: the number of windows and a hash of the statistics."""
+    """A fingerprint of the data: the number of windows, a hash of the statistics, and one of each camera's images."""
     stats = json.dumps(windows.stats, sort_keys=True, default=list)
-    return {"windows": len(windows), "stats": hashlib.sha256(stats.encode()).hexdigest()[:16]}
+    digest = hashlib.sha256(stats.encode()).hexdigest()[:16]
+    return {"windows": len(windows), "stats": digest, "images": dict(windows.images)}
 
 
 def session_of(step: int, device: str, processes: int) -> dict[str, Any]:

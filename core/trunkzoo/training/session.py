@@ -51,7 +51,8 @@ class Session:
     def run(self, stop_at: int | None, request: StopRequest, report: bool) -> TrainResult:
         """Train until ``stop_at`` or the last step, or until ``request`` holds a signal."""
         began, cpu = time.perf_counter(), time.process_time()
-        end = min(stop_at or self.config.steps, self.config.steps)
+        request.heeded = True
+        end = stop_at or self.config.steps
         name = self.agent.recipe.name
         with Reporter(name, self.progress.step, self.config.steps, report and self.log is not None) as reporter:
             for parts in self.loader.steps(self.progress.step, end):

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM ask for an orderly end instead of tearing a step apart."""
+"""SIGINT and SIGTERM: an orderly end instead of a step torn apart, and the end at once where there is nothing to save."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ class StopRequest:
     """The first signal that arrived, or None."""
 
     signal: int | None = None
+    heeded: bool = False
+    """True once somebody looks at ``signal`` between steps; before that a signal ends the process at once."""
 
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
     """Collect the first SIGINT or SIGTERM; a second one acts as usual, for those who cannot wait.
 
-    Outside the main thread Python delivers no signals, and none are collected.
+    One that comes before the request is heeded raises KeyboardInterrupt, or SystemExit(143) for SIGTERM. Outside the main
+    thread Python delivers no signals, and none are collected.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -33,6 +36,8 @@ def stop_requests() -> Iterator[StopRequest]:
         request.signal = number
         for each, handler in before.items():
             signal.signal(each, handler)
+        if not request.heeded:
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     for number in _ASKING:
         signal.signal(number, remember)

@@ -25,7 +25,7 @@ class StepReport(NamedTuple):
     values: dict[str, float]
     """Loss, gradient norm and the head's scalars, means over the whole batch."""
     finite: bool
-    """False if the loss or the gradient was not finite; then nothing has moved."""
+    """False if the loss or the gradient was not finite; then nothing has moved where such steps are tolerated."""
     stop: bool
     """True if any process was asked to stop."""
 
@@ -43,11 +43,13 @@ class Learner:
         self.parameters = list(trainable(agent).values())
         self.optimizer = adamw(agent, config)
         self.ema = Ema(agent, config.ema) if config.ema.enabled else None
+        self.buffers = list(agent.buffers()) if config.skip_nonfinite else []
 
     def step(self, step: int, parts: Sequence[Batch], stop: bool) -> StepReport:
         """Do the update that follows ``step`` finished ones on this process's ``parts`` of the batch."""
         rank = self.accelerator.process_index
         torch.manual_seed(int(sample_seeds(self.seed, step, rank)))  # dropout is a function of (seed, step) as well
+        before = [buffer.clone() for buffer in self.buffers]  # a forward moves the statistics of batch norm
         scalars = self._backward(parts)
         scalars["grad_norm"] = self._clip()
         names = sorted(scalars)
@@ -57,6 +59,9 @@ class Learner:
         finite = math.isfinite(report["loss"]) and math.isfinite(report["grad_norm"])
         if finite:
             self._move(step)
+        else:
+            for buffer, value in zip(self.buffers, before, strict=True):
+                buffer.copy_(value)
         self.optimizer.zero_grad()
         return StepReport(report, finite, stopped > 0)
 

@@ -27,6 +27,7 @@ from trunkzoo.recipe import Part, part_config
 from trunkzoo.seeds import DEMONSTRATION_SEEDS
 from trunkzoo.spec import Expert, NoiseTolerant, Task, TaskSpec
 from trunkzoo.tasks import contract_of, make_task
+from trunkzoo.threads import thread_limits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 CORRELATION = 0.9
 """Of the command noise from one step to the next; white noise would be smoothed away by the robot's inertia."""
 _NOISE_STREAM = 2  # keeps the noise apart from the scene and the expert, which draw from the same episode seed
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _PATIENCE = (10, 3)  # give up after 10 + 3 × episodes failed demonstrations
 
 
@@ -158,8 +158,7 @@ def _in_order(
 
 def _start_worker() -> None:
     """One thread per worker, Ctrl-C left to the parent, and nothing on stdout, which may be somebody's JSON."""
-    for name in _THREADS:
-        os.environ[name] = "1"
+    os.environ.update(thread_limits(1))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.dup2(2, 1)
 

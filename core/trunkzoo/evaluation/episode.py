@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
+from trunkzoo.errors import TaskError
 from trunkzoo.evaluation.job import Episode
 from trunkzoo.evaluation.policies import Policy
 from trunkzoo.spec import Step, Task
@@ -30,7 +32,11 @@ def run_episode(
     alive: Callable[[], None] = lambda: None,
     recorder: Recorder | None = None,
 ) -> Episode:
-    """Run ``max_steps`` control steps of the episode of ``seed``; ``alive`` is called after every step."""
+    """Run ``max_steps`` control steps of the episode of ``seed``; ``alive`` is called after every step.
+
+    Raises:
+        TaskError: an action or a reward is NaN or infinite; nothing can be averaged then.
+    """
     task.reset(seed)
     policy.reset(task, seed)
     if recorder:
@@ -39,7 +45,7 @@ def run_episode(
     success_step: int | None = None
     for number in range(1, max_steps + 1):
         predicted = len(policy.latencies)
-        step = task.step(policy.act(task))
+        step = _checked_step(task, policy, f"episode {seed}, step {number}")
         rewards.append(float(step.reward))
         if step.success and success_step is None:
             success_step = number
@@ -48,3 +54,13 @@ def run_episode(
         alive()
     total = sum(rewards)
     return Episode(seed, success_step is not None, success_step, total / max_steps, total, max(rewards), max_steps)
+
+
+def _checked_step(task: Task, policy: Policy, where: str) -> Step:
+    action = policy.act(task)
+    if not all(map(math.isfinite, action)):
+        raise TaskError(f"{where}: the action is {action.tolist()}; were the weights trained on finite losses?")
+    step = task.step(action)
+    if not math.isfinite(step.reward):
+        raise TaskError(f"{where}: the task's reward is {step.reward}; it must be a finite number")
+    return step

@@ -42,11 +42,14 @@ def plan(
     ``task`` may stay away with a checkpoint, whose recipe names one; ``max_steps`` defaults to the task's own cap.
 
     Raises:
-        UsageError: there is no task, a policy that acts by a network has no checkpoint, or the device is not there.
+        UsageError: there is no task, a policy that acts by a network has no checkpoint, the device is not there, or a
+            number is out of range.
         CheckpointError, ContractError: the checkpoint is damaged or does not fit the task.
     """
     if policy in NEEDS_CHECKPOINT and checkpoint is None:
         raise UsageError(f"--policy {policy} needs a trained agent: give a run directory or a checkpoint")
+    if noise_seed < 0 or (max_steps is not None and max_steps < 1):
+        raise UsageError(f"noise seed {noise_seed} must be 0 or more, and max steps {max_steps} 1 or more")
     file = model_file(Path(checkpoint)).resolve() if checkpoint is not None else None
     header = read_header(file) if file else None
     recipe = parse(Recipe, header.recipe, "recipe") if header else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trunkzoo.catalogue import Catalogue, load_catalogue
-from trunkzoo.errors import UsageError
+from trunkzoo.errors import TaskError, UsageError
 from trunkzoo.evaluation.job import Item, PolicyKind
 from trunkzoo.evaluation.planning import Plan, plan
 from trunkzoo.evaluation.pool import STALL_SECONDS, run_items
@@ -80,7 +80,7 @@ def evaluate(
 
     Raises:
         UsageError: the request does not fit together, or ``file`` holds rows of another evaluation.
-        TaskError: an episode failed three times.
+        TaskError: an episode failed three times, or gave another row than before when it was filmed.
     """
     part = Part(name=task) if isinstance(task, str) else task
     found = catalogue or load_catalogue()
@@ -114,10 +114,19 @@ def run(
         for item, done in run_items(list(owner), workers, stall_seconds):
             evaluation = owner[item]
             row = json.loads(json.dumps(make_row(done.episode, evaluation.plan.provenance)))  # as a reader sees it
-            evaluation.rows[item.seed] = row
+            _check_repeats(evaluation.rows.setdefault(item.seed, row), row)
             evaluation.chunk_ms.extend(done.latencies)
             if evaluation.file:
                 files[id(evaluation)].append(row, done.latencies)
             on_row(evaluation, row)
         for file in files.values():
             file.finish()
+
+
+def _check_repeats(before: Row, now: Row) -> None:
+    different = [f"{key} was {before.get(key)}, is {now[key]}" for key in now if before.get(key) != now[key]]
+    if different:
+        raise TaskError(
+            f"episode {now['seed']} of {now['task']} was played again and {'; '.join(different)}: "
+            "either its row was changed by hand, or it is no function of its seed"
+        )

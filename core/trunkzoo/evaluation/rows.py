@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from trunkzoo.checkpoint.atomic import explained, write_text
 from trunkzoo.errors import DataError, UsageError
 from trunkzoo.evaluation.job import Episode
 
@@ -75,59 +76,69 @@ class RowFile:
             self._file = self._path.open("a+", encoding="utf-8")
         except OSError as error:
             raise UsageError(f"cannot write {self._path}: {error.strerror}") from None
+        try:
+            self._begin()
+        except BaseException:
+            self._file.close()
+            raise
+        return self
+
+    def _begin(self) -> None:
         self._lock()
         self._rows = {int(row["seed"]): row for row in read_rows(self._path)}
         for row in self._rows.values():
             self._check(row)
-        self._cut_half_line()
+        _cut_half_line(self._path)
         if self._times.exists():
+            _cut_half_line(self._times)
             self.chunk_ms = [ms for row in read_rows(self._times) for ms in row["chunk_ms"]]
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()  # releases the lock
+        with explained(self._path):  # what a full disk did not take is tried once more
+            self._file.close()  # releases the lock
 
     def rows_of(self, seeds: Iterable[int]) -> dict[int, Row]:
         """Rows that are there already, for these seeds."""
         return {seed: self._rows[seed] for seed in seeds if seed in self._rows}
 
     def append(self, row: Row, chunk_ms: Sequence[float]) -> None:
-        """Add one row and hand it to the operating system, so that a kill loses none."""
+        """Add one row and hand it to the operating system, so that a kill loses none.
+
+        Raises:
+            CheckpointError: the disk is full; what it took of the row is cut off when the file is continued.
+        """
         self._rows[int(row["seed"])] = row
         if chunk_ms:
-            with self._times.open("a", encoding="utf-8") as times:
+            with explained(self._times), self._times.open("a", encoding="utf-8") as times:
                 times.write(json.dumps({"seed": row["seed"], "chunk_ms": [round(ms, 3) for ms in chunk_ms]}) + "\n")
-        self._file.write(json.dumps(row) + "\n")
-        self._file.flush()
+        with explained(self._path):
+            self._file.write(json.dumps(row) + "\n")
+            self._file.flush()
 
     def finish(self) -> None:
         """Put the rows in the order of their seeds."""
-        text = "".join(json.dumps(self._rows[seed]) + "\n" for seed in sorted(self._rows))
-        part = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, self._path)
+        write_text(self._path, "".join(json.dumps(self._rows[seed]) + "\n" for seed in sorted(self._rows)))
 
     def _lock(self) -> None:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._file.close()
             raise UsageError(f"another evaluation is writing {self._path}; wait for it or give another -o") from None
 
     def _check(self, row: Row) -> None:
         for key, value in self._provenance.items():
             if row.get(key) != value:
-                self._file.close()
                 raise UsageError(
                     f"{self._path} holds episodes of another evaluation: {key} of seed {row['seed']} is "
-                    f"{_short(row.get(key))}, now {_short(value)}. Give another file with -o"
+                    f"{_short(row.get(key))}, now {_short(value)}. Give another file with -o, or delete this one"
                 )
 
-    def _cut_half_line(self) -> None:
-        content = self._path.read_bytes()
-        os.truncate(self._path, content.rfind(b"\n") + 1)
+
+def _cut_half_line(path: Path) -> None:
+    """Drop what a kill or a full disk left of a last line."""
+    os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
 
 
 def _short(value: Any) -> str:

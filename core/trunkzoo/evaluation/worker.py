@@ -5,16 +5,19 @@ This module imports nothing heavy: the thread limits must be set before numpy an
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import threading
 import time
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trunkzoo.errors import ZooError
 from trunkzoo.evaluation.job import Episode, Item, Job
+from trunkzoo.threads import thread_limits
 
 if TYPE_CHECKING:
     from trunkzoo.catalogue import Catalogue
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from trunkzoo.spec import Task
 
 ALIVE_EVERY = 2.0  # seconds
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class Alive:
 
 def main(connection: Connection, log: Path) -> None:
     """Run the items that arrive until None does; what the simulator prints goes to ``log``."""
-    for name in THREADS:
-        os.environ[name] = "1"
+    os.environ.update(thread_limits(1))
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what a Ctrl-C means
     _redirect_output(log)
     stage = Stage()
@@ -61,6 +63,14 @@ def main(connection: Connection, log: Path) -> None:
         pass  # the parent is gone, and nobody waits for this episode
     finally:
         stage.close()
+
+
+def _leave_with_parent() -> None:
+    """End this process when its parent is gone, even if the episode hangs; an idle worker sees the pipe end too."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _redirect_output(log: Path) -> None:

@@ -9,9 +9,9 @@ import time
 from collections.abc import Sequence
 
 from trunkzoo.suites.cells import LOG, Cell
+from trunkzoo.threads import thread_limits
 
 LEAVE_SECONDS = 60.0  # a training that is asked to leave saves first
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class CellProcess:
@@ -26,7 +26,7 @@ class CellProcess:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **dict.fromkeys(THREADS, str(cell.slots))},
+                env={**os.environ, **thread_limits(cell.slots)},
                 start_new_session=True,  # a Ctrl-C reaches us alone; the cell then saves
             )
 

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from trunkzoo.catalogue import load_catalogue
 from trunkzoo.recipe import Part
+from trunkzoo.registry import load_registry
+from trunkzoo.suites.cells import Cell
+from trunkzoo.suites.planning import SuitePlan, plan_suite
 
 FOLDER = Path(__file__).parent / "fixtures" / "reach"
 REGISTRY = """
@@ -50,3 +54,15 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
 def reach(**config: object) -> Part:
     """The task with these settings."""
     return Part(name="reach/reach", config=config)
+
+
+def small(folder: Path, *only: str, text: str = REGISTRY) -> SuitePlan:
+    """The suite ``small`` of a registry in ``folder``, with its cells there."""
+    (folder / "registry.toml").write_text(text)
+    return plan_suite("small", load_registry(folder / "registry.toml"), load_catalogue(), folder / "runs", only)
+
+
+def floor(home: Path, policy: str = "noop", episodes: int = 2, **config: object) -> Cell:
+    """A cell that plays a floor on the task with these settings."""
+    task = {"name": "reach/reach", "config": config}
+    return Cell("floor", policy, {"policy": policy, "task": task, "report": [0, episodes]}, home)

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from trunkzoo.catalogue import Catalogue
+from trunkzoo.catalogue import Catalogue, Found
 from trunkzoo.checkpoint import read_header
 from trunkzoo.checkpoint.header import CheckpointHeader
 from trunkzoo.checkpoint.layout import model_file
@@ -67,10 +67,16 @@ def plan(
 
         device_of(device)
     job = Job(part, policy, max_steps or found.spec.max_steps, acting, noise_seed, device)
-    return Plan(job, _provenance(job, found.spec, header if acting else None))
+    parts: list[Found[Any]] = [found]
+    if recipe and acting:
+        parts += [catalogue.trunk(recipe.trunk.name), catalogue.head(recipe.head.name)]
+    plugins = {part.plugin_row.distribution: part.plugin_row.version for part in parts}
+    return Plan(job, _provenance(job, found.spec, header if acting else None, plugins))
 
 
-def _provenance(job: Job, spec: TaskSpec[Any], header: CheckpointHeader | None) -> dict[str, Any]:
+def _provenance(
+    job: Job, spec: TaskSpec[Any], header: CheckpointHeader | None, plugins: dict[str, str]
+) -> dict[str, Any]:
     """What decides or describes an episode beside its seed; no paths, which differ between machines."""
     return {
         "policy": job.policy,
@@ -83,7 +89,7 @@ def _provenance(job: Job, spec: TaskSpec[Any], header: CheckpointHeader | None) 
         "max_steps": job.max_steps,
         "noise_seed": job.noise_seed,
         "device": job.device,
-        "versions": library_versions() | _simulator_versions(spec),
+        "versions": plugins | library_versions() | _simulator_versions(spec),
     }
 
 

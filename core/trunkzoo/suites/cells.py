@@ -43,6 +43,11 @@ class Cell:
         return self.home / f"{self.kind}-{readable}-{self.key}"
 
     @property
+    def needs(self) -> frozenset[str]:
+        """Keys of the cells whose results it reads."""
+        return frozenset(str(self.inputs[name]) for name in ("data", "train") if name in self.inputs)
+
+    @property
     def title(self) -> str:
         """How people call it."""
         return f"{self.kind} {self.label}"

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import trunkzoo
-from trunkzoo.catalogue import Catalogue
+from trunkzoo.catalogue import Catalogue, Found
 from trunkzoo.config import parse
 from trunkzoo.errors import UsageError
 from trunkzoo.recipe import Part, Recipe, check_task, part_config
 from trunkzoo.registry import Registry
 from trunkzoo.seeds import REPORT_SEEDS, SELECTION_SEEDS
+from trunkzoo.spec import TaskSpec
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.config import ArmConfig, SuiteConfig, SuiteTask
 from trunkzoo.tasks import contract_of
@@ -117,33 +118,33 @@ class _Planner:
         part = Part(name=found.id, config=settings.model_dump(mode="json"))
         demonstrations = {"episodes": task.demonstrations, "first_seed": task.first_seed}
         inputs = {"task": part.model_dump(mode="json"), **demonstrations}
-        collect = self._cell("collect", f"{found.spec.name}-{task.demonstrations}", inputs, slots=self._parallel)
+        inputs |= self._versions(found)
+        collect = Cell("collect", f"{found.spec.name}-{task.demonstrations}", inputs, self._home, self._parallel)
         chosen = [(arm, False) for arm in self._config.arms] + [(arm, True) for arm in self._config.baselines]
         chosen = [(arm, baseline) for arm, baseline in chosen if _wanted(arm.label, only)]
         if not chosen:
             labels = ", ".join(arm.label for arm in (*self._config.arms, *self._config.baselines))
             raise UsageError(f"--only {' '.join(only)} matches no arm; this suite has {labels}")
         arms = tuple(self._arm(arm, baseline, part, found.spec.name, collect) for arm, baseline in chosen)
-        return TaskPlan(found.id, collect, arms, self._floors(part, found.spec.name))
+        return TaskPlan(found.id, collect, arms, self._floors(part, found))
 
     def _arm(self, arm: ArmConfig, baseline: bool, task: Part, short: str, collect: Cell) -> ArmPlan:
-        recipe = self._recipe(arm, task)
-        smoke = self._cell("smoke", arm.label, {"recipe": _essence(recipe)})
+        recipe, find = self._recipe(arm, task), self._catalogue
+        versions = self._versions(find.trunk(recipe.trunk.name), find.head(recipe.head.name), find.task(task.name))
+        inputs = {"recipe": _essence(recipe), **versions}
+        smoke = Cell("smoke", arm.label, inputs, self._home)
         trains = tuple(
-            self._cell(
-                "train",
-                f"{arm.label}-{short}-seed{seed}",
-                {"recipe": _essence(recipe), "data": collect.key, "seed": seed},
-            )
+            Cell("train", f"{arm.label}-{short}-seed{seed}", {**inputs, "data": collect.key, "seed": seed}, self._home)
             for seed in self._config.training_seeds
         )
         evaluations = tuple(
-            self._cell(
+            Cell(
                 "evaluate",
-                f"{arm.label}-{short}-seed{seed}",
-                {"train": train.key, "directory": train.directory.name, **self._episodes(baseline)},
+                train.label,
+                {"train": train.key, "directory": train.directory.name, **self._episodes(baseline), **versions},
+                self._home,
             )
-            for train, seed in zip(trains, self._config.training_seeds, strict=True)
+            for train in trains
         )
         return ArmPlan(arm.label, baseline, recipe, smoke, trains, evaluations)
 
@@ -176,13 +177,18 @@ class _Planner:
             "pictures": not baseline,
         }
 
-    def _floors(self, task: Part, short: str) -> dict[str, Cell]:
+    def _floors(self, task: Part, found: Found[TaskSpec[Any]]) -> dict[str, Cell]:
         report = [REPORT_SEEDS.start, self._config.report_episodes]
-        inputs = {"task": task.model_dump(mode="json"), "report": report}
-        return {name: self._cell("floor", f"{name}-{short}", {"policy": name, **inputs}) for name in FLOORS}
+        inputs = {"task": task.model_dump(mode="json"), "report": report, **self._versions(found)}
+        return {
+            name: Cell("floor", f"{name}-{found.spec.name}", {"policy": name, **inputs}, self._home) for name in FLOORS
+        }
 
-    def _cell(self, kind: Any, label: str, inputs: dict[str, Any], slots: int = 1) -> Cell:
-        return Cell(kind, label, {"trunkzoo": trunkzoo.__version__, **inputs}, self._home, slots)
+    def _versions(self, *parts: Found[Any]) -> dict[str, Any]:
+        """Version of trunkzoo and of the other packages that ship these parts: a new one makes a new cell."""
+        others = {part.plugin_row.distribution: part.plugin_row.version for part in parts}
+        others.pop("trunkzoo", None)
+        return {"trunkzoo": trunkzoo.__version__} | ({"plugins": others} if others else {})
 
 
 def _wanted(label: str, only: Sequence[str]) -> bool:

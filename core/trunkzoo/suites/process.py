@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from typing import BinaryIO
 
+from trunkzoo.errors import ZooError
 from trunkzoo.suites.cells import LOG, Cell
 from trunkzoo.threads import thread_limits
 
@@ -21,6 +24,7 @@ class CellProcess:
         self.cell = cell
         cell.prepare()
         with (cell.directory / LOG).open("ab") as log:
+            _wait_for(cell, log)
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "trunkzoo.suites", str(cell.directory)],
                 stdin=subprocess.PIPE,
@@ -54,6 +58,37 @@ class CellProcess:
         log = self.cell.directory / LOG
         line = log.read_text(errors="replace").strip().split("\n")[-1]
         return f"exit code {self._process.returncode}: {line} (log: {log})"
+
+
+def working(cell: Cell) -> bool:
+    """Whether a process works on the cell now, here or under another `zoo suite run`."""
+    try:
+        with (cell.directory / LOG).open("rb") as log:
+            return not _take(log, fcntl.LOCK_SH)
+    except FileNotFoundError:
+        return False
+
+
+def _take(log: BinaryIO, kind: int) -> bool:
+    """Lock the log; a process that writes to it shares the lock until it ends, however that is."""
+    try:
+        fcntl.flock(log, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _wait_for(cell: Cell, log: BinaryIO) -> None:
+    """Take the cell over from a process of a killed run, which saves and leaves.
+
+    Raises:
+        ZooError: it does not leave.
+    """
+    deadline = time.monotonic() + LEAVE_SECONDS
+    while not _take(log, fcntl.LOCK_EX):
+        if time.monotonic() > deadline:
+            raise ZooError(f"a process of an earlier run still works on '{cell.title}' in {cell.directory}; end it")
+        time.sleep(0.2)
 
 
 def leave(running: Sequence[CellProcess]) -> None:

@@ -11,6 +11,7 @@ from trunkzoo.errors import ZooError
 from trunkzoo.evaluation.rows import Row, read_rows
 from trunkzoo.evaluation.scores import scores, summary_of
 from trunkzoo.statistics import Comparison, Summary, compare
+from trunkzoo.suites.conditions import require_equal_conditions
 from trunkzoo.suites.planning import ArmPlan, SuitePlan, TaskPlan
 
 MEASURES = (("success", "success"), ("average reward", "average_reward"))
@@ -95,6 +96,8 @@ def _task(task: TaskPlan) -> TaskResult:
     for name, cell in task.floors.items():
         cell.result()
         floors[name] = _rows(cell.directory / f"report-{name}.jsonl")
+    agents = [(cell, rows) for arm in arms for cell, rows in zip(arm.plan.evaluations, arm.rows, strict=True)]
+    require_equal_conditions([*agents, *((task.floors[name], rows) for name, rows in floors.items())])
     return TaskResult(task, arms, floors, _comparisons(arms))
 
 

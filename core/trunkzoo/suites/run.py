@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from trunkzoo.errors import ZooError
 from trunkzoo.suites.cells import Cell, only_one
-from trunkzoo.suites.engine import Engine
+from trunkzoo.suites.engine import Engine, Failure
 from trunkzoo.suites.planning import SuitePlan
 from trunkzoo.suites.progress import CellBars
 
@@ -19,17 +19,24 @@ HEADINGS = {
 
 
 def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None]) -> None:
-    """Run what is not done yet; ``say`` gets one line per stage.
+    """Run what is not done yet; ``say`` gets one line per stage. What needs a cell that failed is left out.
 
     Raises:
-        ZooError: cells failed twice; the others were finished first. Or the directory is in use.
+        ZooError: cells failed twice; the others were finished first, but nothing is built on a failed smoke test. Or
+            the directory is in use.
     """
+    failures: list[Failure] = []
     with only_one(plan.directory):
         for number, (stage, cells) in enumerate(plan.stages().items(), 1):
             todo = [cell for cell in cells if cell.done() is None]
             say(f"{number}/4 {_heading(plan, stage, cells, todo)}")
-            if todo:
-                _run_stage(stage, todo, engine)
+            failed = {failure.cell.key for failure in failures}
+            ready = [cell for cell in todo if not cell.needs & failed]
+            failures += _run_stage(ready, engine) if ready else []
+            failures += [Failure(cell, "needs a cell that failed") for cell in todo if cell not in ready]
+            if stage == "smoke":
+                _report(failures)
+    _report(failures)
 
 
 def _heading(plan: SuitePlan, stage: str, cells: Sequence[Cell], todo: Sequence[Cell]) -> str:
@@ -41,9 +48,12 @@ def _heading(plan: SuitePlan, stage: str, cells: Sequence[Cell], todo: Sequence[
     return heading + (f" (about {minutes:g} min on two cores{done})" if minutes else done.replace(",", " –", 1))
 
 
-def _run_stage(stage: str, todo: Sequence[Cell], engine: Engine) -> None:
-    with CellBars(todo) as bars:
-        failures = engine.run(todo, bars.update)
+def _run_stage(cells: Sequence[Cell], engine: Engine) -> list[Failure]:
+    with CellBars(cells) as bars:
+        return engine.run(cells, bars.update)
+
+
+def _report(failures: Sequence[Failure]) -> None:
     if failures:
         lines = [f"{failure.cell.title} failed: {failure.reason}" for failure in failures]
-        raise ZooError("\n".join([*lines, f"stage {stage} is incomplete; the same command tries these cells again"]))
+        raise ZooError("\n".join([*lines, "the same command tries these cells again"]))

@@ -1,0 +1,38 @@
+"""Scores are compared only where every episode was played by the same rule, on the same software."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from trunkzoo.errors import ZooError
+from trunkzoo.evaluation.rows import Row
+from trunkzoo.suites.cells import Cell
+
+CONDITIONS = ("task", "task_config", "success_rule", "max_steps", "noise_seed", "device", "versions")
+
+
+def require_equal_conditions(runs: Sequence[tuple[Cell, Sequence[Row]]]) -> None:
+    """Refuse rows that were made under different conditions, such as a success rule or a simulator that changed.
+
+    Raises:
+        ZooError: names the cell, the condition and both values.
+    """
+    first = runs[0][1][0]
+    for cell, rows in runs:
+        for row in rows:
+            for key in CONDITIONS:
+                mine, other = _shared(row.get(key), first.get(key))
+                if mine != other:
+                    raise ZooError(
+                        f"episode {row['seed']} of '{cell.title}' has {key} {mine}, of '{runs[0][0].title}' {other}: "
+                        f"unequal conditions are not compared. Remove {cell.directory} and run the suite again"
+                    )
+
+
+def _shared(mine: Any, other: Any) -> tuple[Any, Any]:
+    """The entries that differ; of versions those that both have, for arms may differ in the plugins they use."""
+    if not isinstance(mine, dict) or not isinstance(other, dict):
+        return mine, other
+    keys = [key for key in mine if key in other and mine[key] != other[key]]
+    return {key: mine[key] for key in keys}, {key: other[key] for key in keys}

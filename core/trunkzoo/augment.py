@@ -46,8 +46,8 @@ def random_shift(images: Tensor, pixels: int, draws: Draws, frames: int) -> Tens
 
 def _offsets(draws: Draws, spread: list[int], frames: int, device: torch.device) -> tuple[Tensor, Tensor]:
     unit = draws.uniform(2).to(device)  # (samples, 2)
-    offsets = (unit * unit.new_tensor(spread)).long().repeat_interleave(frames, dim=0)  # (N, 2)
-    return offsets[:, 0], offsets[:, 1]
+    top, left = ((unit[:, axis] * count).long().repeat_interleave(frames) for axis, count in enumerate(spread))
+    return top, left  # (N,) each; no tensor of the counts, whose copy to a GPU would make the host wait
 
 
 def colour_jitter(images: Tensor, strength: float, draws: Draws, frames: int) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from trunkzoo.contract import Contract
 from trunkzoo.draws import Draws
+from trunkzoo.nn.depth import without_autocast
 from trunkzoo_imf.config import IMFConfig
 from trunkzoo_imf.derivative import total_derivative
 from trunkzoo_imf.flow import VelocityHead
@@ -65,7 +66,7 @@ class IMFHead(VelocityHead):
 
         In the precision of ``z`` whatever autocast says: a bf16 derivative is wrong by percents.
         """
-        with torch.autocast(z.device.type, enabled=False):
+        with without_autocast(z.device.type):
             tangent = torch.where(valid[..., None], self.tangent(z, t, target, cond), target)  # padding: dz/dt is known
             du = total_derivative(lambda z, r, t: self.velocities(z, r, t, cond)[0], z, r, t, tangent)
         return bounded(per_chunk(t - r) * du, tangent, valid, self.config.tangent_bound)

@@ -77,7 +77,7 @@ def scores_of(query: Tensor, values: Sequence[Tensor], r: Tensor) -> Tensor:
     """w · RMSNorm(v_i), with the factors ``r`` of the norm given: (L, …)."""
     w = query.to(r.dtype)
     wide = [v.to(r.dtype) for v in values]
-    with _without_autocast(r.device.type):  # it would round the products to bfloat16
+    with without_autocast(r.device.type):  # it would round the products to bfloat16
         return torch.stack([v @ w if w.dim() == 1 else (v * w).sum(-1) for v in wide]) * r
 
 
@@ -92,7 +92,8 @@ def _scores_in_one_loop(query: Tensor, values: Sequence[Tensor], eps: float) -> 
     return torch.stack([(v * w).sum(-1) * torch.rsqrt(v.square().mean(-1) + eps) for v in wide])
 
 
-def _without_autocast(device: str) -> AbstractContextManager[object]:
+def without_autocast(device: str) -> AbstractContextManager[object]:
+    """A block in which float32 stays float32, on devices that have autocast and those that do not."""
     on = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     return torch.autocast(device, enabled=False) if on else nullcontext()  # entering it costs as much as a small mix
 

@@ -9,20 +9,24 @@ from typing import NamedTuple
 from trunkzoo.report.svg import Figure, axis
 from trunkzoo.statistics import Interval
 
-ROW = 22  # height of one line of an interval chart, pixels
+ROW = 34  # height of one line of an interval chart, pixels
+NAME = 24  # longest name in an interval chart, letters; its number stands on the same line
+APART = 9  # between dots of equal cost, pixels
+COLOURS = 8
 FLOOR_STYLE = "floor"
 
 
 class Bar(NamedTuple):
-    """One line of an interval chart."""
+    """One line of an interval chart; ``seeds`` are the values of the single training seeds, if there are several."""
 
     label: str
     interval: Interval
     style: str
+    seeds: Sequence[float] = ()
 
 
 class Curve(NamedTuple):
-    """Values over training steps; ``low`` and ``high`` are the band over training seeds, if there are several."""
+    """Values over training steps, perhaps with a band."""
 
     label: str
     steps: Sequence[float]
@@ -42,72 +46,87 @@ class Point(NamedTuple):
 
 
 def style(index: int) -> str:
-    """CSS class of arm number ``index``; there are eight colours."""
-    return f"s{index % 8}"
+    """CSS classes of arm number ``index``: eight colours, then ``again`` in dashes and rings."""
+    return f"s{index % COLOURS}" + (" again" if index >= COLOURS else "")
 
 
-def interval_chart(bars: Sequence[Bar], label: str, title: str) -> str:
-    """One line per bar: a dot between the limits of its interval; floors and the ceiling in grey."""
-    ends = [x for bar in bars for x in bar.interval]
-    figure = Figure(
-        axis(label, ends, low=min(0.0, *(e for e in ends if math.isfinite(e)))),
-        axis("", [-0.6, len(bars) - 0.4], -0.6, len(bars) - 0.4),
-        title,
-        width=440,
-        height=54 + ROW * len(bars),
-        left=170,
-    )
+def interval_chart(bars: Sequence[Bar], label: str, title: str, difference: bool = False) -> str:
+    """One line per bar: its name and number, below them a dot between the limits; a ``difference`` shows zero."""
+    ends = [x for bar in bars for x in (*bar.interval, *bar.seeds)] + [0.0]
+    height = 48 + ROW * len(bars)
+    x = axis(label, ends, low=None if min(ends) < 0 else 0.0)
+    figure = Figure(x, axis("", [], 0.0, len(bars)), title, height=height, left=12, top=4)
+    if difference:
+        figure.whisker((0, 0), (0, len(bars)), "reference")
     for index, bar in enumerate(bars):
-        row = len(bars) - 1 - index
+        y, top = len(bars) - index - 0.74, figure.py(len(bars) - index)
+        figure.veil(top, top + 17)
+        figure.text(figure.left, top + 13, short(bar.label), label=bar.style != FLOOR_STYLE)
+        figure.text(figure.right, top + 13, bar.interval.text(signed=difference), "end")
         if math.isfinite(bar.interval.low):
-            figure.whisker((bar.interval.low, bar.interval.high), (row, row), bar.style)
-        figure.dot(bar.interval.value, row, bar.style, f"{bar.label}: {bar.interval.text(3)}")
-        figure.text(figure.x.low, row, bar.label, anchor="end", shift=-8)
+            figure.whisker((bar.interval.low, bar.interval.high), (y, y), f"whisker {bar.style}")
+        for value in bar.seeds:
+            figure.dot(value, y, f"seed {bar.style}", f"{bar.label}, one training seed: {value:.3f}", radius=5.5)
+        figure.dot(bar.interval.value, y, f"dot {bar.style}", f"{bar.label}: {bar.interval.text(3)}", radius=5)
     return figure.render(y_ticks=False)
 
 
-def line_chart(curves: Sequence[Curve], y_label: str, title: str, zero: bool = True) -> str:
-    """Curves over training steps, with bands where there are several training seeds."""
+def short(name: str) -> str:
+    """A name with its middle left out if it is long: variants differ at the end, families at the start."""
+    return name if len(name) <= NAME else f"{name[: NAME // 2 - 1]}…{name[-NAME // 2 :]}"
+
+
+def line_chart(
+    curves: Sequence[Curve], y_label: str, title: str, zero: bool = True, reference: float | None = None
+) -> str:
+    """Curves over training steps, with their bands; ``reference`` is a level to compare with."""
     values = [value for curve in curves for value in (*curve.values, *(curve.low or ()), *(curve.high or ()))]
+    values += [] if reference is None else [reference]
     steps = [step for curve in curves for step in curve.steps]
-    figure = Figure(axis("training step", steps), axis(y_label, values, low=min(0.0, *values) if zero else None), title)
+    y = axis(y_label, values, low=min(0.0, *values) if zero else None)
+    figure = Figure(axis("training step", steps, low=0.0), y, title)
+    if reference is not None:
+        figure.whisker((0, figure.x.high), (reference, reference), "reference")
     for curve in curves:
         if curve.low is not None and curve.high is not None:
             figure.band(curve.steps, curve.low, curve.high, curve.style)
+    for curve in curves:
         figure.line(curve.steps, curve.values, curve.style)
         if len(curve.steps) <= 20:
             for step, value in zip(curve.steps, curve.values, strict=True):
-                figure.dot(step, value, curve.style, f"{curve.label}, step {step:g}: {value:.3f}", radius=3)
+                figure.dot(step, value, f"dot {curve.style}", f"{curve.label}, step {step:g}: {value:.3f}", radius=3.5)
     return figure.render()
 
 
 def scatter(points: Sequence[Point], x_label: str, y_label: str, title: str) -> str:
-    """Cost against score, with the interval of the score."""
+    """Cost against score, with the interval of the score; arms of equal cost stand side by side around it."""
     ends = [value for point in points for value in point.interval]
-    figure = Figure(axis(x_label, [p.x for p in points], low=0.0), axis(y_label, ends, low=0.0), title)
-    for point in points:
+    figure = Figure(axis(x_label, [], 0.0, 1.2 * max(p.x for p in points)), axis(y_label, ends, 0.0), title)
+    columns = [round(figure.px(point.x) / APART) for point in points]
+    for index, (point, column) in enumerate(zip(points, columns, strict=True)):
+        shift = APART * (columns[:index].count(column) - (columns.count(column) - 1) / 2)
         if math.isfinite(point.interval.low):
-            figure.whisker((point.x, point.x), (point.interval.low, point.interval.high), point.style)
-        figure.dot(
-            point.x, point.interval.value, point.style, f"{point.label}: {point.x:.3g}, {point.interval.text(3)}", 5
-        )
+            limits = (point.interval.low, point.interval.high)
+            figure.whisker((point.x, point.x), limits, f"whisker {point.style}", shift)
+        tip = f"{point.label}: {point.x:.3g}, {point.interval.text(3)}"
+        figure.dot(point.x, point.interval.value, f"dot {point.style}", tip, radius=5, shift=shift)
     return figure.render()
 
 
-def paired(a: Sequence[float], b: Sequence[float], label_a: str, label_b: str, title: str) -> str:
-    """One dot per episode seed: above the diagonal the second arm did better."""
-    both = [*a, *b]
-    figure = Figure(axis(label_a, both), axis(label_b, both), title, width=320, height=320)
-    low, high = figure.x.low, figure.x.high
-    figure.whisker((low, high), (low, high), "diagonal")
-    for x, y in zip(a, b, strict=True):
-        figure.dot(x, y, style(1 if y > x else 0), f"{x:.3f} against {y:.3f}")
+def paired(a: Sequence[float], b: Sequence[float], labels: tuple[str, str], styles: tuple[str, str], title: str) -> str:
+    """One dot per episode seed in the style of the arm that did better: above the diagonal the second."""
+    x, y = (axis(f"{short(label)} (average reward)", [*a, *b]) for label in labels)
+    figure = Figure(x, y, title, height=360)
+    figure.whisker((x.low, x.high), (y.low, y.high), "reference")
+    for left, right in zip(a, b, strict=True):
+        figure.dot(left, right, f"dot {styles[right > left]}", f"{left:.3f} against {right:.3f}")
     return figure.render()
 
 
 def strip(values: Sequence[float], marked: Sequence[bool]) -> str:
-    """One dot per episode, in their order; marked ones in green."""
-    figure = Figure(axis("episode", [0, len(values) - 1]), axis("average reward", values, low=0.0), "Every episode")
+    """One dot per episode, in their order; marked ones filled."""
+    x = axis("episode, in the order of the seeds", [0, len(values) - 1])
+    figure = Figure(x, axis("average reward", values, low=0.0), "Every episode")
     for index, (value, mark) in enumerate(zip(values, marked, strict=True)):
-        figure.dot(index, value, style(2 if mark else 1), f"episode {index}: {value:.3f}")
+        figure.dot(index, value, "dot s0" if mark else "dot again s1", f"episode {index}: {value:.3f}")
     return figure.render()

@@ -23,7 +23,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text."""
+    """A table of text; the first cell of a row names it, and stays in sight when the others scroll."""
 
     columns: Sequence[str]
     rows: Sequence[Row]
@@ -37,20 +37,28 @@ class Figure:
     svg: str = ""
     image: str = ""
     video: str = ""
+    poster: str = ""
+    """What a film shows before it plays, and on paper."""
     shape: Literal["", "natural", "wide"] = ""
     """``natural`` keeps the picture's own size, ``wide`` takes the whole width of the page."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page."""
+    """A part of the page; ``level`` 3 is a part of the last section of level 2."""
 
     title: str = ""
-    verdicts: Sequence[str] = ()
+    level: int = 2
+    answer: str = ""
+    """The one sentence that a reader in a hurry takes away."""
     texts: Sequence[str] = ()
-    table: Table | None = None
     legend: Sequence[tuple[str, str]] = ()
     figures: Sequence[Figure] = ()
+    table: Table | None = None
+    note: str = ""
+    """A word on the table, below it."""
+    words: Sequence[str] = ()
+    """The comparisons in sentences, folded away at the end."""
 
 
 def write_page(path: Path, title: str, summary: str, sections: Sequence[Section]) -> None:
@@ -70,6 +78,6 @@ def write_page(path: Path, title: str, summary: str, sections: Sequence[Section]
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
 
 
-def film_uri(path: Path) -> str:
-    """A film as text for a ``video`` element."""
-    return "data:video/mp4;base64," + base64.b64encode(path.read_bytes()).decode()
+def data_uri(kind: str, content: bytes) -> str:
+    """A file as text for an address, such as of ``image/webp``."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -2,79 +2,122 @@
 
 from __future__ import annotations
 
-import base64
 import colorsys
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from trunkzoo.errors import UsageError
 from trunkzoo.report.look import Look
-from trunkzoo.report.page import Figure
+from trunkzoo.report.page import Figure, data_uri
 
-SIDE = 160  # of one camera image, pixels
-CELL = 26  # of one weight in a heat map, pixels
-NAMES = 120  # width of the column of names beside a heat map
-WIDE = 900  # pictures from this width on take the whole width of a page
+SIDE = 208  # of one camera image, pixels
+SMALL = 136  # of one map, pixels
+CELL = 52  # of one weight in a heat map, pixels
+GAP = 4  # between tiles, pixels
+FONT = 20  # letters, pixels; pages show sheets at half their size or more
+WIDE = 1000  # pictures from this width on take the whole width of a page
+BACK, INK = (31, 33, 37), (233, 233, 230)  # one ground for light and dark pages
 Pixels = NDArray[np.uint8]
+Tile = Image.Image | None
+
+
+def sheet(rows: Sequence[str], columns: Sequence[str], tiles: Sequence[Sequence[Tile]]) -> Image.Image:
+    """Tiles of one size in a grid, each row and column with its name; None leaves a place empty."""
+    font = ImageFont.load_default(FONT)
+    width, height = next(tile.size for line in tiles for tile in line if tile)
+    longest = max(round(font.getlength(name)) for name in rows)
+    upright = longest <= height  # names of tall rows stand on their side
+    left, top = (FONT if upright else longest) + 3 * GAP, FONT + 3 * GAP
+    picture = Image.new("RGB", (left + len(columns) * (width + GAP), top + len(rows) * (height + GAP)), BACK)
+    for column, name in enumerate(columns):
+        picture.paste(_words(name, width), (left + column * (width + GAP), 0))
+    for row, name in enumerate(rows):
+        y = top + row * (height + GAP)
+        words = _words(name, height).rotate(90, expand=True) if upright else _words(name, left)
+        picture.paste(words, (0, y if upright else y + (height - words.height) // 2))
+        for column, tile in enumerate(tiles[row]):
+            if tile:
+                picture.paste(tile, (left + column * (width + GAP), y))
+    return picture
+
+
+def _words(name: str, width: int) -> Image.Image:
+    """A name in the middle of a strip."""
+    strip = Image.new("RGB", (width, FONT + 3 * GAP), BACK)
+    ImageDraw.Draw(strip).text((width / 2, strip.height / 2), name, INK, ImageFont.load_default(FONT), anchor="mm")
+    return strip
 
 
 def keypoint_sheet(look: Look) -> Image.Image:
     """Cameras down, steps across; every keypoint keeps its colour from step to step."""
-    cameras, steps = look.images.shape[:2]
-    sheet = Image.new("RGB", (steps * SIDE, cameras * SIDE))
-    for camera in range(cameras):
-        for step in range(steps):
-            tile = Image.fromarray(look.images[camera, step]).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-            draw_keypoints(tile, look.keypoints[camera, step])
-            sheet.paste(tile, (step * SIDE, camera * SIDE))
-    return sheet
+    tiles = [
+        [draw_keypoints(photo(image), points) for image, points in zip(images, keypoints, strict=True)]
+        for images, keypoints in zip(look.images, look.keypoints, strict=True)
+    ]
+    return sheet(look.cameras, step_names(look.steps), tiles)
 
 
-def draw_keypoints(tile: Image.Image, keypoints: NDArray[np.float32]) -> None:
-    """Draw (K, 2) keypoints, (x, y) in [-1, 1], on a picture."""
+def step_names(steps: Sequence[int]) -> list[str]:
+    """What columns of time are called."""
+    return [f"step {step}" for step in steps]
+
+
+def photo(image: Pixels, side: int = SIDE) -> Image.Image:
+    """A camera image as a tile."""
+    return Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
+
+
+def draw_keypoints(tile: Image.Image, keypoints: NDArray[np.float32]) -> Image.Image:
+    """Draw (K, 2) keypoints, (x, y) in [-1, 1], on a picture, and return it."""
     draw = ImageDraw.Draw(tile)
     for index, (x, y) in enumerate(keypoints):
         place = ((x + 1) / 2 * (tile.width - 1), (y + 1) / 2 * (tile.height - 1))
         red, green, blue = colorsys.hsv_to_rgb(index / len(keypoints), 0.85, 1.0)
         colour = (round(255 * red), round(255 * green), round(255 * blue))
         draw.circle(place, 3.5, fill=colour, outline=(0, 0, 0))
+    return tile
 
 
 def source_sheet(sources: Mapping[str, NDArray[np.float32]]) -> Image.Image:
     """Reads down, sources across (the oldest left): the mean weight that each read gives to each source."""
-    widest = max(len(weights) for weights in sources.values())
-    sheet = Image.new("RGB", (NAMES + widest * CELL, len(sources) * CELL), (128, 128, 128))
-    draw = ImageDraw.Draw(sheet)
-    for row, (name, weights) in enumerate(sources.items()):
-        top = row * CELL
-        draw.text((NAMES - 6, top + CELL / 2), name, fill=(255, 255, 255), anchor="rm")
-        for column, weight in enumerate(weights):
-            left = NAMES + column * CELL
-            red, green, blue = (int(channel) for channel in heat(np.array(weight)))
-            draw.rectangle([left, top, left + CELL - 2, top + CELL - 2], fill=(red, green, blue))
-            ink = (0, 0, 0) if weight > 0.6 else (255, 255, 255)
-            draw.text((left + CELL / 2, top + CELL / 2), f"{weight:.2f}".removeprefix("0"), fill=ink, anchor="mm")
-    return sheet
+    columns = source_names(max(len(weights) for weights in sources.values()))
+    tiles = [[_number(weight) for weight in weights] for weights in sources.values()]
+    return sheet(list(sources), columns, tiles)
+
+
+def source_names(count: int) -> list[str]:
+    """Sources by age; the first is what entered the stage."""
+    return [f"s{index}" for index in range(count)]
+
+
+def _number(weight: np.float32) -> Image.Image:
+    red, green, blue = (int(channel) for channel in heat(np.array(weight)))
+    tile = Image.new("RGB", (CELL, CELL // 2 + 2 * GAP), (red, green, blue))
+    ink = (0, 0, 0) if weight > 0.6 else (255, 255, 255)
+    font = ImageFont.load_default(FONT - 2)
+    ImageDraw.Draw(tile).text((CELL / 2, tile.height / 2), f"{weight:.2f}", ink, font, anchor="mm")
+    return tile
 
 
 def map_sheet(look: Look, name: str) -> Image.Image:
     """One read: the first camera's image, then where each source is read, every other step (down) and source (across)."""
     weights = look.maps[name]  # (sources, T, h, w)
     steps = range(0, weights.shape[1], 2)
-    sheet = Image.new("RGB", ((len(weights) + 1) * SIDE, len(steps) * SIDE))
-    for row, step in enumerate(steps):
-        image = Image.fromarray(look.images[0, step]).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-        sheet.paste(image, (0, row * SIDE))
-        for source, pixels in enumerate(weights[:, step]):
-            tile = Image.fromarray(heat(pixels)).resize((SIDE, SIDE), Image.Resampling.NEAREST)
-            sheet.paste(tile, ((source + 1) * SIDE, row * SIDE))
-    return sheet
+    tiles = [
+        [photo(look.images[0, step], SMALL), *(_heat_tile(pixels) for pixels in weights[:, step])] for step in steps
+    ]
+    columns = ["image", *source_names(len(weights))]
+    return sheet(step_names([look.steps[step] for step in steps]), columns, tiles)
+
+
+def _heat_tile(pixels: NDArray[np.float32]) -> Image.Image:
+    return Image.fromarray(heat(pixels)).resize((SMALL, SMALL), Image.Resampling.NEAREST)
 
 
 def heat(weights: NDArray[np.float32]) -> Pixels:
@@ -89,14 +132,20 @@ def heat(weights: NDArray[np.float32]) -> Pixels:
 
 def pictures_of(look: Look) -> Iterator[tuple[str, str, Image.Image]]:
     """File name, caption and picture of everything there is to see."""
-    steps = ", ".join(map(str, look.steps))
-    yield "keypoints", f"Keypoints of {', '.join(look.cameras)} at steps {steps}", keypoint_sheet(look)
+    keypoints = (
+        f"Where each of the {look.keypoints.shape[2]} keypoints looks, per camera (down) over the episode (across); a "
+        "keypoint keeps its colour."
+    )
+    yield "keypoints", keypoints, keypoint_sheet(look)
+    scale = "Dark blue is weight 0, red ½, yellow 1; s0 is the oldest source, what entered the stage."
     if look.sources:
-        caption = "Depth attention: mean weight that each read (down) gives to each source (across, the oldest left)"
+        caption = f"Depth attention: the mean weight that each read (down) gives to each source (across). {scale}"
         yield "depth-weights", caption, source_sheet(look.sources)
     for name, weights in look.maps.items():
         if len(weights) > 1:
-            caption = f"{name}: the image, then the weight of each source per pixel (dark 0, bright 1), oldest left"
+            caption = (
+                f"{name}, the last read of its stage: weight of each source per pixel of {look.cameras[0]}. {scale}"
+            )
             yield f"depth-map-{name}", caption, map_sheet(look, name)
 
 
@@ -121,11 +170,11 @@ def figures_of(look: Look) -> Iterator[Figure]:
     """Every picture as a figure of a page."""
     for _, caption, picture in pictures_of(look):
         shape: Literal["natural", "wide"] = "natural" if picture.width < WIDE else "wide"
-        yield Figure(caption, image=data_uri(picture), shape=shape)
+        yield Figure(caption, image=webp(picture), shape=shape)
 
 
-def data_uri(picture: Image.Image) -> str:
-    """A picture as text for an ``img`` element."""
+def webp(picture: Image.Image) -> str:
+    """A picture as text for an ``img`` element, a tenth of its PNG."""
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    picture.save(buffer, format="WEBP", quality=75)
+    return data_uri("image/webp", buffer.getvalue())

@@ -38,25 +38,34 @@ def axis(label: str, values: Iterable[float], low: float | None = None, high: fl
 
 @dataclass
 class Figure:
-    """A plot area with two axes; marks are added in data coordinates."""
+    """A plot area with two axes; marks are added in data coordinates. 340 pixels are a phone's width: text stays legible."""
 
     x: Axis
     y: Axis
     title: str
-    width: int = 420
-    height: int = 260
-    left: int = 52
+    width: int = 340
+    height: int = 240
+    left: int = 40
+    top: int = 28  # above it the label of the y axis, horizontal, where it is read first
     marks: list[str] = field(default_factory=list)
+
+    @property
+    def right(self) -> int:
+        """Pixel column where the plot area ends."""
+        return self.width - 14
+
+    @property
+    def bottom(self) -> int:
+        """Pixel row where the plot area ends; below it the x axis."""
+        return self.height - 40
 
     def px(self, x: float) -> float:
         """Pixel column of a data value."""
-        right = self.width - 14
-        return self.left + (x - self.x.low) / (self.x.high - self.x.low) * (right - self.left)
+        return self.left + (x - self.x.low) / (self.x.high - self.x.low) * (self.right - self.left)
 
     def py(self, y: float) -> float:
         """Pixel row of a data value."""
-        top, bottom = 14, self.height - 40
-        return bottom - (y - self.y.low) / (self.y.high - self.y.low) * (bottom - top)
+        return self.bottom - (y - self.y.low) / (self.y.high - self.y.low) * (self.bottom - self.top)
 
     def line(self, xs: Sequence[float], ys: Sequence[float], style: str) -> None:
         """A polyline."""
@@ -69,50 +78,46 @@ class Figure:
         back = [f"{self.px(x):.1f},{self.py(y):.1f}" for x, y in zip(xs, low, strict=True)]
         self.marks.append(f'<polygon class="band {style}" points="{" ".join([*there, *back[::-1]])}"/>')
 
-    def dot(self, x: float, y: float, style: str, tip: str = "", radius: float = 4) -> None:
-        """A dot, with a tooltip."""
+    def dot(self, x: float, y: float, style: str, tip: str = "", radius: float = 4, shift: float = 0) -> None:
+        """A dot, with a tooltip; ``shift`` moves it aside, in pixels."""
         title = f"<title>{escape(tip)}</title>" if tip else ""
-        place = f'cx="{self.px(x):.1f}" cy="{self.py(y):.1f}" r="{radius}"'
-        self.marks.append(f'<circle class="dot {style}" {place}>{title}</circle>')
+        place = f'cx="{self.px(x) + shift:.1f}" cy="{self.py(y):.1f}" r="{radius}"'
+        self.marks.append(f'<circle class="{style}" {place}>{title}</circle>')
 
-    def whisker(self, x: tuple[float, float], y: tuple[float, float], style: str) -> None:
+    def whisker(self, x: tuple[float, float], y: tuple[float, float], style: str, shift: float = 0) -> None:
         """A straight line from (x₀, y₀) to (x₁, y₁), such as an interval."""
-        ends = f'x1="{self.px(x[0]):.1f}" x2="{self.px(x[1]):.1f}" y1="{self.py(y[0]):.1f}" y2="{self.py(y[1]):.1f}"'
-        self.marks.append(f'<line class="whisker {style}" {ends}/>')
+        ends = f'x1="{self.px(x[0]) + shift:.1f}" x2="{self.px(x[1]) + shift:.1f}"'
+        self.marks.append(f'<line class="{style}" {ends} y1="{self.py(y[0]):.1f}" y2="{self.py(y[1]):.1f}"/>')
 
-    def text(self, x: float, y: float, text: str, anchor: str = "start", shift: float = 0) -> None:
-        """Words at a place in the data."""
-        place = f'x="{self.px(x) + shift:.1f}" y="{self.py(y) + 4:.1f}" text-anchor="{anchor}"'
-        self.marks.append(f"<text {place}>{escape(text)}</text>")
+    def text(self, column: float, row: float, text: str, anchor: str = "start", label: bool = False) -> None:
+        """Words at a pixel; a ``label`` is printed in ink."""
+        kind = ' class="label"' if label else ""
+        self.marks.append(f'<text x="{column:.1f}" y="{row:.1f}" text-anchor="{anchor}"{kind}>{escape(text)}</text>')
+
+    def veil(self, top: float, bottom: float) -> None:
+        """Hide what is drawn so far between two pixel rows: words stand there."""
+        size = f'width="{self.right - self.left + 4}" height="{bottom - top:.1f}"'
+        self.marks.append(f'<rect class="veil" x="{self.left - 2}" y="{top:.1f}" {size}/>')
 
     def render(self, y_ticks: bool = True) -> str:
-        """The whole picture."""
-        parts = [
-            f'<svg viewBox="0 0 {self.width} {self.height}" style="max-width: {1.4 * self.width:.0f}px" role="img">',
-            f"<title>{escape(self.title)}</title>",
-            *self._x_axis(),
-            *(self._y_axis() if y_ticks else []),
-            *self.marks,
-            "</svg>",
-        ]
+        """The whole picture: the grid and its numbers under the marks."""
+        marks, self.marks = self.marks, []
+        self._x_axis()
+        if y_ticks:
+            self._y_axis()
+        size = f'viewBox="0 0 {self.width} {self.height}" style="max-width: {1.35 * self.width:.0f}px"'
+        parts = [f'<svg {size} role="img"><title>{escape(self.title)}</title>', *self.marks, *marks, "</svg>"]
+        self.marks = marks
         return "".join(parts)
 
-    def _x_axis(self) -> list[str]:
-        bottom, middle = self.height - 40, (self.left + self.width - 14) / 2
-        ticks = [
-            f'<line class="grid" x1="{self.px(t):.1f}" x2="{self.px(t):.1f}" y1="14" y2="{bottom}"/>'
-            f'<text x="{self.px(t):.1f}" y="{bottom + 16}" text-anchor="middle">{t:g}</text>'
-            for t in self.x.ticks()
-        ]
-        label = f'<text x="{middle:.0f}" y="{self.height - 6}" text-anchor="middle" class="label">'
-        return [*ticks, f"{label}{escape(self.x.label)}</text>"]
+    def _x_axis(self) -> None:
+        for tick in self.x.ticks():
+            self.whisker((tick, tick), (self.y.low, self.y.high), "grid")
+            self.text(self.px(tick), self.bottom + 16, f"{tick:g}", "middle")
+        self.text((self.left + self.right) / 2, self.height - 6, self.x.label, "middle", label=True)
 
-    def _y_axis(self) -> list[str]:
-        ticks = [
-            f'<line class="grid" x1="{self.left}" x2="{self.width - 14}" y1="{self.py(t):.1f}" y2="{self.py(t):.1f}"/>'
-            f'<text x="{self.left - 6}" y="{self.py(t) + 4:.1f}" text-anchor="end">{t:g}</text>'
-            for t in self.y.ticks()
-        ]
-        middle = (self.height - 26) / 2
-        label = f'<text transform="translate(14,{middle:.0f}) rotate(-90)" text-anchor="middle" class="label">'
-        return [*ticks, f"{label}{escape(self.y.label)}</text>"]
+    def _y_axis(self) -> None:
+        for tick in self.y.ticks():
+            self.whisker((self.x.low, self.x.high), (tick, tick), "grid")
+            self.text(self.left - 6, self.py(tick) + 4, f"{tick:g}", "end")
+        self.text(4, 14, self.y.label, label=True)

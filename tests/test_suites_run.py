@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from reach_task import REGISTRY, floor, install, small
-from trunkzoo.errors import ZooError
+from trunkzoo.errors import UsageError, ZooError
 from trunkzoo.evaluation import read_rows
 from trunkzoo.suites.cells import only_one, read_cell
 from trunkzoo.suites.engine import Failure, LocalEngine
@@ -175,10 +175,14 @@ def test_ray_runs_cells_and_reports_the_one_that_dies(tmp_path: Path) -> None:
     from trunkzoo.suites.ray_engine import RayEngine
 
     bad, good = floor(tmp_path, "noop", fault="exit", fault_seed=1), floor(tmp_path, "random")
+    seen: list[int] = []
     try:
-        failures = RayEngine().run([bad, good], lambda _: None)
+        failures = RayEngine(slots=1).run([bad, good], lambda running: seen.append(len(running)))
+        with pytest.raises(UsageError, match=r"no node of the Ray cluster has 1 CPUs and 99 GPUs for 'train reach"):
+            RayEngine(gpus_per_training=99).run(small(tmp_path).tasks[0].arms[0].trains, lambda _: None)
     finally:
         ray.shutdown()
     assert [failure.cell for failure in failures] == [bad]
     assert "failed 3 times" in failures[0].reason
     assert good.done() is not None
+    assert max(seen) == 1

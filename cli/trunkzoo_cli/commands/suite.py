@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from enum import StrEnum
@@ -60,7 +61,7 @@ def run(
 
     slots = max_parallel or len(os.sched_getaffinity(0))
     plan = _plan(name, out, only, slots)
-    run_suite(plan, _engine(engine, slots, plan), lambda line: print(line, file=sys.stderr, flush=True))
+    run_suite(plan, _engine(engine, max_parallel, plan), lambda line: print(line, file=sys.stderr, flush=True))
     _show(plan, json)
 
 
@@ -107,14 +108,14 @@ def _plan(name: str, out: Path | None, only: list[str] | None, slots: int = 2) -
     return plan_suite(name, load_registry(), load_catalogue(), out or Path("runs") / name, only or (), slots)
 
 
-def _engine(name: EngineName, slots: int, plan: SuitePlan) -> Engine:
+def _engine(name: EngineName, max_parallel: int | None, plan: SuitePlan) -> Engine:
     if name is EngineName.ray:
         from trunkzoo.suites.ray_engine import RayEngine
 
-        return RayEngine(plan.config.gpus_per_training)
+        return RayEngine(plan.config.gpus_per_training, max_parallel or math.inf)  # or all that the cluster has
     from trunkzoo.suites.engine import LocalEngine
 
-    return LocalEngine(slots)
+    return LocalEngine(max_parallel or len(os.sched_getaffinity(0)))
 
 
 def _show(plan: SuitePlan, json: bool) -> None:

@@ -50,6 +50,11 @@ class Attempts:
         return False
 
 
+def fits(cell: Cell, running: Sequence[Cell], slots: float) -> bool:
+    """Whether a cell may start beside those that run; one cell may exceed the slots when it is alone."""
+    return not running or sum(other.slots for other in running) + cell.slots <= slots
+
+
 class LocalEngine:
     """Processes on this machine."""
 
@@ -74,9 +79,6 @@ class LocalEngine:
         return attempts.failures
 
     def _fill(self, waiting: list[Cell], running: list[CellProcess]) -> None:
-        """Start cells in their order while slots are free; one cell may exceed the slots when it is alone."""
-        while waiting:
-            used = sum(process.cell.slots for process in running)
-            if running and used + waiting[0].slots > self._slots:
-                return
+        """Start cells in their order while slots are free."""
+        while waiting and fits(waiting[0], [process.cell for process in running], self._slots):
             running.append(CellProcess(waiting.pop(0)))

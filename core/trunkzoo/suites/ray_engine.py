@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from trunkzoo.errors import UsageError
 from trunkzoo.suites.cells import LOG, Cell, read_cell
-from trunkzoo.suites.engine import POLL_SECONDS, Attempts, Failure, Tick
+from trunkzoo.suites.engine import POLL_SECONDS, Attempts, Failure, Tick, fits
 from trunkzoo.suites.process import CellProcess
 
 
@@ -23,30 +24,52 @@ def run_directory(directory: str) -> str:
 class RayEngine:
     """Connects to the cluster of ``RAY_ADDRESS`` or the last one started here; starts a local one if there is none."""
 
-    def __init__(self, gpus_per_training: float = 0.0) -> None:
+    def __init__(self, gpus_per_training: float = 0.0, slots: float = math.inf) -> None:
         try:
             import ray
         except ImportError:
             raise UsageError("--engine ray needs Ray: pip install 'trunkzoo[ray]'") from None
-        self._ray, self._gpus = ray, gpus_per_training
+        self._ray: Any = ray  # untyped
+        self._gpus, self._slots = gpus_per_training, slots
         if not ray.is_initialized():
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
 
     def run(self, cells: Sequence[Cell], tick: Tick) -> list[Failure]:
-        """See :class:`trunkzoo.suites.engine.Engine`."""
-        attempts, running = Attempts(), {self._submit(cell): cell for cell in cells}
-        while running:
+        """See :class:`trunkzoo.suites.engine.Engine`.
+
+        Raises:
+            UsageError: a cell asks for more than any node has; Ray would wait for such a node for ever.
+        """
+        attempts, waiting, running = Attempts(), list(cells), dict[Any, Cell]()
+        for cell in cells:
+            self._require_room(cell)
+        while waiting or running:
+            while waiting and fits(waiting[0], list(running.values()), self._slots):
+                cell = waiting.pop(0)
+                running[self._submit(cell)] = cell
             ready, _ = self._ray.wait(list(running), timeout=POLL_SECONDS)
             for future in ready:
                 cell = running.pop(future)
                 if attempts.again(cell, self._reason(future)):
-                    running[self._submit(cell)] = cell
+                    waiting.insert(0, cell)
             tick([cell for cell in running.values() if (cell.directory / LOG).exists()])
         return attempts.failures
 
+    def _gpus_of(self, cell: Cell) -> float:
+        return self._gpus if cell.kind == "train" else 0.0
+
+    def _require_room(self, cell: Cell) -> None:
+        need = {"CPU": cell.slots, "GPU": self._gpus_of(cell)}
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        if not any(all(node.get(name, 0) >= count for name, count in need.items()) for node in nodes):
+            raise UsageError(
+                f"no node of the Ray cluster has {need['CPU']} CPUs and {need['GPU']:g} GPUs for '{cell.title}': lower "
+                "--max-parallel or the suite's gpus_per_training, or add a node"
+            )
+
     def _submit(self, cell: Cell) -> Any:
         cell.prepare()
-        gpus = self._gpus if cell.kind == "train" else 0
+        gpus = self._gpus_of(cell)
         remote = self._ray.remote(num_cpus=cell.slots, num_gpus=gpus, max_retries=0)(run_directory)
         return remote.options(name=cell.title).remote(str(cell.directory.resolve()))
 

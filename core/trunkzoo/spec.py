@@ -5,6 +5,7 @@ A record describes without torch; ``build`` imports torch (or a simulator) insid
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -189,6 +190,8 @@ class TaskSpec(Generic[ConfigT]):
     """The rule in words, written into every result row."""
     expert_success: float
     """Share of 20 seeds that the expert reaches at least."""
+    reward_range: tuple[float, float] = (-math.inf, math.inf)
+    """Smallest and largest reward of one step; conformance holds every reward against what is stated."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
     """Import names of the simulator's packages; absent ones make ``build`` fail with the line that installs them."""

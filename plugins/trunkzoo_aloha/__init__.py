@@ -30,6 +30,7 @@ TRANSFER_CUBE = TaskSpec(
     demo_steps=220,
     success_rule="some step with reward 4 after the right gripper let go: only the left one holds the cube, off the table",
     expert_success=0.95,
+    reward_range=(0.0, 4.0),
     requires=("gym_aloha", "dm_control", "mujoco"),
     extra="aloha",
 )

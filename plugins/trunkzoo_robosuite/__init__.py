@@ -31,6 +31,7 @@ TWO_ARM_LIFT = TaskSpec(
     demo_steps=75,
     success_rule="some step with reward 1: the pot is more than 10 cm above the table and tilted less than 30 degrees",
     expert_success=1.0,
+    reward_range=(0.0, 1.0),
     requires=("robosuite", "mujoco"),
     extra="robosuite",
 )
@@ -54,6 +55,7 @@ TWO_ARM_HANDOVER = TaskSpec(
     demo_steps=156,
     success_rule="some step with reward 1: only the second arm holds the hammer, by its handle, 10 cm above the table",
     expert_success=0.9,
+    reward_range=(0.0, 1.0),
     requires=("robosuite", "mujoco"),
     extra="robosuite",
 )

@@ -37,12 +37,14 @@ def contract_needs_no_simulator(subject: TaskSubject) -> None:
 
 
 def record_is_complete(subject: TaskSubject) -> None:
-    """Rate, step caps, success rule and the expert's success are stated and possible."""
+    """Rate, step caps, success rule, reward range and the expert's success are stated and possible."""
     spec = subject.spec
     for name in ("fps", "max_steps", "demo_steps"):
         require(getattr(spec, name) > 0, f"{name} is {getattr(spec, name)}; it must be positive")
     require(len(spec.success_rule.split()) >= 3, f"success_rule {spec.success_rule!r} does not say the rule in words")
     require(0 <= spec.expert_success <= 1, f"expert_success {spec.expert_success} is no share")
+    low, high = spec.reward_range
+    require(low < high, f"reward_range ({low}, {high}) is empty; the smaller reward comes first")
 
 
 def observations_match_the_contract(subject: TaskSubject) -> None:
@@ -77,13 +79,13 @@ def images_show_something(subject: TaskSubject) -> None:
 
 
 def steps_give_reward_and_success(subject: TaskSubject) -> None:
-    """A step returns a finite reward and a bool, and the zero action is valid."""
+    """A step returns a finite reward in the stated range and a bool, and the zero action is valid."""
     with running(subject) as task:
         task.reset(SEED)
         for _ in range(3):
             step = task.step(np.zeros(task.contract.action_dim, np.float32))
             require(isinstance(step, Step), f"step returned {type(step).__name__}, not Step(reward, success)")
-            require(bool(np.isfinite(step.reward)), f"the reward is {step.reward}")
+            _check_reward(subject.spec, step.reward)
             require(isinstance(step.success, bool), f"success is {step.success!r}, not a bool")
 
 
@@ -99,7 +101,7 @@ def episodes_follow_their_seed(subject: TaskSubject) -> None:
 
 
 def expert_succeeds(subject: TaskSubject) -> None:
-    """The scripted demonstrator reaches its stated share of success within the demonstration's step cap."""
+    """The demonstrator reaches its stated success within its step cap, and no reward leaves the stated range."""
     with running(subject) as task:
         successes = sum(_demonstrate(subject, task, SEED + i) for i in range(EXPERT_EPISODES))
     share = successes / EXPERT_EPISODES
@@ -117,9 +119,17 @@ def _demonstrate(subject: TaskSubject, task: Task, seed: int) -> bool:
         if action is None:
             return False
         require(action.shape == (task.contract.action_dim,), f"the expert's action has shape {action.shape}")
-        if task.step(action).success:
+        step = task.step(action)
+        _check_reward(subject.spec, step.reward)
+        if step.success:
             return True
     return False
+
+
+def _check_reward(spec: TaskSpec[Any], reward: float) -> None:
+    low, high = spec.reward_range
+    require(bool(np.isfinite(reward)), f"the reward is {reward}")
+    require(low <= reward <= high, f"the reward {reward} is outside the stated reward_range ({low}, {high})")
 
 
 def _fingerprint(task: Task, seed: int) -> str:

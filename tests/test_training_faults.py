@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import re
@@ -142,6 +143,19 @@ def test_reached_quota_leaves_the_previous_checkpoint(train, tiny_windows, tiny_
     assert announced(news) >= 1
     check_survivors(output, news, tiny_catalogue)
     assert train(output, resume=True).step == 3
+
+
+def test_a_disk_that_is_full_from_the_start(train, tmp_path):
+    news = tmp_path / "news"
+
+    def job():
+        sys.stderr = io.StringIO()  # nothing can be written to a file any more
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        with pytest.raises(CheckpointError, match="disk full"):
+            train(tmp_path / "run")
+
+    _, status = os.waitpid(start(job, news), 0)
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 @pytest.fixture

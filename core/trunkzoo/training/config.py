@@ -23,7 +23,9 @@ class TrainConfig(Config):
 
     steps: PositiveInt = Field(default=100_000, description="optimiser steps of the whole run")
     batch_size: PositiveInt = Field(default=64, description="samples per optimiser step, over all processes and parts")
-    accumulate: PositiveInt = Field(default=1, description="parts that a batch is split into to save memory")
+    accumulate: PositiveInt = Field(
+        default=1, description="parts that a batch is split into to save memory; batch norm sees one at a time"
+    )
     lr: PositiveFloat = Field(default=1e-4, description="peak learning rate of AdamW")
     betas: tuple[float, float] = Field(default=(0.9, 0.95), description="AdamW's moment decays, each in [0, 1)")
     weight_decay: NonNegativeFloat = Field(

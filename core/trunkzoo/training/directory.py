@@ -94,9 +94,9 @@ def open_run(path: Path, resume: bool) -> Iterator[RunDirectory]:
         lock = (path / _LOCK).open("a+", encoding="utf-8")
     with lock:
         _acquire(lock, path)
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+        with explained(path):
+            lock.truncate(0)
+            os.write(lock.fileno(), str(os.getpid()).encode())  # past the buffer, which would try again when closed
         _check_contents(path, resume)
         with explained(path):
             for folder in (path, path / CHECKPOINTS):

@@ -36,6 +36,14 @@ def test_a_cell_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert read_cell(cell.directory) == cell
 
 
+def test_a_damaged_result_is_named(tmp_path: Path) -> None:
+    cell = floor(tmp_path)
+    cell.prepare()
+    (cell.directory / "done.json").write_text("")
+    with pytest.raises(ZooError, match=r"done.json is damaged; remove it"):
+        cell.done()
+
+
 def test_cells_run_and_a_second_run_does_nothing(tmp_path: Path) -> None:
     cells = [floor(tmp_path, policy) for policy in ("noop", "expert")]
     assert LocalEngine(2).run(cells, lambda _: None) == []

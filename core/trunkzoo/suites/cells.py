@@ -53,9 +53,18 @@ class Cell:
         return f"{self.kind} {self.label}"
 
     def done(self) -> dict[str, Any] | None:
-        """The result, if the cell is finished."""
+        """The result, if the cell is finished.
+
+        Raises:
+            ZooError: its file is damaged.
+        """
         path = self.directory / DONE
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+        if not path.is_file():
+            return None
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except ValueError:
+            raise ZooError(f"{path} is damaged; remove it, and `zoo suite run` finishes this cell again") from None
 
     def result(self) -> dict[str, Any]:
         """The result of a finished cell.

@@ -15,6 +15,7 @@ from trunkzoo.config import parse
 from trunkzoo.errors import ConfigError, UsageError, ZooError
 from trunkzoo.registry import load_registry
 from trunkzoo.seeds import REPORT_SEEDS, SELECTION_SEEDS
+from trunkzoo.suites.conditions import require_equal_conditions
 from trunkzoo.suites.config import SuiteConfig
 from trunkzoo.suites.planning import SuitePlan, every_cell, plan_suite, seeds_of
 from trunkzoo.suites.results import read_results
@@ -176,6 +177,16 @@ def test_scores_under_another_rule_are_not_compared(tmp_path: Path) -> None:
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(ZooError, match=r"success_rule anywhere near, .*Remove .*evaluate-reach-wide"):
         read_results(plan)
+
+
+def test_arms_may_use_different_packages_but_not_versions(tmp_path: Path) -> None:
+    plan, rows = small(tmp_path), [{"seed": 1, "versions": {"mujoco": "3.3.0"}}]
+    first, second = plan.tasks[0].arms[0].evaluations[0], plan.tasks[0].arms[1].evaluations[0]
+    other = [{"seed": 1, "versions": {"mujoco": "3.3.0", "somebodys-trunk": "2.0"}}]
+    require_equal_conditions([(first, rows), (second, other)])
+    other[0]["versions"] = {"mujoco": "3.4.0"}
+    with pytest.raises(ZooError, match=r"has versions {'mujoco': '3.4.0'}, .* {'mujoco': '3.3.0'}"):
+        require_equal_conditions([(first, rows), (second, other)])
 
 
 def test_an_unfinished_suite_has_no_table(tmp_path: Path) -> None:

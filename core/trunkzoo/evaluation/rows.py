@@ -130,15 +130,24 @@ class RowFile:
     def _check(self, row: Row) -> None:
         for key, value in self._provenance.items():
             if row.get(key) != value:
+                then, now = differing(row.get(key), value)
                 raise UsageError(
                     f"{self._path} holds episodes of another evaluation: {key} of seed {row['seed']} is "
-                    f"{_short(row.get(key))}, now {_short(value)}. Give another file with -o, or delete this one"
+                    f"{_short(then)}, now {_short(now)}. Give another file with -o, or delete this one"
                 )
 
 
 def _cut_half_line(path: Path) -> None:
     """Drop what a kill or a full disk left of a last line."""
     os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+
+
+def differing(mine: Any, other: Any) -> tuple[Any, Any]:
+    """Both values for a message; of two tables only the entries that differ."""
+    if not (isinstance(mine, dict) and isinstance(other, dict)):
+        return mine, other
+    keys = [key for key in {**mine, **other} if mine.get(key) != other.get(key)]
+    return {key: mine.get(key) for key in keys}, {key: other.get(key) for key in keys}
 
 
 def _short(value: Any) -> str:

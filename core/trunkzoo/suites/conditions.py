@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trunkzoo.errors import ZooError
-from trunkzoo.evaluation.rows import Row
+from trunkzoo.evaluation.rows import Row, differing
 from trunkzoo.suites.cells import Cell
 
 CONDITIONS = ("task", "task_config", "success_rule", "max_steps", "noise_seed", "device", "versions")
@@ -22,7 +22,7 @@ def require_equal_conditions(runs: Sequence[tuple[Cell, Sequence[Row]]]) -> None
     for cell, rows in runs:
         for row in rows:
             for key in CONDITIONS:
-                mine, other = _shared(row.get(key), first.get(key))
+                mine, other = differing(*_comparable(key, row.get(key), first.get(key)))
                 if mine != other:
                     raise ZooError(
                         f"episode {row['seed']} of '{cell.title}' has {key} {mine}, of '{runs[0][0].title}' {other}: "
@@ -30,9 +30,9 @@ def require_equal_conditions(runs: Sequence[tuple[Cell, Sequence[Row]]]) -> None
                     )
 
 
-def _shared(mine: Any, other: Any) -> tuple[Any, Any]:
-    """The entries that differ; of versions those that both have, for arms may differ in the plugins they use."""
-    if not isinstance(mine, dict) or not isinstance(other, dict):
+def _comparable(key: str, mine: Any, other: Any) -> tuple[Any, Any]:
+    """Of versions those that both have: the parts of two arms may come from different packages."""
+    if key != "versions" or not isinstance(mine, dict) or not isinstance(other, dict):
         return mine, other
-    keys = [key for key in mine if key in other and mine[key] != other[key]]
-    return {key: mine[key] for key in keys}, {key: other[key] for key in keys}
+    both = mine.keys() & other.keys()
+    return {name: mine[name] for name in both}, {name: other[name] for name in both}

@@ -56,6 +56,11 @@ def test_an_unknown_suite_is_wrong_use(tmp_path: Path) -> None:
         plan_suite("smal", load_registry(), load_catalogue(), tmp_path)
 
 
+def test_a_setting_that_no_recipe_has_names_its_arm(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"arm reach-wide: .*trunk.widht: unknown key"):
+        small(tmp_path, text=REGISTRY.replace("trunk.width", "trunk.widht"))
+
+
 def test_only_without_a_match_names_the_arms(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="this suite has reach-resnet, reach-wide"):
         small(tmp_path, "nothing*")

@@ -94,7 +94,7 @@ def plan_suite(
     """Resolve a suite; ``only`` keeps the arms that match one of these patterns.
 
     Raises:
-        UsageError: an unknown suite, recipe or task, or a pattern without an arm.
+        UsageError: an unknown suite, recipe, setting or task, or a pattern without an arm.
         ContractError: a recipe and a task disagree.
     """
     config = load_suite(registry, name)
@@ -157,7 +157,10 @@ class _Planner:
             "train.keep": EVERY,
         }
         overrides = {"contract.cameras": self._cameras(task), **config.set, **arm.set, **budget}
-        recipe = self._registry.recipe(arm.recipe, overrides, arm.trunk, self._catalogue)
+        try:
+            recipe = self._registry.recipe(arm.recipe, overrides, arm.trunk, self._catalogue)
+        except UsageError as error:
+            raise type(error)(f"arm {arm.label}: {error}") from None
         recipe = recipe.model_copy(update={"name": arm.label, "task": task})
         check_task(recipe, self._catalogue)
         return recipe

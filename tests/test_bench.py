@@ -14,7 +14,7 @@ from trunkzoo_cli.app import main
 
 def test_an_agents_parts_add_up_to_its_prediction() -> None:
     catalogue = load_catalogue()
-    recipe = load_registry().recipe("imf-resnet18-demo", catalogue=catalogue)
+    recipe = load_registry().recipe("imf-resnet18-demo", {}, None, catalogue)
     rows = bench_agent([recipe], (1, 2), rounds=3, catalogue=catalogue)
     assert [row.batch for row in rows] == [1, 2]
     for row in rows:

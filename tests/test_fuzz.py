@@ -91,7 +91,7 @@ def test_any_registry_is_read_or_refused(lines: list[str], headed: bool, tmp_pat
             for entry in registry.entries(section):
                 only_messages(lambda name=entry.name, section=section: registry.tree(section, name))
         for name in registry.recipe_names():
-            only_messages(lambda name=name: registry.resolved(name, catalogue=CATALOGUE))
+            only_messages(lambda name=name: registry.resolved(name, {}, None, CATALOGUE))
         only_messages(lambda: (registry.trunks, registry.known))
 
     only_messages(use)
@@ -114,7 +114,5 @@ def test_any_bytes_are_read_or_refused(content: bytes, tmp_path: Path) -> None:
 )
 def test_any_override_is_taken_or_refused(key: str, value: str) -> None:
     only_messages(
-        lambda: packaged_registry().recipe(
-            "imf-resnet18-demo", parse_assignments([f"{key}={value}"]), catalogue=CATALOGUE
-        )
+        lambda: packaged_registry().recipe("imf-resnet18-demo", parse_assignments([f"{key}={value}"]), None, CATALOGUE)
     )

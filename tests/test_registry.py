@@ -1,5 +1,7 @@
 """registry.toml: inheritance, overlays, overrides, where values come from, and what its mistakes say."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,38 +50,38 @@ def refused(tmp_path: Path, text: str, catalogue: Catalogue, recipe: str = "mine
     path = tmp_path / "registry.toml"
     path.write_text(text)
     with pytest.raises(UsageError) as caught:
-        load_registry(path).recipe(recipe, catalogue=catalogue)
+        load_registry(path).recipe(recipe, {}, None, catalogue)
     return str(caught.value).replace(f"{tmp_path}/", "")
 
 
 @pytest.mark.parametrize("name", packaged_registry().recipe_names())
 def test_every_recipe_of_ours_resolves_and_fits_its_task(name: str, catalogue: Catalogue) -> None:
-    recipe = packaged_registry().recipe(name, catalogue=catalogue)
+    recipe = packaged_registry().recipe(name, {}, None, catalogue)
     check_task(recipe, catalogue)
     assert recipe.name == name
 
 
 def test_a_child_keeps_what_it_does_not_change(registry: Registry, catalogue: Catalogue) -> None:
-    recipe = registry.recipe("mine", catalogue=catalogue)
+    recipe = registry.recipe("mine", {}, None, catalogue)
     assert (recipe.train.steps, recipe.train.batch_size, recipe.contract.cond_dim) == (7, 32, 208)
 
 
 def test_a_child_that_changes_the_trunk_starts_from_that_trunks_defaults(
     registry: Registry, catalogue: Catalogue
 ) -> None:
-    trunk = registry.recipe("mine", catalogue=catalogue).trunk
+    trunk = registry.recipe("mine", {}, None, catalogue).trunk
     defaults = catalogue.trunk("attnres-conv-18").spec.config().model_dump(mode="json")
     assert trunk.name == "attnres/attnres-conv-18"
     assert trunk.config == defaults  # the parent's width = 16 and norm are gone
 
 
 def test_tables_inside_tables_are_laid_over_key_by_key(registry: Registry, catalogue: Catalogue) -> None:
-    ema = registry.recipe("again", catalogue=catalogue).train.ema
+    ema = registry.recipe("again", {}, None, catalogue).train.ema
     assert (ema.power, ema.decay_max) == (0.5, 0.95)
 
 
 def test_the_users_file_lies_over_ours_key_by_key(registry: Registry, catalogue: Catalogue) -> None:
-    train, ours = (r.recipe("imf-resnet18-demo", catalogue=catalogue).train for r in (registry, packaged_registry()))
+    train, ours = (r.recipe("imf-resnet18-demo", {}, None, catalogue).train for r in (registry, packaged_registry()))
     assert train == ours.model_copy(update={"lr": 2e-3})
 
 
@@ -97,7 +99,7 @@ def test_overrides_come_last_and_the_trunk_option_drops_the_trunks_settings(
 
 
 def test_every_value_says_where_it_was_written(registry: Registry, catalogue: Catalogue) -> None:
-    found = registry.resolved("again", {"train.lr": 0.5}, catalogue=catalogue)
+    found = registry.resolved("again", {"train.lr": 0.5}, None, catalogue)
     origins = {key: origin for key, _, origin in found.rows()}
     assert origins["train.lr"] == "--set"
     assert origins["train.steps"].endswith("registry.toml:11")
@@ -185,12 +187,12 @@ def test_an_assignment_without_a_key_is_refused(assignment: str) -> None:
 
 def test_an_override_of_a_whole_part_is_refused(catalogue: Catalogue) -> None:
     with pytest.raises(UsageError, match=r"'trunk' is a table; write --set trunk.name=resnet-34"):
-        packaged_registry().recipe("imf-resnet18", {"trunk": "resnet-34"}, catalogue=catalogue)
+        packaged_registry().recipe("imf-resnet18", {"trunk": "resnet-34"}, None, catalogue)
 
 
 def test_an_override_with_an_unknown_key_names_the_nearest(catalogue: Catalogue) -> None:
     with pytest.raises(ConfigError, match=r"--set train.step: unknown key. Did you mean 'steps'\?"):
-        packaged_registry().recipe("imf-resnet18", {"train.step": 3}, catalogue=catalogue)
+        packaged_registry().recipe("imf-resnet18", {"train.step": 3}, None, catalogue)
 
 
 def test_ours_in_the_working_directory_is_not_laid_over_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,3 +206,8 @@ def test_a_registry_in_the_working_directory_counts(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TRUNKZOO_REGISTRY", raising=False)
     assert "mine" in load_registry().recipe_names()
+
+
+def test_the_registry_does_not_load_the_catalogue_that_reads_it() -> None:
+    code = "import sys, trunkzoo.registry.resolve; sys.exit('trunkzoo.catalogue' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

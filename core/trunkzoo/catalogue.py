@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 from trunkzoo.discovery import PluginRow, discover, environment_policy, unknown_limits
 from trunkzoo.errors import UsageError, did_you_mean
 from trunkzoo.names import NameRules
+from trunkzoo.registry import load_usable_registry
 from trunkzoo.spec import AnySpec, HeadSpec, TaskSpec, TrunkSpec
 
 SpecT = TypeVar("SpecT", TrunkSpec[Any], HeadSpec[Any], TaskSpec[Any])
@@ -123,8 +124,6 @@ def load_catalogue(names: NameRules | None = None) -> Catalogue:
     """
     notes: list[str] = []
     if names is None:
-        from trunkzoo.registry import load_usable_registry  # it imports this module to resolve recipes
-
         registry, notes = load_usable_registry()
         names = registry.names
     policy = environment_policy(names.reserved, names.disabled)

@@ -1,6 +1,6 @@
 """registry.toml: what we vouch for, and the recipes and suites that have a name.
 
-Ours is laid under the user's. Plugins are found without it; see :mod:`trunkzoo.discovery`.
+Ours is laid under the user's. It loads no plugin: who wants a recipe brings the catalogue that its parts are found in.
 """
 
 from __future__ import annotations
@@ -98,14 +98,14 @@ class Registry:
     def recipe(
         self,
         name: str,
-        overrides: Mapping[str, Any] | None = None,
-        trunk: str | None = None,
-        catalogue: Catalogue | None = None,
+        overrides: Mapping[str, Any],
+        trunk: str | None,
+        catalogue: Catalogue,
     ) -> Recipe:
         """The recipe ``name`` with inheritance, the user's file, ``trunk`` and ``overrides`` applied, fully resolved.
 
         ``trunk`` replaces the trunk, with that trunk's own defaults; ``overrides`` are dotted keys
-        (``{"trunk.norm": "batch"}``), applied last. Without a ``catalogue`` the installed plugins are read.
+        (``{"trunk.norm": "batch"}``), applied last.
 
         Raises:
             UsageError: no such recipe, trunk, head or task.
@@ -116,21 +116,20 @@ class Registry:
     def resolved(
         self,
         name: str,
-        overrides: Mapping[str, Any] | None = None,
-        trunk: str | None = None,
-        catalogue: Catalogue | None = None,
+        overrides: Mapping[str, Any],
+        trunk: str | None,
+        catalogue: Catalogue,
     ) -> Resolved:
         """Like :meth:`recipe`, with the origin of each value."""
-        from trunkzoo.catalogue import load_catalogue
         from trunkzoo.registry.resolve import resolve_recipe  # pydantic models of a recipe: lists need none of them
 
         tree = self.tree("recipes", name)
         if trunk is not None:
             tree.drop(("trunk",))
             tree.put(("trunk", "name"), trunk, "--trunk")
-        for key, value in (overrides or {}).items():
+        for key, value in overrides.items():
             tree.lay(_assignment(key, value))
-        return resolve_recipe(name, tree, catalogue or load_catalogue(self.names))
+        return resolve_recipe(name, tree, catalogue)
 
     def suite(self, name: str) -> dict[str, Any]:
         """The table of suite ``name`` with inheritance and the user's file applied."""

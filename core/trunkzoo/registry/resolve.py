@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from trunkzoo.catalogue import Catalogue
 from trunkzoo.config import parse
 from trunkzoo.recipe import Recipe, resolve
 from trunkzoo.registry.layers import PARTS, Path, Tree, leaves
+
+if TYPE_CHECKING:
+    from trunkzoo.catalogue import Catalogue
 
 
 @dataclass(frozen=True)

@@ -1,50 +1,22 @@
-"""AttnRes trunks: size, the identity with their residual control, and what any trunk must do."""
+"""AttnRes trunks: size, gradients, shapes, and what any trunk must do."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
 
+from attnres_cases import FAMILIES, SPECS, images_of, small, with_queries
 from trunkzoo.bench.trunks import count_multiply_adds, count_parameters
 from trunkzoo.config import parse
 from trunkzoo.errors import ConfigError
 from trunkzoo.nn.stack import relative_entropy
-from trunkzoo_attnres import trunkzoo_trunks
 from trunkzoo_attnres.config import AttnResConfig
 from trunkzoo_attnres.model import AttnResTrunk
 from trunkzoo_attnres.tokens import position_code, window_attention
 
-SPECS = {spec.name.removeprefix("attnres-"): spec for spec in trunkzoo_trunks()}
-FAMILIES = pytest.mark.parametrize("family", SPECS)
 RESNET_18 = {"parameters": 11_176_512, 96: 333_103_104, 224: 1_813_561_344}
-SMALL = {"widths": (16, 32, 48, 64), "heads": (1, 2, 3, 4), "depths": (2, 2, 3, 2)}
-
-
-def small(family: str, **settings: Any) -> AttnResTrunk:
-    torch.manual_seed(0)
-    spec = SPECS[family]
-    return AttnResTrunk(spec.config(**{**spec.defaults, **SMALL, **settings}))
-
-
-def with_queries(trunk: AttnResTrunk) -> AttnResTrunk:
-    """Queries as after some training, so that the weights differ from uniform."""
-    for name, parameter in trunk.named_parameters():
-        if name.endswith("query"):
-            nn.init.normal_(parameter, std=0.3)
-    return trunk
-
-
-def images_of(n: int, *size: int) -> Tensor:
-    return torch.randn(n, 3, *size, generator=torch.Generator().manual_seed(1))
 
 
 @FAMILIES
@@ -54,61 +26,6 @@ def test_size_is_that_of_resnet_18(family: str) -> None:
     assert count_parameters(trunk) / RESNET_18["parameters"] == pytest.approx(1, abs=0.05)
     for size in (96, 224):
         assert count_multiply_adds(trunk, size) / RESNET_18[size] == pytest.approx(1, abs=0.15)
-
-
-def output_and_gradients(trunk: AttnResTrunk) -> dict[str, Tensor]:
-    trunk.double()
-    for module in trunk.modules():
-        if hasattr(module, "eps"):
-            module.eps = 1e-30  # the identity is exact but for the norms' eps
-    features = trunk(images_of(2, 64, 48).double())
-    features.pow(3).sum().backward()
-    gradients = {n: p.grad for n, p in trunk.named_parameters() if "query" not in n and p.grad is not None}
-    return {"features": features.detach(), **gradients}
-
-
-@FAMILIES
-@pytest.mark.parametrize("carry", [False, True])
-@pytest.mark.parametrize("mixing", ["block(2)", "uniform", "static", "residual"])
-def test_at_zero_queries_every_mixing_is_the_same_function(family: str, mixing: str, carry: bool) -> None:
-    depths = (3, 3, 3, 3)  # deep enough for blocks to group
-    full = output_and_gradients(small(family, carry=carry, depths=depths))
-    other = output_and_gradients(small(family, carry=carry, depths=depths, mixing=mixing))
-    assert full.keys() == other.keys()
-    for name, exact in full.items():
-        scale = float(exact.abs().max())
-        torch.testing.assert_close(other[name], exact, rtol=0, atol=1e-10 * scale, msg=lambda m, n=name: f"{n}: {m}")
-
-
-def plain_prenorm_resnet(images: Tensor, state: Mapping[str, Tensor]) -> Tensor:
-    """A pre-norm ResNet of two pairs per stage, additive residuals, as a plain function of the weights."""
-
-    def norm_relu(x: Tensor, key: str) -> Tensor:
-        return F.group_norm(x, x.shape[1] // 16, state[f"{key}.weight"], state[f"{key}.bias"]).relu()
-
-    def conv(x: Tensor, key: str, stride: int = 1) -> Tensor:
-        weight = state[f"{key}.weight"]
-        return F.conv2d(x, weight, None, stride, weight.shape[-1] // 2)
-
-    x = F.max_pool2d(norm_relu(conv(images, "stem.0", 2), "stem.1"), 3, 2, 1)
-    for i in range(4):
-        at, first = f"stages.{i}", 0
-        if i:
-            y = norm_relu(x, f"{at}.entry.norm")
-            branch = conv(y, f"{at}.entry.branch.0", 2)
-            x = conv(y, f"{at}.entry.shortcut", 2)
-            x = x + conv(norm_relu(branch, f"{at}.entry.branch.1"), f"{at}.entry.branch.3")
-            first = 1
-        for j in range(2 - first):
-            y = conv(norm_relu(x, f"{at}.sublayers.{j}.0"), f"{at}.sublayers.{j}.2")
-            x = x + conv(norm_relu(y, f"{at}.sublayers.{j}.3"), f"{at}.sublayers.{j}.5")
-    return norm_relu(x, "norm")
-
-
-def test_the_residual_control_of_conv_18_is_a_pre_norm_resnet() -> None:
-    trunk = small("conv-18", depths=(2, 2, 2, 2), mixing="residual").double()
-    images = images_of(2, 64, 64).double()
-    torch.testing.assert_close(trunk(images), plain_prenorm_resnet(images, trunk.state_dict()), rtol=1e-9, atol=1e-9)
 
 
 @FAMILIES
@@ -164,51 +81,6 @@ def test_state_dict_round_trips_bit_for_bit(family: str) -> None:
 
 
 @FAMILIES
-def test_compiles_as_one_graph(family: str) -> None:
-    trunk = with_queries(small(family, depths=(1, 1, 2, 1), carry=True, query_rank=2))
-    compiled = torch.compile(trunk, fullgraph=True, backend="aot_eager")
-    images, weight = images_of(2, 64, 64), trunk.stem[0].weight
-    ours, theirs = trunk(images), compiled(images)
-    torch.testing.assert_close(theirs, ours, rtol=1e-4, atol=1e-5)
-    (expected,) = torch.autograd.grad(ours.pow(3).sum(), weight)  # squares of a normed output sum to a constant
-    (gradient,) = torch.autograd.grad(theirs.pow(3).sum(), weight)
-    torch.testing.assert_close(gradient, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
-
-
-@FAMILIES
-def test_exports_with_a_free_batch(family: str) -> None:
-    trunk = with_queries(small(family, depths=(1, 1, 2, 1))).eval()
-    batch = torch.export.Dim("batch", min=2, max=64)
-    program = torch.export.export(trunk, (images_of(2, 64, 64),), dynamic_shapes=({0: batch},))
-    with torch.no_grad():
-        images = images_of(5, 64, 64)
-        torch.testing.assert_close(program.module()(images), trunk(images), rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.slow
-@FAMILIES
-def test_a_compiled_trunk_computes_the_same(family: str) -> None:
-    trunk = with_queries(small(family, depths=(1, 1, 2, 1))).eval()
-    with torch.no_grad():
-        images = images_of(2, 64, 64)
-        torch.testing.assert_close(torch.compile(trunk, fullgraph=True)(images), trunk(images), rtol=1e-3, atol=1e-4)
-
-
-def test_trains_under_ddp_without_unused_parameters(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, __file__, str(tmp_path / "meeting")], check=True, timeout=300)
-
-
-def train_under_ddp(meeting: str) -> None:
-    """In a process of its own: gloo's threads may outlive the group, and wait for an interpreter that waits for them."""
-    torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=0, world_size=1)
-    for family in SPECS:
-        wrapped = nn.parallel.DistributedDataParallel(small(family, carry=True, query_rank=2))
-        for _ in range(2):  # the second pass raises if a parameter got no gradient in the first
-            wrapped(images_of(2, 64, 64)).square().sum().backward()
-    os._exit(0)
-
-
-@FAMILIES
 def test_depth_weights_are_shares_of_the_sources(family: str) -> None:
     trunk = with_queries(small(family))
     found = trunk.depth_weights(images_of(2, 64, 64))
@@ -258,7 +130,3 @@ def test_the_position_code_names_every_cell() -> None:
 def test_a_bad_setting_is_refused_with_its_numbers(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse(AttnResConfig, settings, "trunk")
-
-
-if __name__ == "__main__":
-    train_under_ddp(sys.argv[1])

@@ -66,3 +66,18 @@ def floor(home: Path, policy: str = "noop", episodes: int = 2, **config: object)
     """A cell that plays a floor on the task with these settings."""
     task = {"name": "reach/reach", "config": config}
     return Cell("floor", policy, {"policy": policy, "task": task, "report": [0, episodes]}, home)
+
+
+def untrained(folder: Path) -> Path:
+    """The checkpoint of a one-step iMF agent for ``reach/reach`` that was never trained."""
+    from trunkzoo.assembly import assemble
+    from trunkzoo.checkpoint import save_checkpoint
+    from trunkzoo.smoke import unit_statistics
+
+    (folder / "registry.toml").write_text(REGISTRY)
+    catalogue = load_catalogue()
+    recipe = load_registry(folder / "registry.toml").recipe("reach-resnet", {"head.name": "imf/imf"}, None, catalogue)
+    agent = assemble(recipe, catalogue)
+    agent.fit_normalizers(unit_statistics(recipe.contract))
+    save_checkpoint(folder / "agent", agent, catalogue=catalogue)
+    return folder / "agent"

@@ -39,3 +39,17 @@ def test_more_episodes_than_seeds_is_wrong_use(
     code, err, seeds = evaluate(tmp_path, capsys, "--seeds", "0:3", "-n", "5")
     assert (code, seeds) == (2, [])
     assert "holds 3 seeds only" in err
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [("1500000:1500001", "choose checkpoints"), ("3000005:3000006", "are those of demonstrations"), ("0:1", "")],
+)
+def test_seeds_that_serve_for_something_else_are_named(
+    seeds: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch)
+    code, err, _ = evaluate(tmp_path, capsys, "--seeds", seeds)
+    assert code == 0
+    assert said in err
+    assert ("not one on fresh seeds" in err) == bool(said)

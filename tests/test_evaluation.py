@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from reach_task import REGISTRY, install, reach
+from reach_task import install, reach, untrained
 from trunkzoo.catalogue import Catalogue, load_catalogue
 from trunkzoo.errors import ContractError, DataError, TaskError, UsageError
 from trunkzoo.evaluation import REPORT_SEEDS, SELECTION_SEEDS, Evaluation, evaluate, plan, read_rows, run
@@ -26,19 +26,8 @@ def reach_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    """A one-step iMF agent for ``reach/reach`` that was never trained."""
-    from trunkzoo.assembly import assemble
-    from trunkzoo.checkpoint import save_checkpoint
-    from trunkzoo.registry import load_registry
-    from trunkzoo.smoke import unit_statistics
-
-    (tmp_path / "registry.toml").write_text(REGISTRY)
-    catalogue = load_catalogue()
-    recipe = load_registry(tmp_path / "registry.toml").recipe("reach-resnet", {"head.name": "imf/imf"}, None, catalogue)
-    agent = assemble(recipe, catalogue)
-    agent.fit_normalizers(unit_statistics(recipe.contract))
-    save_checkpoint(tmp_path / "agent", agent, catalogue=catalogue)
-    return tmp_path / "agent"
+    """An agent for ``reach/reach`` that was never trained."""
+    return untrained(tmp_path)
 
 
 def test_an_agent_gives_equal_rows_for_any_number_of_workers(checkpoint: Path, tmp_path: Path) -> None:
@@ -201,7 +190,7 @@ def test_selection_and_report_seeds_cannot_meet() -> None:
     assert max(SELECTION_SEEDS) < min(REPORT_SEEDS)
 
 
-@pytest.mark.parametrize("text", ["5", "5:", "a:b", "7:3", "-1:4", "3:3"])
+@pytest.mark.parametrize("text", ["5", "5:", "²:5", "a:b", "7:3", "-1:4", "3:3"])
 def test_bad_seed_ranges_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="write A:B"):
         parse_seeds(text)

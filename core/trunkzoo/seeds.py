@@ -15,6 +15,13 @@ REPORT_SEEDS = range(2 * SPACE, 3 * SPACE)
 DEMONSTRATION_SEEDS = 3 * SPACE  # the first of them
 
 
+def purpose_of(seeds: range) -> str | None:
+    """What else these seeds serve for, in words; None if they are free or for reporting."""
+    if seeds.start < SELECTION_SEEDS.stop and seeds.stop > SELECTION_SEEDS.start:
+        return "choose checkpoints in suites"
+    return "are those of demonstrations" if seeds.stop > DEMONSTRATION_SEEDS else None
+
+
 def parse_seeds(text: str) -> range:
     """``A:B`` as the seeds A, A+1, … B−1.
 
@@ -22,6 +29,6 @@ def parse_seeds(text: str) -> range:
         UsageError: not two integers with 0 ≤ A < B.
     """
     first, _, last = text.partition(":")
-    if not (first.isdigit() and last.isdigit() and int(first) < int(last)):
+    if not (first.isdecimal() and last.isdecimal() and int(first) < int(last)):
         raise UsageError(f"--seeds {text!r}: write A:B with 0 ≤ A < B, for example 0:20 for the seeds 0 to 19")
     return range(int(first), int(last))

@@ -43,6 +43,10 @@ def evaluate(
     task: Annotated[
         str | None, typer.Option(metavar="TASK", help="The task of noop, random and expert without a checkpoint.")
     ] = None,
+    floors: Annotated[
+        int,
+        typer.Option(min=0, metavar="N", help="Episodes of each floor and of the expert beside an agent's; 0 = none."),
+    ] = 20,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Processes, one environment each; no result depends on it. (default: cores)"),
@@ -65,13 +69,15 @@ def evaluate(
     """Roll out a trained agent, a floor or the expert, and report success with a Wilson interval and average reward.
 
     Every episode is a function of its seed (environment and policy noise), so any number of workers gives equal rows.
-    Rows are written as episodes end: after Ctrl-C the same command continues.
+    Rows are written as episodes end: after Ctrl-C the same command continues. An agent is shown between its floors (itself
+    on blanked images, no-op, random) and the expert.
 
     Examples: zoo eval runs/imf --episodes 200 --workers 2 --video 4
               zoo eval --policy expert --task two-arm-lift -n 20 -o expert.jsonl
     """
     from trunkzoo.catalogue import load_catalogue
     from trunkzoo.evaluation import Evaluation, plan, run
+    from trunkzoo.evaluation.floors import floors_of
     from trunkzoo.evaluation.progress import EvaluationProgress
     from trunkzoo.recipe import Part
 
@@ -81,30 +87,35 @@ def evaluate(
     chosen = _seeds(seeds, episodes)
     file = out or _default_file(planned.job.checkpoint, policy.value)
     evaluation = Evaluation(planned, chosen, file, _films(file, video), video)
-    with EvaluationProgress(planned.job.task.name, len(chosen)) as progress:
-        run([evaluation], workers or len(os.sched_getaffinity(0)), progress)
+    beside = floors_of(evaluation, catalogue, floors) if floors and policy is Policy.agent else []
+    processes = workers or len(os.sched_getaffinity(0))
+    for batch in ([evaluation], beside):
+        with EvaluationProgress(planned.job.task.name, sum(len(it.seeds) for it in batch)) as progress:
+            run(batch, processes, progress)
     if evaluation.resumed:
         note(f"{evaluation.resumed} of {len(chosen)} episodes were in {file} already")
     if report:
         from trunkzoo.report.eval_page import write_eval_page
 
-        write_eval_page(evaluation, catalogue, report)
+        write_eval_page(evaluation, beside, catalogue, report)
         note(f"report is in {report}")
     if json:
-        emit_json(_as_json(evaluation))
+        emit_json({**_as_json(evaluation), "floors": {it.plan.job.policy: _as_json(it) for it in beside}})
     else:
-        _show(evaluation)
+        _show(evaluation, beside)
 
 
 def _seeds(text: str | None, episodes: int | None) -> range:
     from trunkzoo.errors import UsageError
-    from trunkzoo.seeds import REPORT_SEEDS, parse_seeds
+    from trunkzoo.seeds import REPORT_SEEDS, parse_seeds, purpose_of
 
     if text is None:
         return REPORT_SEEDS[: episodes or 50]
     seeds = parse_seeds(text)
     if episodes is not None and episodes > len(seeds):
         raise UsageError(f"--episodes {episodes}: --seeds {text} holds {len(seeds)} seeds only; widen it or drop one")
+    if purpose := purpose_of(seeds[:episodes]):
+        note(f"seeds {text} {purpose}: a score on them is not one on fresh seeds")
     return seeds[:episodes]
 
 
@@ -130,25 +141,28 @@ def _as_json(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _show(evaluation: Evaluation) -> None:
-    from trunkzoo.evaluation.scores import summary_of
-
-    summary, job = summary_of(evaluation.ordered), evaluation.plan.job
-    latency = f"{evaluation.latency_ms:.1f} ms" if evaluation.latency_ms else "–"
+def _show(evaluation: Evaluation, beside: list[Evaluation]) -> None:
+    job = evaluation.plan.job
     columns = ("policy", "episodes", "success (95 %)", "average reward (95 %)", "median", "IQM", "latency per chunk")
-    cells = (
-        job.policy,
-        summary.episodes,
-        f"{summary.successes}/{summary.episodes} = {summary.success.text()}",
-        summary.reward_mean.text(3),
-        f"{summary.reward_median.value:.3f}",
-        f"{summary.reward_iqm.value:.3f}",
-        latency,
-    )
     seeds = f"seeds {evaluation.seeds[0]}–{evaluation.seeds[-1]}, {job.max_steps} steps each"
-    emit_table(columns, [cells], title=f"{job.task.name}, {seeds}")
+    emit_table(columns, [_cells(it) for it in (evaluation, *beside)], title=f"{job.task.name}, {seeds}")
     print(f"success = {evaluation.plan.provenance['success_rule']}")
     if evaluation.file:
         note(f"rows are in {evaluation.file}")
     if evaluation.films:
         note(f"films are in {evaluation.films}")
+
+
+def _cells(evaluation: Evaluation) -> tuple[str, ...]:
+    from trunkzoo.evaluation.scores import summary_of
+
+    summary = summary_of(evaluation.ordered)
+    return (
+        evaluation.plan.job.policy,
+        str(summary.episodes),
+        f"{summary.successes}/{summary.episodes} = {summary.success.text()}",
+        summary.reward_mean.text(3),
+        f"{summary.reward_median.value:.3f}",
+        f"{summary.reward_iqm.value:.3f}",
+        f"{evaluation.latency_ms:.1f} ms" if evaluation.latency_ms else "–",
+    )

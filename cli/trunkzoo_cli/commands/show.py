@@ -141,7 +141,7 @@ def _task_facts(catalogue: Catalogue, id: str, settings: dict[str, Any]) -> dict
     from trunkzoo.testing.check import subject_of
 
     spec = catalogue.tasks[id]
-    keys = ("fps", "max_steps", "demo_steps", "success_rule", "expert_success", "requires")
+    keys = ("fps", "max_steps", "demo_steps", "success_rule", "reward_range", "expert_success", "requires")
     return {
         "contract": contract_of(spec, subject_of(id, spec, settings).config).model_dump(mode="json"),
         "task": {key: getattr(spec, key) for key in keys},

@@ -15,7 +15,7 @@ from trunkzoo.statistics import wilson
 
 
 class EvaluationProgress:
-    """One bar over the episodes of an evaluation; call it as ``on_row``."""
+    """One bar over the episodes of one or several evaluations; call it as ``on_row``."""
 
     def __init__(self, label: str, episodes: int) -> None:
         self._bar = Progress(
@@ -28,6 +28,7 @@ class EvaluationProgress:
             transient=True,
             disable=not sys.stderr.isatty(),
         )
+        self._rows: dict[int, int] = {}
         self._task = self._bar.add_task(label, total=episodes, note="starting the simulator")
 
     def __enter__(self) -> Self:
@@ -41,7 +42,8 @@ class EvaluationProgress:
 
     def __call__(self, evaluation: Evaluation, row: Row) -> None:
         """Count one episode."""
-        self._bar.update(self._task, completed=len(evaluation.rows), note=running(evaluation))
+        self._rows[id(evaluation)] = len(evaluation.rows)
+        self._bar.update(self._task, completed=sum(self._rows.values()), note=running(evaluation))
 
 
 def running(evaluation: Evaluation) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from trunkzoo.catalogue import Catalogue
 from trunkzoo.evaluation import Evaluation
 from trunkzoo.evaluation.scores import summary_of
-from trunkzoo.report.charts import Bar, interval_chart, strip, style
+from trunkzoo.report.charts import FLOOR_STYLE, Bar, interval_chart, strip, style
 from trunkzoo.report.films import film_figures
 from trunkzoo.report.look import look_at_job
 from trunkzoo.report.page import Figure, Section, write_page
@@ -16,13 +16,13 @@ from trunkzoo.report.pictures import figures_of
 from trunkzoo.statistics import Summary, detectable_rate
 
 
-def write_eval_page(evaluation: Evaluation, catalogue: Catalogue, path: Path) -> None:
+def write_eval_page(evaluation: Evaluation, floors: Sequence[Evaluation], catalogue: Catalogue, path: Path) -> None:
     """Write the report of a finished evaluation; an agent plays its first episode once more, to be looked into."""
     job, facts = evaluation.plan.job, evaluation.plan.provenance
     summary = summary_of(evaluation.ordered)
     won = f"{summary.successes} of {summary.episodes} episodes succeed"
     answer = f"{won}, {summary.success.text()}; average reward {summary.reward_mean.text()}."
-    sections = [Section("Scores", answer=answer, texts=[_limits(summary)], figures=_scores(evaluation, summary))]
+    sections = [Section("Scores", answer=answer, texts=[_limits(summary)], figures=_scores(evaluation, floors))]
     films = list(film_figures(list(_films(evaluation))))
     if films:
         sections.append(Section("Films", figures=films))
@@ -49,19 +49,28 @@ def _limits(summary: Summary) -> str:
     )
 
 
-def _scores(evaluation: Evaluation, summary: Summary) -> list[Figure]:
+def _scores(evaluation: Evaluation, floors: Sequence[Evaluation]) -> list[Figure]:
     rows = evaluation.ordered
-    success = [Bar("success", summary.success, style(0))]
+    summary, beside = summary_of(rows), [(it.plan.job.policy, summary_of(it.ordered)) for it in floors]
+    episodes = max((found.episodes for _, found in beside), default=0)
+    around = f" Grey: floors and the expert, {episodes} episodes each." if beside else ""
+    success = [
+        Bar("success", summary.success, style(0)),
+        *(Bar(name, found.success, FLOOR_STYLE) for name, found in beside),
+    ]
     reward = [
         Bar("mean", summary.reward_mean, style(1)),
         Bar("median", summary.reward_median, style(1)),
         Bar("interquartile mean", summary.reward_iqm, style(1)),
+        *(Bar(name, found.reward_mean, FLOOR_STYLE) for name, found in beside),
     ]
     rewards = [float(row["average_reward"]) for row in rows]
     won = [bool(row["success"]) for row in rows]
     return [
-        Figure("95 % Wilson interval.", interval_chart(success, "success", "Success")),
-        Figure("95 % bootstrap intervals.", interval_chart(reward, "average reward per step", "Average reward")),
+        Figure(f"95 % Wilson intervals.{around}", interval_chart(success, "success", "Success")),
+        Figure(
+            f"95 % bootstrap intervals.{around}", interval_chart(reward, "average reward per step", "Average reward")
+        ),
         Figure("Every episode: filled dots succeed, rings fail.", strip(rewards, won)),
     ]
 

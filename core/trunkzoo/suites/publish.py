@@ -13,7 +13,7 @@ from trunkzoo.suites.planning import ArmPlan, SuitePlan, TaskPlan
 
 
 def publish(plan: SuitePlan, directory: Path) -> tuple[Path, ...]:
-    """Write ``directory/<task>/<arm>.jsonl`` for every arm and floor, replacing what was there; returns the files.
+    """Write ``directory/<plugin>/<task>/<arm>.jsonl`` for every arm and floor, replacing what was there; returns the files.
 
     Each row is one episode as `zoo eval` writes it, with ``arm``, ``training_seed`` (null for floors) and ``part`` before
     it: ``selection`` chose the checkpoint, ``report`` and ``blind`` are the chosen checkpoint on fresh seeds.
@@ -22,7 +22,7 @@ def publish(plan: SuitePlan, directory: Path) -> tuple[Path, ...]:
         ZooError: a cell has no result yet.
     """
     return tuple(
-        _write(directory / task.name.split("/")[-1] / f"{name}.jsonl", rows)
+        _write(directory / task.name / f"{name}.jsonl", rows)
         for task in plan.tasks
         for name, rows in _files(plan, task)
     )

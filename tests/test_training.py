@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from trunkzoo.checkpoint import load_agent, read_header
 from trunkzoo.errors import UsageError
 from trunkzoo.training.metrics import read_metrics
+from trunkzoo.training.step import Learner
 
 
 def test_training_learns(tiny_run):
@@ -114,3 +115,14 @@ def test_compiled_training_gives_the_same_losses(tiny_run, tmp_path):
     eager, compiled = (tiny_run(str(on), compile=on, steps=4) for on in (False, True))
     for one, other in zip(read_metrics(eager.output), read_metrics(compiled.output), strict=True):
         assert other["loss"] == pytest.approx(one["loss"], rel=1e-4)
+
+
+def test_float32_is_ieee_while_it_trains(tiny_run, monkeypatch):
+    """TF32 would round convolutions and not linear layers: arms would differ in more than their trunk."""
+    seen = []
+    step = Learner.step
+    monkeypatch.setattr(Learner, "step", lambda *args: seen.append(torch.backends.cudnn.allow_tf32) or step(*args))
+    before = torch.backends.cudnn.allow_tf32
+    tiny_run(steps=2)
+    assert seen == [False, False]
+    assert torch.backends.cudnn.allow_tf32 is before

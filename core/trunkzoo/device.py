@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from trunkzoo.errors import UsageError
@@ -24,3 +27,18 @@ def device_of(name: str) -> torch.device:
         what = f"torch sees {seen} GPUs" if seen else "torch sees no GPU"
         raise UsageError(f"device '{name}' asked for, but {what} here; use cpu, or see `zoo doctor`")
     return device
+
+
+@contextmanager
+def ieee_float32() -> Iterator[None]:
+    """Compute float32 convolutions as IEEE 754 does, like matrix products.
+
+    PyTorch lets convolutions, but not linear layers, round to TF32 on GPUs that have it: arms would differ in more than
+    their trunk.
+    """
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False  # matrix products are exact unless a user says otherwise
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before

@@ -14,7 +14,7 @@ from accelerate.state import AcceleratorState, PartialState
 from trunkzoo.assembly import assemble
 from trunkzoo.catalogue import load_catalogue
 from trunkzoo.checkpoint.load import load_agent
-from trunkzoo.device import device_of
+from trunkzoo.device import device_of, ieee_float32
 from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.recipe import Recipe, resolve
 from trunkzoo.training.batches import Loader, Sampler, Windows
@@ -128,11 +128,15 @@ def _directory(run: RunConfig, facts: Mapping[str, Any], accelerator: Accelerato
 @contextmanager
 def _accelerator(run: RunConfig, config: TrainConfig) -> Iterator[Accelerator]:
     """An accelerator whose process-wide state ends with the run, so that the next run may differ in precision."""
+    on_cpu = not torch.cuda.is_available()
     if run.device != "auto":
-        device_of(run.device)
+        device = device_of(run.device)
+        on_cpu = device.type == "cpu"
+        if device.index is not None:
+            torch.cuda.set_device(device)
     borrowed = bool(PartialState._shared_state)
     precision = "bf16" if config.precision == "bf16" else "no"
-    accelerator = Accelerator(cpu=run.device == "cpu", mixed_precision=precision)
+    accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision)
     try:
         yield accelerator
     finally:
@@ -148,7 +152,8 @@ def _torch_state(run: RunConfig, accelerator: Accelerator) -> Iterator[None]:
     try:
         if run.threads is not None:
             torch.set_num_threads(run.threads)
-        with torch.random.fork_rng(devices=[accelerator.device] if accelerator.device.type == "cuda" else []):
+        devices = [accelerator.device] if accelerator.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices), ieee_float32():
             yield
     finally:
         torch.set_num_threads(before)

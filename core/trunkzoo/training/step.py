@@ -53,8 +53,9 @@ class Learner:
         scalars = self._backward(parts)
         scalars["grad_norm"] = self._clip()
         names = sorted(scalars)
-        numbers = torch.stack([scalars[name].float() for name in names] + [torch.tensor(float(stop))])
-        *values, stopped = self._mean(numbers).tolist()
+        asked = torch.tensor(float(stop), device=self.accelerator.device)
+        numbers = torch.stack([scalars[name].float() for name in names] + [asked])
+        *values, stopped = self._mean(numbers).tolist()  # the one wait for the device
         report = dict(zip(names, values, strict=True))
         finite = math.isfinite(report["loss"]) and math.isfinite(report["grad_norm"])
         if finite:
@@ -88,23 +89,23 @@ class Learner:
         totals: dict[str, Tensor] = {}
         for i, part in enumerate(parts):
             last = i == len(parts) - 1
-            batch = {key: value.to(self.accelerator.device, non_blocking=True) for key, value in part.items()}
+            batch = {key: value.to(self.accelerator.device) for key, value in part.items()}
             with nullcontext() if last else self.accelerator.no_sync(self.model):
                 scalars = self.model(batch)
                 (scalars["loss"] / len(parts)).backward()
             for name, value in scalars.items():
-                totals[name] = totals.get(name, 0.0) + value.detach().cpu() / len(parts)
+                totals[name] = totals.get(name, 0.0) + value.detach() / len(parts)
         return totals
 
     def _clip(self) -> Tensor:
         if self.config.clip_norm:
-            return torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm).cpu()
-        return torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None]).cpu()
+            return torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
+        return torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
 
     def _mean(self, numbers: Tensor) -> Tensor:
         if self.accelerator.num_processes == 1:
             return numbers
-        mean: Tensor = self.accelerator.reduce(numbers.to(self.accelerator.device), "mean")
+        mean: Tensor = self.accelerator.reduce(numbers, "mean")
         return mean
 
     def _move(self, step: int) -> None:

@@ -32,6 +32,7 @@ def _spec(name: str) -> TaskSpec[MetaworldConfig]:
         max_steps=250,
         demo_steps=300,
         success_rule="some step that the environment flags as success (Meta-World 3.1.1, v3 tasks)",
+        reward_range=(0.0, 10.0),
         expert_success=UNRELIABLE.get(name, RELIABLE),
         requires=("metaworld", "mujoco"),
         extra="metaworld",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -142,9 +143,11 @@ def _task_facts(catalogue: Catalogue, id: str, settings: dict[str, Any]) -> dict
 
     spec = catalogue.tasks[id]
     keys = ("fps", "max_steps", "demo_steps", "success_rule", "reward_range", "expert_success", "requires")
+    facts = {key: getattr(spec, key) for key in keys}
+    facts["reward_range"] = [limit if math.isfinite(limit) else None for limit in spec.reward_range]
     return {
         "contract": contract_of(spec, subject_of(id, spec, settings).config).model_dump(mode="json"),
-        "task": {key: getattr(spec, key) for key in keys},
+        "task": facts,
     }
 
 

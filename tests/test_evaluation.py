@@ -8,6 +8,7 @@ import signal
 import threading
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -214,3 +215,11 @@ def test_a_film_has_every_step_and_changes_no_row(tmp_path: Path) -> None:
         frames = list(film.decode(video=0))
     assert len(frames) == 17
     assert json.dumps(filmed.ordered) == json.dumps(plain.ordered)
+
+
+def test_a_film_shows_where_chunks_begin_over_the_reward() -> None:
+    from trunkzoo.evaluation.video import SIDE, STRIP, TICK, compose
+
+    frame = compose([np.zeros((16, 16, 3), np.uint8)], rewards=[1.0] * 8, chunks=[0, 4], first_success=None, steps=8)
+    row = frame[SIDE + STRIP - 6]
+    assert [x for x in range(frame.shape[1]) if tuple(row[x]) == TICK] == [0, frame.shape[1] // 2]

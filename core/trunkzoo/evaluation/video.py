@@ -19,7 +19,7 @@ from trunkzoo.spec import Step, Task
 
 SIDE = 240  # height of one camera in the film, pixels
 STRIP = 48  # height of the reward strip
-BACKGROUND, LINE, GOAL, TICK = (24, 24, 28), (90, 170, 255), (90, 210, 120), (120, 120, 130)
+BACKGROUND, LINE, GOAL, TICK = (24, 24, 28), (90, 170, 255), (90, 210, 120), (230, 230, 235)
 
 
 def film(task: Task, policy: Policy, item: Item, fps: int, alive: Callable[[], None] = lambda: None) -> Episode:
@@ -105,10 +105,10 @@ def _draw_rewards(
     draw = ImageDraw.Draw(canvas)
     top, bottom, step_width = SIDE + 4, SIDE + STRIP - 4, canvas.width / steps
     scale = max(1.0, max(rewards, default=1.0))
-    for start in chunks:
-        draw.line([(start * step_width, bottom - 6), (start * step_width, bottom)], fill=TICK)
     for index, reward in enumerate(rewards):
         won = first_success is not None and index >= first_success
         height = (bottom - top) * max(0.0, reward) / scale
         box = [index * step_width, bottom - height, (index + 1) * step_width, bottom]
         draw.rectangle(box, fill=GOAL if won else LINE)
+    for start in chunks:  # over the bars, which would hide them
+        draw.line([(start * step_width, bottom - 6), (start * step_width, bottom)], fill=TICK)

@@ -4,6 +4,7 @@ import json
 import re
 from itertools import groupby
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,7 +14,10 @@ from trunkzoo.statistics.comparison import Measure
 
 ROOT = Path(__file__).parents[1]
 FOLDER = re.compile(r"^Rows: `(?P<folder>results/[\w./-]+)`")
-LINE = re.compile(r"^\| [^|]+ \| `(?P<arm>[\w.-]+)`(?P<blind>, blind)? \| (?P<success>[^|]+) \| (?P<reward>[^|]+) \|")
+LINE = re.compile(
+    r"^\| [^|]+ \| `(?P<arm>[\w.-]+)`(?P<blind>, blind)? \| (?P<success>[^|]+) \| (?P<reward>[^|]+) \|"
+    r"( (?P<best>[\d.]+|–) \|)?$"
+)
 VERDICT = re.compile(r"^> (?P<sentence>.+)$")
 
 
@@ -25,6 +29,7 @@ class Line(NamedTuple):
     part: str
     success: str
     reward: str
+    best: str | None
 
 
 def read() -> tuple[list[Line], list[tuple[str, str]]]:
@@ -35,7 +40,7 @@ def read() -> tuple[list[Line], list[tuple[str, str]]]:
             folder = found["folder"]
         elif found := LINE.match(text):
             part = "blind" if found["blind"] else "report"
-            lines.append(Line(folder, found["arm"], part, found["success"], found["reward"]))
+            lines.append(Line(folder, found["arm"], part, found["success"], found["reward"], found["best"]))
         elif found := VERDICT.match(text):
             verdicts.append((folder, found["sentence"]))
     return lines, verdicts
@@ -65,15 +70,25 @@ def test_a_line_of_a_table(line: Line) -> None:
     assert line.reward == summary.reward_mean.text(3)
 
 
+@pytest.mark.parametrize("line", [line for line in LINES if line.best not in (None, "–")], ids=lambda line: line.arm)
+def test_the_best_selection_score(line: Line) -> None:
+    best = []
+    for run in rows(line.folder, line.arm, "selection"):
+        steps = {row["step"] for row in run}
+        best.append(max(fmean(row["average_reward"] for row in run if row["step"] == step) for step in steps))
+    assert line.best == f"{fmean(best):.3f}"
+
+
 @pytest.mark.parametrize(("folder", "sentence"), VERDICTS)
 def test_a_quoted_sentence(folder: str, sentence: str) -> None:
     first, *others = dict.fromkeys(line.arm for line in LINES if line.folder == folder and line.part == "report")
     base = rows(folder, first, "report")
+    arm = next(name for name in others if f" {name} " in sentence)
+    runs = rows(folder, arm, "report")
     said = [
         compare(arm, scores(runs, key), first, scores(base, key), measure).sentence()
-        for arm in others
-        if len(runs := rows(folder, arm, "report")) == len(base)
         for key, measure in MEASURES.items()
+        if f" in {measure}" in sentence
     ]
     assert sentence in said
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from trunkzoo.api import load_recipe
 from trunkzoo.contract import TaskContract
 from trunkzoo.data.synthetic import write_synthetic
 from trunkzoo.errors import ZooError
-from trunkzoo.registry import load_registry
 from zoo_process import zoo
 
 PACKAGE = Path(__file__).parent / "thirdparty"
@@ -38,7 +38,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was trained with the package's trunk."""
     folder = tmp_path_factory.mktemp("work")
-    contract = load_registry().recipe("imf-resnet18-demo").contract
+    contract = load_recipe("imf-resnet18-demo").contract
     offered = TaskContract.model_validate({name: getattr(contract, name) for name in TaskContract.model_fields})
     write_synthetic(folder / "demos", offered, [20, 24])
     trained = zoo(

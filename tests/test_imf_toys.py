@@ -1,13 +1,14 @@
 """Distributions with several modes: one evaluation finds them all, where a regressor averages them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from trunkzoo.bench.clock import cpu_threads
 from trunkzoo.contract import Contract
 from trunkzoo.draws import Draws, sample_seeds
 from trunkzoo_imf.config import FlowConfig, IMFConfig
@@ -17,6 +18,13 @@ from trunkzoo_imf.imf import IMFHead
 ONE_STEP = {"output": "sample", "times": {"one_step_share": 0.2, "noise_share": 0.1}}
 Data = Callable[[Draws], tuple[Tensor, Tensor]]
 """Draws of B samples → condition (B, 1, 2) and chunk (B, H, A)."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Two threads are no faster on networks this small, and many times slower on a machine that is busy."""
+    with cpu_threads(1):
+        yield
 
 
 def contract(chunk: tuple[int, int]) -> Contract:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from trunkzoo.catalogue import load_catalogue
@@ -81,3 +85,15 @@ def untrained(folder: Path) -> Path:
     agent.fit_normalizers(unit_statistics(recipe.contract))
     save_checkpoint(folder / "agent", agent, catalogue=catalogue)
     return folder / "agent"
+
+
+def orphans_of(code: str, argument: Path, sign: Path) -> list[psutil.Process]:
+    """Run Python ``code``, kill -9 it once ``sign`` exists, and return the children that it had."""
+    run = subprocess.Popen([sys.executable, "-c", code, str(argument)])
+    deadline = time.monotonic() + 60
+    while not sign.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    children = psutil.Process(run.pid).children(recursive=True)
+    run.kill()
+    run.wait()
+    return children

@@ -105,7 +105,7 @@ def test_a_demonstration_that_does_not_arrive_in_time_has_failed() -> None:
 def test_numbers_out_of_range_are_refused(tmp_path: Path, name: str, value: float) -> None:
     arguments = {"episodes": 1, name: value}
     with pytest.raises(UsageError, match=name.replace("_", " ")):
-        collect("two-arm-lift", output=tmp_path / "data", **arguments)  # type: ignore[arg-type]
+        collect("two-arm-lift", output=tmp_path / "data", **arguments)
 
 
 def test_an_existing_output_is_refused_before_any_simulation(tmp_path: Path) -> None:

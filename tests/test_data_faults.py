@@ -23,10 +23,7 @@ from trunkzoo.contract import Contract
 from trunkzoo.data import cache, open_dataset
 from trunkzoo.data.check import check_dataset
 from trunkzoo.data.images import Part
-from trunkzoo.data.layout import Feature
-from trunkzoo.data.staging import staged_directory
-from trunkzoo.data.synthetic import episode, write_synthetic
-from trunkzoo.data.writer import LeRobotWriter, task_features
+from trunkzoo.data.synthetic import write_synthetic
 from trunkzoo.errors import DataError, UsageError
 
 FORK = multiprocessing.get_context("fork")
@@ -119,32 +116,6 @@ def test_two_processes_that_start_at_once_build_once(
         child.join()
     assert [child.exitcode for child in children] == [0, 0, 0]
     assert log.read_text().count("built") == len(CONTRACT.cameras)
-
-
-def test_a_killed_recorder_leaves_no_dataset_and_the_next_one_clears_up(tmp_path: Path) -> None:
-    def record_and_die() -> None:
-        with LeRobotWriter(tmp_path / "data", task_features(CONTRACT), fps=20) as writer:
-            writer.add_episode(episode(CONTRACT, 5, np.random.default_rng(0)), "task")
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    in_child(record_and_die).join()
-    assert len(leftovers(tmp_path)) == 1
-    assert not (tmp_path / "data").exists()
-    write_synthetic(tmp_path / "data", CONTRACT, (5,))
-    assert not leftovers(tmp_path)
-    assert len(open_dataset(tmp_path / "data", CONTRACT)) == 5
-
-
-def test_a_feature_without_numbers_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"observation\.state has shape \[0\]: nothing to record"):
-        LeRobotWriter(tmp_path / "data", {"observation.state": Feature("float32", (0,))}, fps=20)
-
-
-def test_a_recorder_leaves_a_living_one_alone(tmp_path: Path) -> None:
-    with staged_directory(tmp_path / "data") as other:
-        with pytest.raises(RuntimeError, match="mine"), staged_directory(tmp_path / "data"):
-            raise RuntimeError("mine")
-        assert other.exists()
 
 
 def test_an_existing_directory_is_not_overwritten(data: Path) -> None:
@@ -299,22 +270,6 @@ def test_a_full_disk_is_an_error_before_anything_is_decoded(data: Path, tmp_path
     assert told.poll(0)
     assert "the image cache needs 0.1 MB" in told.recv()
     assert not leftovers(tmp_path)
-
-
-@pytest.mark.parametrize("video", [False, True])
-def test_a_full_disk_while_recording_is_one_line(tmp_path: Path, video: bool) -> None:
-    told, teller = FORK.Pipe(duplex=False)
-
-    def with_little_room() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-        with pytest.raises(DataError) as caught:
-            write_synthetic(tmp_path / "data", CONTRACT, (60,) * 9, video=video)
-        teller.send(str(caught.value))
-
-    in_child(with_little_room).join()
-    assert told.poll(0)
-    assert "the disk is full, so" in told.recv()
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_is_named(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,8 +89,7 @@ def test_a_row_carries_what_a_sceptic_asks_for(tmp_path: Path) -> None:
 
 def test_floors_stay_below_the_expert() -> None:
     results = {
-        policy: evaluate(policy=policy, task=reach(), seeds=range(6)).ordered  # type: ignore[arg-type]
-        for policy in ("noop", "random", "expert")
+        policy: evaluate(policy=policy, task=reach(), seeds=range(6)).ordered for policy in ("noop", "random", "expert")
     }
     rewards = {name: sum(row["average_reward"] for row in rows) / 6 for name, rows in results.items()}
     assert all(row["success"] for row in results["expert"])

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import resource
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
-from reach_task import install, reach
+from reach_task import install, orphans_of, reach
 from trunkzoo.errors import CheckpointError, DataError, TaskError, UsageError
 from trunkzoo.evaluation import evaluate, read_rows
 from trunkzoo.evaluation.episode import run_episode
@@ -101,7 +96,7 @@ class Broken:
 )
 def test_numbers_that_are_none_end_an_evaluation(reward: float, action: float, said: str) -> None:
     with pytest.raises(TaskError, match=f"episode 7, step 1: .*{said}"):
-        run_episode(Broken(reward, action), NoopPolicy(), seed=7, max_steps=3)  # type: ignore[arg-type]
+        run_episode(Broken(reward, action), NoopPolicy(), seed=7, max_steps=3)
 
 
 def test_rows_of_another_version_are_refused_by_its_name(tmp_path: Path) -> None:
@@ -115,7 +110,7 @@ def test_rows_of_another_version_are_refused_by_its_name(tmp_path: Path) -> None
 @pytest.mark.parametrize("request_", [{"noise_seed": -1}, {"max_steps": 0}])
 def test_numbers_out_of_range_are_wrong_use(request_: dict[str, int]) -> None:
     with pytest.raises(UsageError, match="must be 0 or more"):
-        evaluate(policy="random", task=reach(), seeds=[0], **request_)  # type: ignore[arg-type]
+        evaluate(policy="random", task=reach(), seeds=[0], **request_)
 
 
 def test_training_seeds_on_different_episodes_are_named() -> None:
@@ -135,13 +130,7 @@ def test_a_hung_worker_leaves_with_its_killed_parent(tmp_path: Path) -> None:
         "task = Part(name='reach/reach', config={'fault': 'hang', 'fault_seed': 0, 'once': sys.argv[1]})\n"
         "if __name__ == '__main__': evaluate(policy='noop', task=task, seeds=[0])"
     )
-    run = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "hung")])
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "hung").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    workers = psutil.Process(run.pid).children(recursive=True)
-    os.kill(run.pid, signal.SIGKILL)
-    run.wait()
+    workers = orphans_of(code, tmp_path / "hung", tmp_path / "hung")
     assert workers
     _, alive = psutil.wait_procs(workers, timeout=10)
     assert not alive

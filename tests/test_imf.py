@@ -37,7 +37,7 @@ def many() -> Draws:
 )
 def test_default_size(head: type[nn.Module], config: Config) -> None:
     with torch.device("meta"):
-        parameters = sum(p.numel() for p in head(config, REFERENCE).parameters())  # type: ignore[call-arg]
+        parameters = sum(p.numel() for p in head(config, REFERENCE).parameters())
     assert 9.0e6 < parameters < 9.6e6
 
 
@@ -102,7 +102,7 @@ def test_noise_share_of_flow_matching() -> None:
 def test_condition_dropout_forgets_the_condition() -> None:
     torch.manual_seed(0)
     head = FlowHead(FlowConfig.model_validate(TINY | {"cond_dropout": 0.999999}), ONE)
-    nn.init.normal_(head.network.outputs[0].weight)  # type: ignore[arg-type]
+    nn.init.normal_(head.network.outputs[0].weight)
     x, valid = torch.rand(3, 2, 3), torch.ones(3, 2, dtype=torch.bool)
     losses = [head(cond, x, valid, Draws(torch.arange(3)))["loss"] for cond in torch.randn(2, 3, 1, 208)]
     assert torch.equal(*losses)
@@ -173,7 +173,7 @@ def test_ddim_with_the_exact_denoiser_samples_the_data() -> None:
     head = DDIMHead(
         DDIMConfig.model_validate(TINY | {"prediction": "v", "clip_sample": None, "sample_steps": 100}), ONE
     )
-    head.network = GaussianDenoiser(head.signal)  # type: ignore[assignment]
+    head.network = GaussianDenoiser(head.signal)
     noise = torch.randn(2000, 2, 3, generator=torch.Generator().manual_seed(0))
     chunk = head.sample(torch.zeros(2000, 1, 208), noise)
     assert chunk.mean().item() == pytest.approx(0.2, abs=0.02)
@@ -184,7 +184,7 @@ def test_ddim_with_the_exact_denoiser_samples_the_data() -> None:
 def test_regression_ignores_the_noise() -> None:
     torch.manual_seed(0)
     head = RegressionHead(RegressionConfig.model_validate(TINY), ONE)
-    nn.init.normal_(head.network.outputs[0].weight)  # type: ignore[arg-type]
+    nn.init.normal_(head.network.outputs[0].weight)
     cond = torch.randn(2, 1, 208)
     assert torch.equal(head.sample(cond, torch.randn(2, 2, 3)), head.sample(cond, torch.randn(2, 2, 3)))
     assert head.sample(cond, torch.randn(2, 2, 3)).std() > 0

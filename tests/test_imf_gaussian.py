@@ -59,7 +59,7 @@ def gaussian_samples(n: int) -> tuple[Samples, Tensor, Tensor, Tensor]:
 def gaussian_head() -> IMFHead:
     contract = SMALL.model_copy(update={"pred_horizon": 1, "num_action_steps": 1, "action_dim": 1})
     head = IMFHead(IMFConfig.model_validate(TINY | {"weight_power": 0, "tangent_bound": None}), contract)
-    head.network = GaussianNetwork()  # type: ignore[assignment]
+    head.network = GaussianNetwork()
     return head
 
 
@@ -74,14 +74,14 @@ def test_identity_holds_for_the_analytic_average_velocity() -> None:
 def test_loss_is_least_at_the_analytic_average_velocity(theta: float) -> None:
     head, drawn = gaussian_head(), gaussian_samples(100_000)
     best = head.loss(*drawn)["mse_u"]
-    head.network.theta.data.fill_(theta)  # type: ignore[operator, union-attr]
+    head.network.theta.data.fill_(theta)
     assert head.loss(*drawn)["mse_u"] > best + 0.02
 
 
 def test_gradient_vanishes_at_the_analytic_average_velocity() -> None:
     head, drawn = gaussian_head(), gaussian_samples(100_000)
     (at_best,) = torch.autograd.grad(head.loss(*drawn)["loss"], head.network.parameters())
-    head.network.theta.data.fill_(0.3)  # type: ignore[operator, union-attr]
+    head.network.theta.data.fill_(0.3)
     (beside,) = torch.autograd.grad(head.loss(*drawn)["loss"], head.network.parameters())
     assert at_best.abs() < 0.02
     assert beside > 0.2

@@ -50,7 +50,7 @@ def test_fresh_heads_agree_under_every_mixing(mixing: str) -> None:
     """Zero queries weigh all sources alike, and every sublayer starts with a norm: at first all are residual nets."""
     torch.manual_seed(0)
     plain = IMFHead(IMFConfig.model_validate(TINY | {"mixing": "residual"}), SMALL)
-    nn.init.normal_(plain.network.outputs[0].weight)  # type: ignore[arg-type]
+    nn.init.normal_(plain.network.outputs[0].weight)
     mixed = IMFHead(IMFConfig.model_validate(TINY | {"mixing": mixing}), SMALL)
     mixed.load_state_dict(plain.state_dict(), strict=False)
     samples, r, t, e = batch()

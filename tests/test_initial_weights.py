@@ -13,7 +13,7 @@ from trunkzoo.smoke import random_batch, unit_statistics
 def test_a_model_loads_without_the_file_its_trunk_started_from(tmp_path: Path) -> None:
     file = tmp_path / "resnet18.safetensors"
     donor = trunkzoo.create_trunk("resnet-18", width=16)
-    save_file(donor.state_dict(), file)  # type: ignore[attr-defined]  # a trunk is an nn.Module
+    save_file(donor.state_dict(), file)  # a trunk is an nn.Module
     recipe = trunkzoo.load_recipe(
         "imf-resnet18-demo", {"trunk.norm": "batch", "trunk.weights": str(file), "train.ema.enabled": False}
     )

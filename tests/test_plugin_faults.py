@@ -116,7 +116,7 @@ def raising(error: BaseException) -> Any:
 FAULTY: dict[str, tuple[Callable[[Any], Any], str]] = {  # build → what assembling and counting say
     "build raises": (raising(ValueError("no weights\nhere")), "building trunk .* failed: ValueError: no weights "),
     "build exits": (raising(SystemExit("bye")), "failed: it ended the process"),
-    "build takes nothing": (lambda: None, "failed: TypeError"),  # type: ignore[misc]
+    "build takes nothing": (lambda: None, "failed: TypeError"),
     "no module": (lambda _: 5, "built a int"),
     "no stride": (lambda _: nn.Linear(3, 8), "built a Linear; it must be .* with out_channels, stride"),
     "stride 0": (lambda _: Tiny(stride=0), "stride is 0; it must be a positive integer"),

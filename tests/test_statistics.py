@@ -74,7 +74,7 @@ def test_newcombe_paired_keeps_a_width_when_every_pair_agrees() -> None:
 
 
 @pytest.mark.parametrize("statistic", [mean, interquartile_mean])
-def test_bootstrap_of_one_seed_equals_scipy(statistic) -> None:  # type: ignore[no-untyped-def]
+def test_bootstrap_of_one_seed_equals_scipy(statistic) -> None:
     scores = np.random.default_rng(3).gamma(2.0, size=40)
     theirs = stats.bootstrap((scores,), statistic, n_resamples=20_000, method="percentile", random_state=1)
     ours = bootstrap(statistic, scores)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from reach_task import REGISTRY, floor, install, small
+from reach_task import REGISTRY, floor, install, orphans_of, small
 from trunkzoo.errors import UsageError, ZooError
 from trunkzoo.evaluation import read_rows
 from trunkzoo.suites.cells import only_one, read_cell
@@ -134,13 +129,7 @@ def test_processes_of_a_killed_run_leave_and_the_next_run_continues(tmp_path: Pa
         "from trunkzoo.suites.engine import LocalEngine; "
         "LocalEngine(1).run([read_cell(Path(sys.argv[1]))], lambda _: None)"
     )
-    run = subprocess.Popen([sys.executable, "-c", code, str(cell.directory)])
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "hung").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    children = psutil.Process(run.pid).children(recursive=True)
-    os.kill(run.pid, signal.SIGKILL)
-    run.wait()
+    children = orphans_of(code, cell.directory, tmp_path / "hung")
     assert len(children) >= 2  # the cell and its worker
     _, alive = psutil.wait_procs(children, timeout=30)
     assert not alive

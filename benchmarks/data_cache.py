@@ -17,13 +17,13 @@ import numpy as np
 import torch
 
 from trunkzoo.bench.clock import elapsed, in_turns
-from trunkzoo.contract import Contract
 from trunkzoo.data import open_dataset
-from trunkzoo.data.images import image_parts
-from trunkzoo.data.reader import LeRobotReader
+from trunkzoo.data.lerobot.images import image_parts
+from trunkzoo.data.lerobot.reader import LeRobotReader
+from trunkzoo.data.lerobot.video import match_frames
 from trunkzoo.data.synthetic import write_synthetic
-from trunkzoo.data.video import match_frames
 from trunkzoo.data.windows import WindowDataset
+from trunkzoo.plugin.contract import Contract
 
 CAMERAS = ("agentview", "robot0_eye_in_hand", "robot1_eye_in_hand")
 CONTRACT = Contract(cameras=CAMERAS, image_size=(96, 96), state_dim=16, action_dim=16, cond_dim=208)

@@ -10,9 +10,9 @@ import argparse
 from typing import Any
 
 from trunkzoo.bench.agent import as_table, bench_agent
-from trunkzoo.catalogue import load_catalogue
-from trunkzoo.recipe import Part, Recipe
 from trunkzoo.registry import load_registry
+from trunkzoo.registry.recipe import Part, Recipe
+from trunkzoo.registry.zoo import load_catalogue
 
 HEAD_SHARE_GATE = 0.35
 SAMPLERS: dict[str, tuple[str, dict[str, Any]]] = {

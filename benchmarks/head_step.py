@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from trunkzoo.bench.clock import cpu_threads, in_turns
-from trunkzoo.contract import Contract
-from trunkzoo.draws import Draws, sample_seeds
+from trunkzoo.nn.draws import Draws, sample_seeds
+from trunkzoo.plugin.contract import Contract
 from trunkzoo_imf.config import FlowConfig, IMFConfig, IntervalTimes
 from trunkzoo_imf.flow import FlowHead
 from trunkzoo_imf.imf import IMFHead

@@ -25,15 +25,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from trunkzoo.collect import demonstrate
-from trunkzoo.contract import ACTION_KEY, STATE_KEY, Contract
-from trunkzoo.data.stats import statistics
+from trunkzoo.agent.normalizer import Normalizer
+from trunkzoo.data.lerobot.stats import statistics
 from trunkzoo.errors import TaskError, did_you_mean
-from trunkzoo.evaluation.episode import run_episode
-from trunkzoo.evaluation.policies import ExpertPolicy, Policy
-from trunkzoo.normalize import Normalizer
-from trunkzoo.seeds import DEMONSTRATION_SEEDS, REPORT_SEEDS
-from trunkzoo.spec import Task, install_line
+from trunkzoo.plugin.contract import ACTION_KEY, STATE_KEY, Contract
+from trunkzoo.plugin.protocols import Task
+from trunkzoo.plugin.records import install_line
+from trunkzoo.rollouts.collect import demonstrate
+from trunkzoo.rollouts.episode import run_episode
+from trunkzoo.rollouts.policies import ExpertPolicy, Policy
+from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS, REPORT_SEEDS
 from trunkzoo.statistics import Interval, newcombe_paired, wilson
 from trunkzoo_metaworld import TASKS
 from trunkzoo_metaworld.config import ACTION_DIM, MetaworldConfig

@@ -19,15 +19,15 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import save_file
 
-from trunkzoo.assembly import assemble
+from trunkzoo.agent.assemble import assemble
+from trunkzoo.agent.example import random_batch, unit_statistics
 from trunkzoo.bench.clock import in_turns
-from trunkzoo.catalogue import load_catalogue
 from trunkzoo.checkpoint import save_checkpoint
 from trunkzoo.checkpoint.save import TrainingState
-from trunkzoo.contract import Contract
 from trunkzoo.data.synthetic import write_synthetic
+from trunkzoo.plugin.contract import Contract
 from trunkzoo.registry import load_registry
-from trunkzoo.smoke import random_batch, unit_statistics
+from trunkzoo.registry.zoo import load_catalogue
 from trunkzoo.training.metrics import read_metrics
 from trunkzoo.training.optimizer import adamw
 from trunkzoo.training.step import Learner

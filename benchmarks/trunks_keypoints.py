@@ -20,11 +20,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trunkzoo.assembly import build_trunk
-from trunkzoo.catalogue import load_catalogue
-from trunkzoo.encoder import SpatialSoftmax
+from trunkzoo.agent.assemble import build_trunk
+from trunkzoo.agent.encoder import SpatialSoftmax
 from trunkzoo.nn.stack import relative_entropy
-from trunkzoo.recipe import Part
+from trunkzoo.registry.recipe import Part
+from trunkzoo.registry.zoo import load_catalogue
 
 SIZE, BATCH, KEYPOINTS, LR, WARMUP = 64, 16, 32, 1e-3, 20
 NARROW = {"widths": [16, 32, 64, 128], "heads": [1, 2, 4, 8], "output_stride": 16}

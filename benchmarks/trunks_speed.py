@@ -16,11 +16,11 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from trunkzoo.assembly import build_trunk
+from trunkzoo.agent.assemble import build_trunk
 from trunkzoo.bench.clock import Work, in_turns, peak_bytes
 from trunkzoo.bench.trunks import LATENCY_REPEATS, evaluation, measure, parse_trunk, train_step
-from trunkzoo.catalogue import load_catalogue
 from trunkzoo.nn.depth import depth_mix
+from trunkzoo.registry.zoo import load_catalogue
 
 SIZE, BATCH = 96, 32
 MAP = (16, 24, 24, 64)  # the map of the mix rows: 16 images, 24 × 24 cells, 64 channels

@@ -10,14 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trunkzoo.catalogue import Catalogue
-from trunkzoo.config import Config
-from trunkzoo.contract import Contract
-from trunkzoo.discovery import PluginRow
-from trunkzoo.draws import Draws
-from trunkzoo.recipe import Part, Recipe
-from trunkzoo.spec import HeadSpec, TrunkSpec
-from trunkzoo.training.config import EmaConfig, TrainConfig
+from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.catalogue.discovery import PluginRow
+from trunkzoo.plugin import Config, Contract, Draws, HeadSpec, TrunkSpec
+from trunkzoo.registry.recipe import Part, Recipe
+from trunkzoo.registry.train_config import EmaConfig, TrainConfig
 
 
 class TinyConfig(Config):
@@ -100,7 +97,7 @@ def tiny_recipe() -> Recipe:
 @pytest.fixture
 def tiny_stats(tiny_recipe: Recipe) -> Mapping[str, Any]:
     """Statistics that map [-1, 1] to itself."""
-    from trunkzoo.smoke import unit_statistics
+    from trunkzoo.agent.example import unit_statistics
 
     return unit_statistics(tiny_recipe.contract)
 
@@ -109,7 +106,7 @@ class TinyWindows:
     """Made-up windows in memory; the action is a function of the state, so there is something to learn."""
 
     def __init__(self, contract: Contract, stats: Mapping[str, Any], count: int = 10) -> None:
-        from trunkzoo.smoke import random_batch
+        from trunkzoo.agent.example import random_batch
 
         self.stats = stats
         self._all = random_batch(contract, size=count)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from trunkzoo.catalogue import Catalogue
-    from trunkzoo.recipe import Recipe
+    from trunkzoo.catalogue.catalogue import Catalogue
+    from trunkzoo.registry.recipe import Recipe
 
 TrunkOption = Annotated[
     str | None, typer.Option("--trunk", metavar="TRUNK", help="Use this trunk, with its plugin's defaults.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trunkzoo.api import assemble, create_trunk, list_trunks, load_recipe
     from trunkzoo.checkpoint import load_agent
-    from trunkzoo.evaluation import evaluate
+    from trunkzoo.rollouts import evaluate
     from trunkzoo.training import RunConfig, train
 
 __version__ = "0.1.0"
@@ -21,7 +21,7 @@ _EXPORTS = {
     "RunConfig": "trunkzoo.training",
     "assemble": "trunkzoo.api",
     "create_trunk": "trunkzoo.api",
-    "evaluate": "trunkzoo.evaluation",
+    "evaluate": "trunkzoo.rollouts",
     "list_trunks": "trunkzoo.api",
     "load_agent": "trunkzoo.checkpoint",
     "load_recipe": "trunkzoo.api",

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from trunkzoo.catalogue import load_catalogue
-from trunkzoo.recipe import Part, Recipe
 from trunkzoo.registry import load_registry
+from trunkzoo.registry.recipe import Part, Recipe
+from trunkzoo.registry.zoo import load_catalogue
 
 if TYPE_CHECKING:
-    from trunkzoo.agent import Agent
-    from trunkzoo.spec import VisionTrunk
+    from trunkzoo.agent.agent import Agent
+    from trunkzoo.plugin.protocols import VisionTrunk
 
 
 def list_trunks(pattern: str = "*") -> list[str]:
@@ -25,7 +25,7 @@ def create_trunk(name: str, **config: Any) -> VisionTrunk:
 
     >>> trunk = create_trunk("resnet-18", norm="group")  # a torch.nn.Module
     """
-    from trunkzoo.assembly import build_trunk
+    from trunkzoo.agent.assemble import build_trunk
 
     return build_trunk(Part(name=name, config=config), load_catalogue())
 
@@ -37,6 +37,6 @@ def load_recipe(name: str, overrides: Mapping[str, Any] | None = None, trunk: st
 
 def assemble(recipe: Recipe | str, seed: int = 0) -> Agent:
     """Build the agent of a recipe or of a recipe's name; the same seed gives the same weights."""
-    from trunkzoo.assembly import assemble as build
+    from trunkzoo.agent.assemble import assemble as build
 
     return build(load_recipe(recipe) if isinstance(recipe, str) else recipe, load_catalogue(), seed)

@@ -54,3 +54,17 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the nearest known name, or an empty string."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def one_line(error: BaseException) -> str:
+    """Class and first line of the message; our own errors speak for themselves, so their class is left out."""
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # noqa: BLE001 - the message is a plugin's code too
+        lines = []
+    kind, text = type(error).__name__, lines[0] if lines else ""
+    if isinstance(error, SystemExit):
+        return f"it ended the process ({kind}: {text})"
+    if isinstance(error, ZooError) and text:
+        return text
+    return f"{kind}: {text}" if text else kind

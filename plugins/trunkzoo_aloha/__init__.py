@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from trunkzoo.hookspecs import hookimpl
-from trunkzoo.spec import TaskSpec
+from trunkzoo.plugin import TaskSpec, hookimpl
 from trunkzoo_aloha.config import TransferCubeConfig, contract
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from trunkzoo.config import Config
-from trunkzoo.contract import ImageSize, TaskContract
+from trunkzoo.plugin import Config, ImageSize, TaskContract
 
 Camera = Literal["top", "angle", "front_close", "left_pillar", "right_pillar", "left_wrist", "right_wrist"]
 STATE_DIM = ACTION_DIM = 14

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.kinematics import UP, Chain, Pose, Solver, Vector, glide, hand_axis, rotated
+from trunkzoo.simulation.kinematics import UP, Chain, Pose, Solver, Vector, glide, hand_axis, rotated
 
 MEETING = np.array([0.0, 0.5, 0.25])
 TOOL = 0.015

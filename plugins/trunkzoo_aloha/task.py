@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.contract import TaskContract
-from trunkzoo.errors import TaskError
-from trunkzoo.kinematics import Chain
-from trunkzoo.rendering import Observation, SceneRenderer, prepare_mujoco
-from trunkzoo.spec import Step
+from trunkzoo.plugin import Step, TaskContract, TaskError
+from trunkzoo.simulation.gl import prepare_mujoco
+from trunkzoo.simulation.kinematics import Chain
+from trunkzoo.simulation.scene import Observation, SceneRenderer
 from trunkzoo_aloha.config import ACTION_DIM, TransferCubeConfig, contract
 from trunkzoo_aloha.expert import TransferExpert
 

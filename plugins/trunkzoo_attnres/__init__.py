@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from trunkzoo.hookspecs import hookimpl
-from trunkzoo.spec import TrunkSpec
+from trunkzoo.plugin import TrunkSpec, hookimpl
 from trunkzoo_attnres.config import AttnResConfig
 
 if TYPE_CHECKING:

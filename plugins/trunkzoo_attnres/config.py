@@ -6,9 +6,8 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from trunkzoo.config import Config
-from trunkzoo.contract import ImageSize
 from trunkzoo.nn.mixing import MixingName, parse_mixing
+from trunkzoo.plugin import Config, ImageSize
 
 Kind = Literal["pair", "conv", "tokens"]
 Four = tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]

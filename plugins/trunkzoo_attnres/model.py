@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from trunkzoo.nn.mixing import parse_mixing
 from trunkzoo.nn.stack import DepthMix, collect_weights
-from trunkzoo.spec import IMAGENET
+from trunkzoo.plugin import IMAGENET
 from trunkzoo_attnres.config import AttnResConfig
 from trunkzoo_attnres.convolution import (
     Entry,

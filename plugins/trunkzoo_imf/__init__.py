@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from trunkzoo.contract import Contract
-from trunkzoo.hookspecs import hookimpl
-from trunkzoo.spec import HeadSpec
+from trunkzoo.plugin import Contract, HeadSpec, hookimpl
 from trunkzoo_imf.config import DDIMConfig, FlowConfig, IMFConfig, RegressionConfig
 
 if TYPE_CHECKING:

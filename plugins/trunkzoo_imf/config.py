@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from trunkzoo.config import Config
 from trunkzoo.nn.mixing import MixingName
+from trunkzoo.plugin import Config
 
 
 def _changed(config: Config, field: str) -> bool:

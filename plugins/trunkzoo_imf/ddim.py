@@ -9,8 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from trunkzoo.contract import Contract
-from trunkzoo.draws import Draws
+from trunkzoo.plugin import Contract, Draws
 from trunkzoo_imf.config import DDIMConfig
 from trunkzoo_imf.network import ChunkTransformer
 from trunkzoo_imf.objective import adaptive, mean_square, per_chunk, prepare, squared_error

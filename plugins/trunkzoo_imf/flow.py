@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from trunkzoo.contract import Contract
-from trunkzoo.draws import Draws
+from trunkzoo.plugin import Contract, Draws
 from trunkzoo_imf.config import FlowConfig, VelocityConfig
 from trunkzoo_imf.network import ChunkTransformer
 from trunkzoo_imf.objective import Samples, adaptive, as_velocity, interpolate, mean_square, prepare, squared_error

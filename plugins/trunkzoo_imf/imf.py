@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trunkzoo.contract import Contract
-from trunkzoo.draws import Draws
-from trunkzoo.nn.depth import without_autocast
+from trunkzoo.nn.depth_terms import without_autocast
+from trunkzoo.plugin import Contract, Draws
 from trunkzoo_imf.config import IMFConfig
 from trunkzoo_imf.derivative import total_derivative
 from trunkzoo_imf.flow import VelocityHead

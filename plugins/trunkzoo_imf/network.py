@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from trunkzoo.contract import Contract
 from trunkzoo.nn.mixing import parse_mixing
 from trunkzoo.nn.norms import RMSNorm
 from trunkzoo.nn.stack import DepthMix
+from trunkzoo.plugin import Contract
 from trunkzoo_imf.config import NetworkConfig
 from trunkzoo_imf.derivative import Linear
 from trunkzoo_imf.layers import Attention, SwiGLU, TimeTokens

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from trunkzoo.draws import Draws
+from trunkzoo.plugin import Draws
 
 
 class Samples(NamedTuple):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from trunkzoo.contract import Contract
-from trunkzoo.draws import Draws
+from trunkzoo.plugin import Contract, Draws
 from trunkzoo_imf.config import RegressionConfig
 from trunkzoo_imf.network import ChunkTransformer
 from trunkzoo_imf.objective import prepare

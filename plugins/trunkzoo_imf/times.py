@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trunkzoo.draws import Draws
+from trunkzoo.plugin import Draws
 from trunkzoo_imf.config import InstantTimes, IntervalTimes
 
 

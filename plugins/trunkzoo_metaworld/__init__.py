@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from trunkzoo.hookspecs import hookimpl
-from trunkzoo.spec import TaskSpec
+from trunkzoo.plugin import TaskSpec, hookimpl
 from trunkzoo_metaworld.config import MetaworldConfig, contract
 from trunkzoo_metaworld.names import RELIABLE, SUMMARIES, UNRELIABLE
 

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.contract import TaskContract
-from trunkzoo.errors import TaskError
-from trunkzoo.rendering import Image, Observation, SceneRenderer, prepare_mujoco
-from trunkzoo.spec import Step
+from trunkzoo.plugin import Step, TaskContract, TaskError
+from trunkzoo.simulation.gl import prepare_mujoco
+from trunkzoo.simulation.scene import Image, Observation, SceneRenderer
 from trunkzoo_metaworld.config import ACTION_DIM, STATE_DIM, MetaworldConfig, contract
 
 AFTER_SUCCESS = 8

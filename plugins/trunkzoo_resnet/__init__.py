@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from trunkzoo.hookspecs import hookimpl
-from trunkzoo.spec import TrunkSpec
+from trunkzoo.plugin import TrunkSpec, hookimpl
 from trunkzoo_resnet.config import ResNetConfig
 
 if TYPE_CHECKING:

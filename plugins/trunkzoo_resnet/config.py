@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from trunkzoo.config import Config
+from trunkzoo.plugin import Config
 
 GROUP_CHANNELS = 16  # channels per group of group norm
 

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-from trunkzoo.spec import IMAGENET
+from trunkzoo.plugin import IMAGENET
 from trunkzoo_resnet.config import GROUP_CHANNELS, ResNetConfig
 
 Norm = Callable[[int], nn.Module]

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from trunkzoo.errors import CheckpointError, UsageError
+from trunkzoo.plugin import CheckpointError, UsageError
 
 CLASSIFIER = ("fc.weight", "fc.bias")
 

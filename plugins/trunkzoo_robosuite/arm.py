@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from trunkzoo.kinematics import Chain, Pose, Vector
+from trunkzoo.simulation.kinematics import Chain, Pose, Vector
 
 
 class Arm:

@@ -6,8 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from trunkzoo.config import Config
-from trunkzoo.contract import ImageSize, TaskContract
+from trunkzoo.plugin import Config, ImageSize, TaskContract
 
 Camera = Literal[
     "agentview",

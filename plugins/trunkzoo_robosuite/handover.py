@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.kinematics import UP, Pose, Solver, Vector, glide, hand_axis, heading, level, rotated, yawed
+from trunkzoo.simulation.kinematics import UP, Pose, Solver, Vector, glide, hand_axis, heading, level, rotated, yawed
 from trunkzoo_robosuite.script import CLOSED, OPEN, Script, stack
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.kinematics import UP, Pose, Solver, Vector, glide, hand_axis, heading, level, yawed
+from trunkzoo.simulation.kinematics import UP, Pose, Solver, Vector, glide, hand_axis, heading, level, yawed
 from trunkzoo_robosuite.script import CLOSED, OPEN, Script, stack
 from trunkzoo_robosuite.simulator import JOINTS_HIGH, JOINTS_LOW
 

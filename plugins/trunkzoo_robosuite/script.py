@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.kinematics import Vector
+from trunkzoo.simulation.kinematics import Vector
 
 OPEN, CLOSED = -1.0, 1.0
 _IS_JOINT = np.tile(np.append(np.ones(7), 0.0), 2).astype(np.float32)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.rendering import prepare_mujoco
+from trunkzoo.simulation.gl import prepare_mujoco
 
 JOINTS_LOW = np.array([-2.8973, -1.7628, -2.8973, -3.0718, -2.8973, -0.0175, -2.8973])
 """Lower joint limits of a Panda arm, rad (robosuite's model file)."""

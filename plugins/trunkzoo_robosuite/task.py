@@ -7,10 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.contract import TaskContract
-from trunkzoo.errors import TaskError
-from trunkzoo.rendering import Observation, SceneRenderer
-from trunkzoo.spec import Expert, Step
+from trunkzoo.plugin import Expert, Step, TaskContract, TaskError
+from trunkzoo.simulation.scene import Observation, SceneRenderer
 from trunkzoo_robosuite.arm import Arm
 from trunkzoo_robosuite.config import ACTION_DIM, TwoArmConfig, contract
 from trunkzoo_robosuite.simulator import JOINTS_HIGH, JOINTS_LOW, VISUAL_GROUP, make_scene, reseed

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from trunkzoo.errors import PluginError
-from trunkzoo.hookspecs import hookimpl
-from trunkzoo.spec import TrunkSpec, install_line
+from trunkzoo.plugin import PluginError, TrunkSpec, hookimpl, install_line
 from trunkzoo_timm.config import TimmConfig
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from trunkzoo.config import Config
+from trunkzoo.plugin import Config
 
 
 class TimmConfig(Config):

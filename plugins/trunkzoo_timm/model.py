@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from trunkzoo.errors import CheckpointError, ConfigError
-from trunkzoo.spec import InputNorm
+from trunkzoo.plugin import CheckpointError, ConfigError, InputNorm
 from trunkzoo_timm.config import TimmConfig
 
 

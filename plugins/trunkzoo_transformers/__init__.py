@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from trunkzoo.errors import PluginError
-from trunkzoo.hookspecs import hookimpl
-from trunkzoo.spec import TrunkSpec
+from trunkzoo.plugin import PluginError, TrunkSpec, hookimpl
 from trunkzoo_transformers.config import BackboneConfig
 
 if TYPE_CHECKING:

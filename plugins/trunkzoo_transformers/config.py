@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from trunkzoo.config import Config
+from trunkzoo.plugin import Config
 
 NormName = Literal["imagenet", "symmetric", "unit"]
 _NOT_SETTINGS = {

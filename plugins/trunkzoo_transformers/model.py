@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoBackbone, AutoConfig
 
-from trunkzoo.errors import CheckpointError, ConfigError
-from trunkzoo.spec import IMAGENET, SYMMETRIC, UNIT, InputNorm
+from trunkzoo.plugin import IMAGENET, SYMMETRIC, UNIT, CheckpointError, ConfigError, InputNorm
 from trunkzoo_transformers.config import BackboneConfig
 
 from_config = cast(Callable[[Any], nn.Module], AutoBackbone.from_config)

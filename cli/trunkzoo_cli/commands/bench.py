@@ -38,8 +38,8 @@ def trunks(
     from dataclasses import asdict
 
     from trunkzoo.bench.trunks import as_table, bench_trunks
-    from trunkzoo.catalogue import load_catalogue
-    from trunkzoo.spec import install_line
+    from trunkzoo.plugin.records import install_line
+    from trunkzoo.registry.zoo import load_catalogue
 
     catalogue = load_catalogue()
     rows = bench_trunks(
@@ -81,7 +81,7 @@ def agent(
     from dataclasses import asdict
 
     from trunkzoo.bench.agent import as_table, bench_agent
-    from trunkzoo.catalogue import load_catalogue
+    from trunkzoo.registry.zoo import load_catalogue
 
     catalogue = load_catalogue()
     recipes = [recipe_of(name, trunk, set_, catalogue) for name in names]

@@ -11,7 +11,7 @@ from trunkzoo_cli.options import JsonOption, SetOption, TrunkOption, recipe_of
 from trunkzoo_cli.output import emit_json, emit_table, note
 
 if TYPE_CHECKING:
-    from trunkzoo.agent import Agent
+    from trunkzoo.agent.agent import Agent
 
 
 def build(
@@ -32,10 +32,10 @@ def build(
 
     if out is not None and out.exists():
         raise UsageError(f"{out} exists; give -o a new directory, or remove that one")
-    from trunkzoo.assembly import assemble
-    from trunkzoo.catalogue import load_catalogue
+    from trunkzoo.agent.assemble import assemble
     from trunkzoo.checkpoint import save_checkpoint
-    from trunkzoo.recipe import check_task
+    from trunkzoo.registry.recipe import check_task
+    from trunkzoo.registry.zoo import load_catalogue
 
     catalogue = load_catalogue()
     chosen = recipe_of(recipe, trunk, set_, catalogue)
@@ -55,7 +55,8 @@ def build(
 
 def describe(agent: Agent) -> dict[str, Any]:
     """The facts of an agent, JSON-able."""
-    from trunkzoo.assembly import count_parameters, probe
+    from trunkzoo.agent.assemble import probe
+    from trunkzoo.agent.numbers import count_parameters
 
     found, recipe = probe(agent), agent.recipe
     return {

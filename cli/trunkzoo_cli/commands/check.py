@@ -29,8 +29,8 @@ def check(
 
     Example: zoo check resnet/resnet-18 --set width=16
     """
-    from trunkzoo.catalogue import load_catalogue
     from trunkzoo.registry import parse_assignments
+    from trunkzoo.registry.zoo import load_catalogue
     from trunkzoo.testing.report import Report, chosen_records, floor_of, require_one, run_records
 
     records = chosen_records(load_catalogue(), name)

@@ -11,7 +11,7 @@ from trunkzoo_cli.options import JsonOption
 from trunkzoo_cli.output import emit_json, note
 
 if TYPE_CHECKING:
-    from trunkzoo.collect import Demonstration
+    from trunkzoo.rollouts.collect import Demonstration
 
 
 def collect(
@@ -38,13 +38,13 @@ def collect(
 
     Example: zoo collect robosuite/two-arm-lift -n 40 -o data/lift
     """
-    from trunkzoo.collect import collect as record
-    from trunkzoo.data.progress import progress
     from trunkzoo.data.staging import refuse_existing, require_writable
-    from trunkzoo.recipe import Part
     from trunkzoo.registry import parse_assignments
     from trunkzoo.registry.assignments import laid_over
-    from trunkzoo.seeds import DEMONSTRATION_SEEDS
+    from trunkzoo.registry.recipe import Part
+    from trunkzoo.rollouts.collect import collect as record
+    from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS
+    from trunkzoo.system.progress import progress
 
     first_seed = DEMONSTRATION_SEEDS if seed is None else seed
     part = Part(name=task, config=laid_over({}, parse_assignments(set_ or [])))
@@ -74,11 +74,11 @@ def collect(
 
 def _reused(out: Path, part: Any, episodes: int, first_seed: int, noise: float) -> dict[str, Any]:
     """The facts of the collection in ``out``, once it is the one that was asked for."""
-    from trunkzoo.catalogue import load_catalogue
-    from trunkzoo.data.layout import read_info
+    from trunkzoo.data.lerobot.layout import read_info
     from trunkzoo.data.reuse import require_same_collection
     from trunkzoo.data.summary import read_origin
-    from trunkzoo.recipe import part_config
+    from trunkzoo.registry.recipe import part_config
+    from trunkzoo.registry.zoo import load_catalogue
 
     found = load_catalogue().task(part.name)
     config = part_config(part, found.spec.config, found.spec.defaults, "task").model_dump(mode="json")

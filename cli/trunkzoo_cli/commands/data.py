@@ -27,7 +27,7 @@ def info(
 
     Example: zoo data info data/lift --sheet lift.png
     """
-    from trunkzoo.data.reader import LeRobotReader
+    from trunkzoo.data.lerobot.reader import LeRobotReader
     from trunkzoo.data.summary import contact_sheet, summarize
 
     reader = LeRobotReader(directory)
@@ -93,9 +93,9 @@ def convert(
 
     Example: zoo data convert image_v15.hdf5 -o data/square --camera front=agentview_image
     """
-    from trunkzoo.data.convert import convert_dataset
+    from trunkzoo.data.convert.convert import convert_dataset
+    from trunkzoo.data.convert.sources import Choices
     from trunkzoo.data.fit import parse_camera_map
-    from trunkzoo.data.sources import Choices
 
     choices = Choices(task=task, fps=fps, state=tuple(state or ()), cameras=parse_camera_map(camera or []))
     facts = convert_dataset(source, out, choices, video=video)

@@ -19,7 +19,7 @@ def doctor(
 
     Each fault comes with the line that mends it. Every trunk is built without weights, so this takes some seconds.
     """
-    from trunkzoo.doctor import examine
+    from trunkzoo.testing.doctor import examine
 
     findings = list(progress(examine(), "looking"))
     wrong = [finding for finding in findings if not finding.ok]

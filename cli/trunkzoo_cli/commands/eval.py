@@ -13,7 +13,7 @@ from trunkzoo_cli.options import JsonOption
 from trunkzoo_cli.output import emit_json, emit_table, note
 
 if TYPE_CHECKING:
-    from trunkzoo.evaluation import Evaluation
+    from trunkzoo.rollouts import Evaluation
 
 
 class Policy(StrEnum):
@@ -75,11 +75,11 @@ def evaluate(
     Examples: zoo eval runs/imf --episodes 200 --workers 2 --video 4
               zoo eval --policy expert --task two-arm-lift -n 20 -o expert.jsonl
     """
-    from trunkzoo.catalogue import load_catalogue
-    from trunkzoo.evaluation import Evaluation, plan, run
-    from trunkzoo.evaluation.floors import floors_of
-    from trunkzoo.evaluation.progress import EvaluationProgress
-    from trunkzoo.recipe import Part
+    from trunkzoo.registry.recipe import Part
+    from trunkzoo.registry.zoo import load_catalogue
+    from trunkzoo.rollouts import Evaluation, plan, run
+    from trunkzoo.rollouts.floors import floors_of
+    from trunkzoo.rollouts.progress import EvaluationProgress
 
     part = Part(name=task) if task else None
     catalogue = load_catalogue()
@@ -107,7 +107,7 @@ def evaluate(
 
 def _seeds(text: str | None, episodes: int | None) -> range:
     from trunkzoo.errors import UsageError
-    from trunkzoo.seeds import REPORT_SEEDS, parse_seeds, purpose_of
+    from trunkzoo.rollouts.seeds import REPORT_SEEDS, parse_seeds, purpose_of
 
     if text is None:
         return REPORT_SEEDS[: episodes or 50]
@@ -131,7 +131,7 @@ def _films(file: Path | None, video: int) -> Path | None:
 
 
 def _as_json(evaluation: Evaluation) -> dict[str, Any]:
-    from trunkzoo.evaluation.scores import summary_of
+    from trunkzoo.rollouts.scores import summary_of
 
     return {
         "summary": summary_of(evaluation.ordered).as_json(),
@@ -154,7 +154,7 @@ def _show(evaluation: Evaluation, beside: list[Evaluation]) -> None:
 
 
 def _cells(evaluation: Evaluation) -> tuple[str, ...]:
-    from trunkzoo.evaluation.scores import summary_of
+    from trunkzoo.rollouts.scores import summary_of
 
     summary = summary_of(evaluation.ordered)
     return (

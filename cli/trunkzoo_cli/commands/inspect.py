@@ -58,11 +58,11 @@ def inspect(
 
 
 def _pictures(file: Path, task: str | None, seed: int, out: Path) -> list[str]:
-    from trunkzoo.catalogue import load_catalogue
-    from trunkzoo.evaluation import plan
-    from trunkzoo.recipe import Part
-    from trunkzoo.report.look import look_at_job
+    from trunkzoo.registry.recipe import Part
+    from trunkzoo.registry.zoo import load_catalogue
     from trunkzoo.report.pictures import write_pictures
+    from trunkzoo.rollouts import plan
+    from trunkzoo.rollouts.gaze import look_at_job
 
     catalogue = load_catalogue()
     job = plan(catalogue, "agent", file, Part(name=task) if task else None).job

@@ -12,7 +12,7 @@ from trunkzoo_cli.options import JsonOption
 from trunkzoo_cli.output import emit_json, emit_table, note
 
 if TYPE_CHECKING:
-    from trunkzoo.catalogue import Catalogue
+    from trunkzoo.catalogue.catalogue import Catalogue
     from trunkzoo.registry import Registry, Section
 
 Row = dict[str, str]
@@ -38,8 +38,8 @@ def list_records(
 
     Short names work wherever a name is asked for, while they are unique: `resnet-18` is `resnet/resnet-18`.
     """
-    from trunkzoo.catalogue import load_catalogue
     from trunkzoo.registry import load_usable_registry
+    from trunkzoo.registry.zoo import load_catalogue
 
     registry, notes = load_usable_registry()
     catalogue = load_catalogue(registry.names)

@@ -36,9 +36,9 @@ def new_plugin(
 
 
 def _check_name(name: str) -> None:
-    from trunkzoo.catalogue import load_catalogue
     from trunkzoo.errors import UsageError
-    from trunkzoo.spec import NAME_RULE
+    from trunkzoo.plugin.records import NAME_RULE
+    from trunkzoo.registry.zoo import load_catalogue
 
     if not NAME_RULE.fullmatch(name):
         raise UsageError(f"plugin name '{name}': use lower-case letters, digits and single - _ . between them")

@@ -12,7 +12,7 @@ def plugins(json: JsonOption = False) -> None:
     Status: ok · broken (see `zoo doctor --trace`) · incompatible (another API version, never imported) ·
     disabled (by registry.toml or $TRUNKZOO_PLUGINS, never imported) · conflict (two distributions, one name).
     """
-    from trunkzoo.catalogue import load_catalogue
+    from trunkzoo.registry.zoo import load_catalogue
 
     rows = load_catalogue().plugins
     if json:

@@ -11,9 +11,9 @@ from trunkzoo_cli.options import JsonOption, TrunkOption
 from trunkzoo_cli.output import emit_json, emit_table
 
 if TYPE_CHECKING:
-    from trunkzoo.catalogue import Catalogue, Kind
+    from trunkzoo.catalogue.catalogue import Catalogue, Kind
+    from trunkzoo.plugin.records import AnySpec
     from trunkzoo.registry import Registry
-    from trunkzoo.spec import AnySpec
 
 
 def show(
@@ -33,9 +33,9 @@ def show(
 
     Examples: zoo show resnet-18 --set output_stride=16 · zoo show imf-attnres --resolved --trunk resnet-50
     """
-    from trunkzoo.catalogue import load_catalogue
     from trunkzoo.errors import UsageError
     from trunkzoo.registry import load_registry, parse_assignments
+    from trunkzoo.registry.zoo import load_catalogue
 
     catalogue, registry, settings = load_catalogue(), load_registry(), parse_assignments(set_ or [])
     if name in registry.recipe_names():
@@ -102,9 +102,9 @@ def _record(catalogue: Catalogue, registry: Registry, name: str) -> tuple[Kind, 
 def _facts(
     catalogue: Catalogue, registry: Registry, kind: Kind, id: str, spec: AnySpec, settings: dict[str, Any]
 ) -> dict[str, Any]:
-    from trunkzoo.foreign import foreign
+    from trunkzoo.catalogue.guard import foreign
+    from trunkzoo.plugin.settings import settings_of
     from trunkzoo.registry.assignments import laid_over
-    from trunkzoo.settings import settings_of
 
     plugin = catalogue.plugin_of(id)
     with foreign(f"describing the settings of '{id}'"):
@@ -126,8 +126,8 @@ def _facts(
 
 
 def _counted(catalogue: Catalogue, id: str, settings: dict[str, Any]) -> dict[str, Any]:
-    from trunkzoo.facts import count_trunk
-    from trunkzoo.spec import install_line
+    from trunkzoo.agent.numbers import count_trunk
+    from trunkzoo.plugin.records import install_line
     from trunkzoo.testing.check import subject_of
 
     spec = catalogue.trunks[id]
@@ -138,7 +138,7 @@ def _counted(catalogue: Catalogue, id: str, settings: dict[str, Any]) -> dict[st
 
 
 def _task_facts(catalogue: Catalogue, id: str, settings: dict[str, Any]) -> dict[str, Any]:
-    from trunkzoo.tasks import contract_of
+    from trunkzoo.catalogue.tasks import contract_of
     from trunkzoo.testing.check import subject_of
 
     spec = catalogue.tasks[id]

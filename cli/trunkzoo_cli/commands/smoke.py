@@ -10,7 +10,7 @@ from trunkzoo_cli.options import JsonOption, SetOption, TrunkOption, recipe_of
 from trunkzoo_cli.output import emit_json, emit_table, note
 
 if TYPE_CHECKING:
-    from trunkzoo.smoke import Check
+    from trunkzoo.testing.smoke import Check
 
 
 def smoke(
@@ -29,9 +29,9 @@ def smoke(
 
     Example: zoo smoke imf-resnet18 imf-attnres --expect-cond-dim 208
     """
-    from trunkzoo.catalogue import load_catalogue
     from trunkzoo.errors import UsageError
     from trunkzoo.registry import load_registry
+    from trunkzoo.registry.zoo import load_catalogue
 
     if bool(recipes) == all_:
         raise UsageError("name one or more recipes, or --all; `zoo list --kind recipe` shows them")
@@ -39,7 +39,7 @@ def smoke(
     chosen = [
         recipe_of(name, trunk, set_, catalogue) for name in (load_registry().recipe_names() if all_ else recipes or [])
     ]
-    from trunkzoo.smoke import smoke as checks_of
+    from trunkzoo.testing.smoke import smoke as checks_of
 
     checks: list[Check] = []
     for recipe in chosen:

@@ -101,8 +101,8 @@ def publish(
 
 
 def _plan(name: str, out: Path | None, only: list[str] | None, slots: int = 2) -> SuitePlan:
-    from trunkzoo.catalogue import load_catalogue
     from trunkzoo.registry import load_registry
+    from trunkzoo.registry.zoo import load_catalogue
     from trunkzoo.suites.planning import plan_suite
 
     return plan_suite(name, load_registry(), load_catalogue(), out or Path("runs") / name, only or (), slots)

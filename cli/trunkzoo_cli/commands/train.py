@@ -51,14 +51,14 @@ def train(
     Examples: zoo train imf-attnres --data data/lift -o runs/attnres
               torchrun --nproc-per-node 2 -m trunkzoo_cli train imf-resnet18 --data data/lift -o runs/two
     """
-    from trunkzoo.catalogue import load_catalogue
+    from trunkzoo.registry.zoo import load_catalogue
 
     settings = {"steps": steps, "workers": workers, "compile": compile_ or None, "skip_nonfinite": skip_nonfinite}
     given = [f"train.{key}={str(value).lower()}" for key, value in settings.items() if value is not None]
     catalogue = load_catalogue()
     chosen = recipe_of(recipe, trunk, [*(set_ or []), *given], catalogue)
-    from trunkzoo.config import parse
     from trunkzoo.data.fit import parse_camera_map
+    from trunkzoo.plugin.config import parse
     from trunkzoo.training import RunConfig, train
 
     values = {

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from trunkzoo.agent import Agent
+from trunkzoo.agent.agent import Agent
+from trunkzoo.agent.example import random_batch, unit_statistics
 from trunkzoo.bench.clock import cpu_threads
-from trunkzoo.device import device_of
 from trunkzoo.errors import UsageError
-from trunkzoo.smoke import random_batch, unit_statistics
+from trunkzoo.system.devices import device_of
 
 if TYPE_CHECKING:
-    from trunkzoo.catalogue import Catalogue
-    from trunkzoo.recipe import Recipe
+    from trunkzoo.catalogue.catalogue import Catalogue
+    from trunkzoo.registry.recipe import Recipe
 
 Clock = Callable[[], float]
 PARTS = ("trunk", "encoder", "head")
@@ -66,7 +66,7 @@ def bench_agent(
     Raises:
         UsageError: no recipes, or fewer than two rounds.
     """
-    from trunkzoo.assembly import assemble
+    from trunkzoo.agent.assemble import assemble
 
     if not recipes or rounds < 2:
         raise UsageError(

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
+from trunkzoo.agent.numbers import count_multiply_adds, count_parameters
 from trunkzoo.bench.clock import Work, cpu_threads, in_turns, peak_bytes
-from trunkzoo.device import device_of
+from trunkzoo.catalogue.guard import foreign
 from trunkzoo.errors import UsageError
-from trunkzoo.foreign import foreign
-from trunkzoo.recipe import Part
 from trunkzoo.registry import parse_assignments
+from trunkzoo.registry.recipe import Part
+from trunkzoo.system.devices import device_of
 
 if TYPE_CHECKING:
-    from trunkzoo.catalogue import Catalogue
+    from trunkzoo.catalogue.catalogue import Catalogue
 
 LATENCY_REPEATS = 8  # batch-1 passes per timing: one is too short for the clock
 
@@ -65,8 +64,8 @@ def bench_trunks(
     Raises:
         UsageError: no names, an unknown name, or one given twice.
     """
-    from trunkzoo.assembly import build_trunk
-    from trunkzoo.catalogue import load_catalogue
+    from trunkzoo.agent.assemble import build_trunk
+    from trunkzoo.registry.zoo import load_catalogue
 
     if not names or len(set(names)) != len(names):
         raise UsageError(f"trunks to measure: {list(names)}; give at least one, each once")
@@ -124,20 +123,6 @@ def evaluation(trunk: nn.Module, images: Tensor) -> Work:
             trunk(images)
 
     return run
-
-
-def count_parameters(trunk: nn.Module) -> int:
-    """Number of parameters, trained or not."""
-    return sum(p.numel() for p in trunk.parameters())
-
-
-def count_multiply_adds(trunk: nn.Module, size: int) -> int:
-    """Multiply-adds of convolutions, matrix products and attention for one ``size`` × ``size`` image."""
-    trunk.eval()
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):  # the counter knows attention by its two products
-        trunk(torch.zeros(1, 3, size, size, device=next(trunk.parameters()).device))
-    return int(counter.get_total_flops()) // 2
 
 
 def as_table(rows: Sequence[TrunkRow]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:

@@ -15,9 +15,9 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from trunkzoo.checkpoint.layout import model_file
 from trunkzoo.checkpoint.migrations import FORMAT, migrate
-from trunkzoo.config import Config, parse
-from trunkzoo.contract import Contract
 from trunkzoo.errors import CheckpointError, ConfigError
+from trunkzoo.plugin.config import Config, parse
+from trunkzoo.plugin.contract import Contract
 
 HEADER_START = 8  # bytes of the length in front of the header
 _JSON_FIELDS = ("recipe", "contract", "plugins", "versions")

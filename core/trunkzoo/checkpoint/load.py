@@ -14,14 +14,14 @@ from trunkzoo.checkpoint.layout import model_file
 from trunkzoo.checkpoint.manifest import verify
 from trunkzoo.checkpoint.save import use_of
 from trunkzoo.checkpoint.tensors import read_tensors
-from trunkzoo.config import parse
-from trunkzoo.contract import Contract, differences
 from trunkzoo.errors import CheckpointError, ConfigError, ContractError, UsageError
-from trunkzoo.recipe import Recipe, without_initial
+from trunkzoo.plugin.config import parse
+from trunkzoo.plugin.contract import Contract, differences
+from trunkzoo.registry.recipe import Recipe, without_initial
 
 if TYPE_CHECKING:
-    from trunkzoo.agent import Agent
-    from trunkzoo.catalogue import Catalogue
+    from trunkzoo.agent.agent import Agent
+    from trunkzoo.catalogue.catalogue import Catalogue
 
 
 class CheckpointWarning(UserWarning):
@@ -38,8 +38,8 @@ def load_agent(path: str | Path, catalogue: Catalogue | None = None, expect: Rec
             plugin that is not installed.
         ContractError: the checkpoint's contract is not the expected one.
     """
-    from trunkzoo.assembly import assemble
-    from trunkzoo.catalogue import load_catalogue
+    from trunkzoo.agent.assemble import assemble
+    from trunkzoo.registry.zoo import load_catalogue
 
     file = model_file(Path(path))
     verify(file)

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
-from trunkzoo.checkpoint.atomic import new_directory, new_file
 from trunkzoo.checkpoint.header import PluginUse
 from trunkzoo.checkpoint.layout import MODEL, TRAINING_STATE
 from trunkzoo.checkpoint.manifest import write_manifest
 from trunkzoo.checkpoint.migrations import FORMAT
 from trunkzoo.checkpoint.tensors import write_tensors
-from trunkzoo.checkpoint.versions import library_versions
+from trunkzoo.system.files import new_directory, new_file
+from trunkzoo.system.versions import library_versions
 
 if TYPE_CHECKING:
-    from trunkzoo.agent import Agent
-    from trunkzoo.catalogue import Catalogue, Kind
-    from trunkzoo.recipe import Part, Recipe
+    from trunkzoo.agent.agent import Agent
+    from trunkzoo.catalogue.catalogue import Catalogue, Kind
+    from trunkzoo.registry.recipe import Part, Recipe
 
 
 class TrainingState(NamedTuple):
@@ -84,7 +84,7 @@ def metadata_of(recipe: Recipe, catalogue: Catalogue | None, step: int) -> dict[
 def plugins_of(recipe: Recipe, catalogue: Catalogue | None) -> list[PluginUse]:
     """The packages behind the parts of a recipe."""
     if catalogue is None:
-        from trunkzoo.catalogue import load_catalogue
+        from trunkzoo.registry.zoo import load_catalogue
 
         catalogue = load_catalogue()
     parts: list[tuple[Kind, Part | None]] = [("trunk", recipe.trunk), ("head", recipe.head), ("task", recipe.task)]

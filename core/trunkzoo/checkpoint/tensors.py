@@ -12,10 +12,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from trunkzoo.checkpoint.atomic import begin_writeback
 from trunkzoo.checkpoint.checksum import Checksum
 from trunkzoo.checkpoint.manifest import Fingerprint
 from trunkzoo.errors import CheckpointError
+from trunkzoo.system.files import begin_writeback
 
 _AHEAD = 1 << 22  # bytes after which the disk is set to work, so that the sync at the end waits for little
 _DTYPES = {

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trunkzoo.contract import Contract
     from trunkzoo.data.windows import WindowDataset
+    from trunkzoo.plugin.contract import Contract
 
 
 def open_dataset(

@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from trunkzoo.data.digest import file_digest
-from trunkzoo.data.images import Part, image_parts
-from trunkzoo.data.progress import progress
-from trunkzoo.data.reader import LeRobotReader
+from trunkzoo.data.lerobot.images import Part, image_parts
+from trunkzoo.data.lerobot.reader import LeRobotReader
+from trunkzoo.data.lerobot.video import Frame
 from trunkzoo.data.staging import staged_directory
-from trunkzoo.data.video import Frame
 from trunkzoo.errors import DataError
+from trunkzoo.system.progress import progress
 
 FORMAT = 1
 Frames = NDArray[np.uint8]  # (N, H, W, 3)

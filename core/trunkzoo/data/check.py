@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.data.images import Part, image_parts
-from trunkzoo.data.layout import STATS_PATH
-from trunkzoo.data.reader import LeRobotReader
-from trunkzoo.data.video import decode
+from trunkzoo.data.lerobot.images import Part, image_parts
+from trunkzoo.data.lerobot.layout import STATS_PATH
+from trunkzoo.data.lerobot.reader import LeRobotReader
+from trunkzoo.data.lerobot.video import decode
 from trunkzoo.errors import DataError
 
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 
-from trunkzoo.contract import ACTION_KEY, IMAGE_KEY, STATE_KEY, Contract
-from trunkzoo.data.layout import Info
+from trunkzoo.data.lerobot.layout import Info
 from trunkzoo.errors import ContractError, UsageError, did_you_mean
+from trunkzoo.plugin.contract import ACTION_KEY, IMAGE_KEY, STATE_KEY, Contract
 
 
 def parse_camera_map(assignments: Sequence[str]) -> dict[str, str]:

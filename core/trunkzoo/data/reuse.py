@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trunkzoo.data.layout import ORIGIN_PATH, read_info
+from trunkzoo.data.lerobot.layout import ORIGIN_PATH, read_info
 from trunkzoo.data.summary import read_origin
 from trunkzoo.errors import UsageError
 

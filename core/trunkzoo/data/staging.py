@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from trunkzoo.checkpoint.atomic import sync
 from trunkzoo.errors import DataError, UsageError
+from trunkzoo.system.files import sync
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

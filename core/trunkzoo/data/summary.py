@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from trunkzoo.contract import ACTION_KEY, STATE_KEY
-from trunkzoo.data.images import frames_at
-from trunkzoo.data.layout import ORIGIN_PATH
-from trunkzoo.data.reader import LeRobotReader
-from trunkzoo.data.stats import statistics
-from trunkzoo.data.video import Frame
+from trunkzoo.data.lerobot.images import frames_at
+from trunkzoo.data.lerobot.layout import ORIGIN_PATH
+from trunkzoo.data.lerobot.reader import LeRobotReader
+from trunkzoo.data.lerobot.stats import statistics
+from trunkzoo.data.lerobot.video import Frame
 from trunkzoo.errors import DataError, UsageError
+from trunkzoo.plugin.contract import ACTION_KEY, STATE_KEY
 
 SHEET_EPISODES = 6
 MOMENTS = (0.0, 0.5, 1.0)  # start, middle and end of an episode

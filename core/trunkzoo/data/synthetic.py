@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.contract import ACTION_KEY, STATE_KEY, TaskContract
-from trunkzoo.data.layout import DATA_FILE_MB, VIDEO_FILE_MB
-from trunkzoo.data.writer import LeRobotWriter, task_features
+from trunkzoo.data.lerobot.layout import DATA_FILE_MB, VIDEO_FILE_MB
+from trunkzoo.data.lerobot.writer import LeRobotWriter, task_features
+from trunkzoo.plugin.contract import ACTION_KEY, STATE_KEY, TaskContract
 
 
 def write_synthetic(

@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trunkzoo.contract import ACTION_KEY, IMAGE_KEY, PAD_KEY, STATE_KEY, Contract
 from trunkzoo.data.cache import identity_of, open_frames
 from trunkzoo.data.fit import match_cameras
-from trunkzoo.data.reader import Episode, LeRobotReader
-from trunkzoo.data.stats import Stats, statistics
+from trunkzoo.data.lerobot.reader import Episode, LeRobotReader
+from trunkzoo.data.lerobot.stats import Stats, statistics
 from trunkzoo.errors import DataError
+from trunkzoo.plugin.contract import ACTION_KEY, IMAGE_KEY, PAD_KEY, STATE_KEY, Contract
 
 
 class WindowDataset:

@@ -9,11 +9,12 @@ scores no scale, the values no projection. Scores and sums are float32 or wider;
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
 
+from trunkzoo.nn.depth_terms import inverse_rms, scores_of, softmax_over, weighted_sum, wide_dtype
+from trunkzoo.nn.fused import fused_depth_mix
 from trunkzoo.nn.norms import EPS
 
 
@@ -43,8 +44,6 @@ def depth_mix(
     values = [_channels_last(v, dim) for v in sources]
     query = query if query.dim() == 1 else _channels_last(query, dim)
     if fused and not torch.compiler.is_compiling():
-        from trunkzoo.nn.fused import fused_depth_mix
-
         mixed = fused_depth_mix(query, values, mask, eps)
     else:
         mixed = weighted_sum(attention(query, values, mask, eps), values)
@@ -66,21 +65,6 @@ def attention(query: Tensor, values: Sequence[Tensor], mask: Tensor | None, eps:
     return softmax_over(scores_of(query, values, inverse_rms(values, eps)), mask)
 
 
-def inverse_rms(values: Sequence[Tensor], eps: float) -> Tensor:
-    """1 / √(mean square + eps) of values (…, C): (L, …)."""
-    dtype = wide_dtype(values[0])  # the norm squares nothing in memory, and its gradient at 0 is 0
-    norms = torch.stack([torch.linalg.vector_norm(v, dim=-1, dtype=dtype) for v in values])
-    return torch.rsqrt(norms.square() / values[0].shape[-1] + eps)
-
-
-def scores_of(query: Tensor, values: Sequence[Tensor], r: Tensor) -> Tensor:
-    """w · RMSNorm(v_i), with the factors ``r`` of the norm given: (L, …)."""
-    w = query.to(r.dtype)
-    wide = [v.to(r.dtype) for v in values]
-    with without_autocast(r.device.type):  # it would round the products to bfloat16
-        return torch.stack([v @ w if w.dim() == 1 else (v * w).sum(-1) for v in wide]) * r
-
-
 def _scores_in_one_loop(query: Tensor, values: Sequence[Tensor], eps: float) -> Tensor:
     """The scores, written so that a compiler reads each source once for them, and once for the gradient of w.
 
@@ -90,31 +74,6 @@ def _scores_in_one_loop(query: Tensor, values: Sequence[Tensor], eps: float) -> 
     wide = [v.to(wide_dtype(v)) for v in values]
     w = query.to(wide[0].dtype).expand_as(wide[0])
     return torch.stack([(v * w).sum(-1) * torch.rsqrt(v.square().mean(-1) + eps) for v in wide])
-
-
-def without_autocast(device: str) -> AbstractContextManager[object]:
-    """A block in which float32 stays float32, on devices that have autocast and those that do not."""
-    on = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-    return torch.autocast(device, enabled=False) if on else nullcontext()  # entering it costs as much as a small mix
-
-
-def softmax_over(scores: Tensor, mask: Tensor | None) -> Tensor:
-    """Softmax over the sources, without those that ``mask`` takes out."""
-    return (scores if mask is None else scores.masked_fill(~mask, -torch.inf)).softmax(0)
-
-
-def weighted_sum(weights: Tensor, values: Sequence[Tensor]) -> Tensor:
-    """Σ_i α_i v_i with weights (L,) or (L, …) and values (…, C), in their dtype, cast once to that of v_0."""
-    a = weights.unsqueeze(-1)
-    total = a[0] * values[0]
-    for i in range(1, len(values)):
-        total = torch.addcmul(total, a[i], values[i].to(total.dtype))
-    return total.to(values[0].dtype)
-
-
-def wide_dtype(v: Tensor) -> torch.dtype:
-    """Float32, or float64 if ``v`` is."""
-    return torch.promote_types(v.dtype, torch.float32)
 
 
 def _channels_last(v: Tensor, dim: int) -> Tensor:

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trunkzoo.nn.depth import inverse_rms, scores_of, softmax_over, weighted_sum
+from trunkzoo.nn.depth_terms import inverse_rms, scores_of, softmax_over, weighted_sum
 
 
 def fused_depth_mix(query: Tensor, values: Sequence[Tensor], mask: Tensor | None, eps: float) -> Tensor:

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from trunkzoo.nn.depth import depth_mix, depth_weights, weighted_sum
+from trunkzoo.nn.depth import depth_mix, depth_weights
+from trunkzoo.nn.depth_terms import weighted_sum
 from trunkzoo.nn.mixing import Mixing
 from trunkzoo.nn.norms import rms_normalise
 

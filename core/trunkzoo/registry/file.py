@@ -10,9 +10,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-import trunkzoo
-from trunkzoo.config import Config, Locate, parse
 from trunkzoo.errors import UsageError, ZooError
+from trunkzoo.plugin.config import Config, Locate, parse
 from trunkzoo.registry.toml_lines import key_lines, line_of, read_toml
 
 ENVIRONMENT = "TRUNKZOO_REGISTRY"
@@ -88,7 +87,7 @@ def read_file(path: Path, label: str | None = None) -> RegistryFile:
 
 def packaged_path() -> Path:
     """Our own registry.toml: beside the package in a wheel, at the repository's root in a checkout."""
-    package = Path(trunkzoo.__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     for path in (package / "registry.toml", package.parents[1] / "registry.toml"):
         if path.is_file():
             return path

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trunkzoo.config import parse
-from trunkzoo.recipe import Recipe, resolve
+from trunkzoo.plugin.config import parse
 from trunkzoo.registry.layers import PARTS, Path, Tree, leaves
+from trunkzoo.registry.recipe import Recipe, resolve
 
 if TYPE_CHECKING:
-    from trunkzoo.catalogue import Catalogue
+    from trunkzoo.catalogue.catalogue import Catalogue
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from trunkzoo.catalogue import Catalogue
-from trunkzoo.evaluation import Evaluation
-from trunkzoo.evaluation.scores import summary_of
+from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.report.charts import FLOOR_STYLE, Bar, interval_chart, strip, style
 from trunkzoo.report.films import film_figures
-from trunkzoo.report.look import look_at_job
 from trunkzoo.report.page import Figure, Section, write_page
 from trunkzoo.report.pictures import figures_of
+from trunkzoo.rollouts import Evaluation
+from trunkzoo.rollouts.gaze import look_at_job
+from trunkzoo.rollouts.scores import summary_of
 from trunkzoo.statistics import Summary, detectable_rate
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a :class:`~trunkzoo.report.look.Look`: keypoints over camera images, depth attention as heat maps."""
+"""Pictures of a :class:`~trunkzoo.rollouts.gaze.Look`: keypoints over camera images, depth attention as heat maps."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from trunkzoo.errors import UsageError
-from trunkzoo.report.look import Look
 from trunkzoo.report.page import Figure, data_uri
+from trunkzoo.rollouts.gaze import Look
 
 SIDE = 208  # of one camera image, pixels
 SMALL = 136  # of one map, pixels

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from trunkzoo.evaluation.rows import read_rows
-from trunkzoo.evaluation.scores import scores, summary_of
 from trunkzoo.report.charts import Curve, Point, line_chart, paired, scatter
 from trunkzoo.report.page import Figure
+from trunkzoo.rollouts.rows import read_rows
+from trunkzoo.rollouts.scores import scores, summary_of
 from trunkzoo.statistics import Interval, Summary
 from trunkzoo.suites.cells import RUN
 from trunkzoo.suites.results import ArmResult, TaskResult

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from trunkzoo.evaluation.rows import Row as Episode
-from trunkzoo.evaluation.scores import scores, summary_of
 from trunkzoo.report.answer import answer_figures, answer_of, caveats
 from trunkzoo.report.charts import FLOOR_STYLE, Bar, interval_chart, style
 from trunkzoo.report.films import film_figures
-from trunkzoo.report.look import load_look
 from trunkzoo.report.page import Figure, Row, Section, Table, write_page
 from trunkzoo.report.pictures import figures_of
 from trunkzoo.report.suite_figures import REWARD, Styles, cost_figures, pair_figures, training_figures
+from trunkzoo.rollouts.gaze import load_look
+from trunkzoo.rollouts.rows import Row as Episode
+from trunkzoo.rollouts.scores import scores, summary_of
 from trunkzoo.statistics import Summary
 from trunkzoo.suites.planning import ArmPlan, SuitePlan
 from trunkzoo.suites.results import ArmResult, TaskResult

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from trunkzoo.checkpoint.atomic import write_text
 from trunkzoo.errors import ZooError
+from trunkzoo.system.files import write_text
 
 Kind = Literal["smoke", "collect", "train", "evaluate", "floor"]
 CELL, DONE, LOG = "cell.json", "done.json", "log.txt"

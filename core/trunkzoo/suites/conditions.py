@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trunkzoo.errors import ZooError
-from trunkzoo.evaluation.rows import Row, differing
+from trunkzoo.rollouts.rows import Row, differing
 from trunkzoo.suites.cells import Cell
 
 CONDITIONS = ("task", "task_config", "success_rule", "max_steps", "noise_seed", "device", "versions")

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
-from trunkzoo.config import Config
-from trunkzoo.seeds import DEMONSTRATION_SEEDS, SPACE
+from trunkzoo.plugin.config import Config
+from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS, SPACE
 
 
 def _by_name(key: str) -> BeforeValidator:

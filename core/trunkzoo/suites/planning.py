@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import trunkzoo
-from trunkzoo.catalogue import Catalogue, Found
-from trunkzoo.config import parse
+from trunkzoo.catalogue.catalogue import Catalogue, Found
+from trunkzoo.catalogue.tasks import contract_of
 from trunkzoo.errors import UsageError
-from trunkzoo.recipe import Part, Recipe, check_task, part_config
+from trunkzoo.plugin.config import parse
+from trunkzoo.plugin.records import TaskSpec
 from trunkzoo.registry import Registry
-from trunkzoo.seeds import REPORT_SEEDS, SELECTION_SEEDS
-from trunkzoo.spec import TaskSpec
+from trunkzoo.registry.recipe import Part, Recipe, check_task, part_config
+from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.config import ArmConfig, SuiteConfig, SuiteTask
-from trunkzoo.tasks import contract_of
 
 FLOORS = ("noop", "random", "expert")
 EVERY = 1_000_000  # checkpoints kept: a stop adds one of its own, and none of the scheduled ones may make room for it
@@ -191,7 +191,7 @@ class _Planner:
         """Version of trunkzoo and of the other packages that ship these parts: a new one makes a new cell."""
         others = {part.plugin_row.distribution: part.plugin_row.version for part in parts}
         others.pop("trunkzoo", None)
-        return {"trunkzoo": trunkzoo.__version__} | ({"plugins": others} if others else {})
+        return {"trunkzoo": version("trunkzoo")} | ({"plugins": others} if others else {})
 
 
 def _wanted(label: str, only: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from trunkzoo.errors import ZooError
 from trunkzoo.suites.cells import LOG, Cell
-from trunkzoo.threads import thread_limits
+from trunkzoo.system.processes import thread_limits
 
 LEAVE_SECONDS = 60.0  # a training that is asked to leave saves first
 

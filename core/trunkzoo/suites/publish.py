@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from trunkzoo.checkpoint.atomic import write_text
-from trunkzoo.evaluation.rows import Row, read_rows
+from trunkzoo.rollouts.rows import Row, read_rows
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.planning import ArmPlan, SuitePlan, TaskPlan
+from trunkzoo.system.files import write_text
 
 
 def publish(plan: SuitePlan, directory: Path) -> tuple[Path, ...]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from trunkzoo.errors import ZooError
-from trunkzoo.evaluation.rows import Row, read_rows
-from trunkzoo.evaluation.scores import scores, summary_of
+from trunkzoo.rollouts.rows import Row, read_rows
+from trunkzoo.rollouts.scores import scores, summary_of
 from trunkzoo.statistics import Comparison, Summary, compare
 from trunkzoo.suites.conditions import require_equal_conditions
 from trunkzoo.suites.planning import ArmPlan, SuitePlan, TaskPlan

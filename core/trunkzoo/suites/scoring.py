@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trunkzoo.catalogue import Catalogue, load_catalogue
+from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.errors import ZooError
-from trunkzoo.evaluation import Evaluation, Plan, plan, run
-from trunkzoo.evaluation.job import Item
-from trunkzoo.evaluation.rows import Row
-from trunkzoo.recipe import Part
+from trunkzoo.registry.recipe import Part
+from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.rollouts import Evaluation, Plan, plan, run
+from trunkzoo.rollouts.job import Item
+from trunkzoo.rollouts.rows import Row
 from trunkzoo.suites.cells import RUN, Cell
 from trunkzoo.suites.planning import seeds_of
 
@@ -67,10 +68,10 @@ def _report(cell: Cell, name: str, planned: Plan) -> Evaluation:
 
 def _show(cell: Cell, report: Evaluation, catalogue: Catalogue) -> None:
     """Film the first success and the first failure, and look through the agent's eyes: episodes repeat exactly."""
-    from trunkzoo.evaluation.policies import make_agent_policy
-    from trunkzoo.evaluation.video import film
-    from trunkzoo.evaluation.worker import build_task
-    from trunkzoo.report.look import look
+    from trunkzoo.rollouts.film import film
+    from trunkzoo.rollouts.gaze import look
+    from trunkzoo.rollouts.policies import make_agent_policy
+    from trunkzoo.rollouts.worker import build_task
 
     job, fps = report.plan.job, catalogue.task(report.plan.job.task.name).spec.fps
     task, policy = build_task(job, catalogue), make_agent_policy(job, catalogue)

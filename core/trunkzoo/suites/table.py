@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from trunkzoo.evaluation.rows import Row
-from trunkzoo.evaluation.scores import summary_of
+from trunkzoo.rollouts.rows import Row
+from trunkzoo.rollouts.scores import summary_of
 from trunkzoo.statistics import Summary
 from trunkzoo.suites.results import ArmResult, TaskResult
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from trunkzoo.catalogue import load_catalogue
 from trunkzoo.errors import ZooError
-from trunkzoo.recipe import Part, Recipe
+from trunkzoo.registry.recipe import Part, Recipe
+from trunkzoo.registry.zoo import load_catalogue
 from trunkzoo.suites.cells import DONE, RUN, Cell, write_json
 from trunkzoo.suites.scoring import evaluate_cell, floor_cell
 
@@ -37,9 +37,9 @@ def run_cell(cell: Cell) -> None:
 
 def smoke_cell(cell: Cell) -> dict[str, Any]:
     """Try every promise of the recipe once; the sizes of its agent are the result."""
-    from trunkzoo.assembly import assemble, count_parameters, probe
-    from trunkzoo.bench.trunks import count_multiply_adds
-    from trunkzoo.smoke import smoke
+    from trunkzoo.agent.assemble import assemble, probe
+    from trunkzoo.agent.numbers import count_multiply_adds, count_parameters
+    from trunkzoo.testing.smoke import smoke
 
     catalogue, recipe = load_catalogue(), Recipe.model_validate(cell.inputs["recipe"])
     checks = list(smoke(recipe, catalogue, expect_cond_dim=recipe.contract.cond_dim))
@@ -61,7 +61,7 @@ def smoke_cell(cell: Cell) -> dict[str, Any]:
 
 def collect_cell(cell: Cell) -> dict[str, Any]:
     """Record the demonstrations; a dataset appears whole, so one that is there is finished."""
-    from trunkzoo.collect import Demonstration, collect
+    from trunkzoo.rollouts.collect import Demonstration, collect
 
     episodes, attempts = int(cell.inputs["episodes"]), cell.directory / ATTEMPTS
     attempts.unlink(missing_ok=True)

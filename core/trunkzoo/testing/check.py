@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from trunkzoo.config import Config, parse
-from trunkzoo.errors import ZooError, did_you_mean
-from trunkzoo.foreign import one_line
+from trunkzoo.errors import ZooError, did_you_mean, one_line
+from trunkzoo.plugin.config import Config, parse
+from trunkzoo.plugin.records import AnySpec, HeadSpec, install_line
 from trunkzoo.registry.assignments import laid_over
-from trunkzoo.spec import AnySpec, HeadSpec, install_line
 
 SpecT = TypeVar("SpecT", bound=AnySpec)
 Outcome = Literal["passed", "failed", "gap", "skipped"]

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from trunkzoo.contract import Contract
-from trunkzoo.draws import Draws, sample_seeds
-from trunkzoo.spec import Head, HeadSpec
+from trunkzoo.nn.draws import Draws, sample_seeds
+from trunkzoo.plugin.contract import Contract
+from trunkzoo.plugin.protocols import Head
+from trunkzoo.plugin.records import HeadSpec
 from trunkzoo.testing.check import Check, Subject, require
 from trunkzoo.testing.described import config_rejects_unknown_keys, config_round_trips, describes_without_torch
 from trunkzoo.testing.trunk_numbers import COMPILER, close, some

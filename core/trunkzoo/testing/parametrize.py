@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from trunkzoo.catalogue import Catalogue, load_catalogue
+from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.errors import PluginError
+from trunkzoo.registry.zoo import load_catalogue
 from trunkzoo.testing.check import Check, CheckFailed, Subject, run_check, subject_of, unknown_gaps
 from trunkzoo.testing.report import checks_for
 

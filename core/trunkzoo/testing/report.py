@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trunkzoo.catalogue import Catalogue, Kind
+from trunkzoo.catalogue.catalogue import Catalogue, Kind
 from trunkzoo.errors import UsageError, did_you_mean
-from trunkzoo.spec import AnySpec
+from trunkzoo.plugin.records import AnySpec
 from trunkzoo.testing.check import Check, Result, run_check, subject_of, unknown_gaps
 
 FLOORS: Mapping[Kind, int] = {"trunk": 16, "head": 13, "task": 9}

@@ -10,8 +10,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.contract import STATE_KEY, TaskContract
-from trunkzoo.spec import Step, Task, TaskSpec
+from trunkzoo.plugin.contract import STATE_KEY, TaskContract
+from trunkzoo.plugin.protocols import Step, Task
+from trunkzoo.plugin.records import TaskSpec
 from trunkzoo.testing.check import Check, Subject, require
 from trunkzoo.testing.described import config_rejects_unknown_keys, config_round_trips, describes_without_torch
 

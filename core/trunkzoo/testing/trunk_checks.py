@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trunkzoo.spec import TrunkSpec
+from trunkzoo.plugin.records import TrunkSpec
 from trunkzoo.testing import trunk_forms as forms
 from trunkzoo.testing import trunk_numbers as numbers
 from trunkzoo.testing.check import Check

@@ -11,11 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from trunkzoo.assembly import require_trunk
-from trunkzoo.contract import Contract
-from trunkzoo.encoder import ObservationEncoder
-from trunkzoo.recipe import EncoderConfig
-from trunkzoo.spec import TrunkSpec, VisionTrunk
+from trunkzoo.agent.assemble import require_trunk
+from trunkzoo.agent.encoder import ObservationEncoder
+from trunkzoo.plugin.contract import Contract
+from trunkzoo.plugin.protocols import VisionTrunk
+from trunkzoo.plugin.records import TrunkSpec
+from trunkzoo.registry.recipe import EncoderConfig
 from trunkzoo.testing.check import Subject, require
 
 TrunkSubject = Subject[TrunkSpec[Any]]

@@ -1,6 +1,6 @@
 """Training: a pure function of its configuration that can be killed anywhere and continued bit-equal.
 
-The names below load on first use: recipes read ``trunkzoo.training.config``, and reading a recipe imports no torch.
+The names below load on first use: recipes read ``trunkzoo.registry.train_config``, and reading a recipe imports no torch.
 """
 
 from __future__ import annotations

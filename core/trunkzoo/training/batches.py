@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from trunkzoo.contract import SEED_KEY
-from trunkzoo.draws import sample_seeds
 from trunkzoo.errors import DataError
+from trunkzoo.nn.draws import sample_seeds
+from trunkzoo.plugin.contract import SEED_KEY
 
 Batch = dict[str, Tensor]
 _SHUFFLE = -1  # separates the hash that shuffles from the hash that seeds samples

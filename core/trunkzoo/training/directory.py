@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from trunkzoo.checkpoint.atomic import LEFTOVER, clear_leftovers, explained, point, remove, write_text
 from trunkzoo.checkpoint.layout import CHECKPOINTS, MANIFEST, checkpoints_of, step_directories, step_name
 from trunkzoo.errors import CheckpointError, UsageError
+from trunkzoo.system.files import LEFTOVER, clear_leftovers, explained, point, remove, write_text
 
 _RUN, _LOCK = "run.json", ".lock"
 _MAY_CHANGE = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from trunkzoo.training.config import EmaConfig
+from trunkzoo.registry.train_config import EmaConfig
 from trunkzoo.training.optimizer import trainable
 from trunkzoo.training.schedule import ema_decay
 

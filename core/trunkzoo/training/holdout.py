@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trunkzoo.agent import Agent
-from trunkzoo.contract import ACTION_KEY, PAD_KEY
-from trunkzoo.draws import Draws, sample_seeds
+from trunkzoo.agent.agent import Agent
 from trunkzoo.errors import UsageError
+from trunkzoo.nn.draws import Draws, sample_seeds
+from trunkzoo.plugin.contract import ACTION_KEY, PAD_KEY
 from trunkzoo.training.batches import Windows
 
 _WINDOWS = 64  # enough to rank checkpoints, few enough to cost less than a step

@@ -11,27 +11,27 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 
-from trunkzoo.assembly import assemble
-from trunkzoo.catalogue import load_catalogue
+from trunkzoo.agent.assemble import assemble
 from trunkzoo.checkpoint.load import load_agent
-from trunkzoo.device import device_of, ieee_float32
 from trunkzoo.errors import CheckpointError, UsageError
-from trunkzoo.recipe import Recipe, resolve
+from trunkzoo.registry.recipe import Recipe, resolve
+from trunkzoo.registry.train_config import TrainConfig
+from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.system.devices import device_of, ieee_float32
+from trunkzoo.system.signals import stop_requests
 from trunkzoo.training.batches import Loader, Sampler, Windows
-from trunkzoo.training.config import TrainConfig
 from trunkzoo.training.directory import RunDirectory, check_output, check_same_run, open_run
 from trunkzoo.training.holdout import Holdout
 from trunkzoo.training.metrics import MetricsLog
 from trunkzoo.training.provenance import facts_of, session_of
 from trunkzoo.training.run import RunConfig, TrainResult
 from trunkzoo.training.session import Session
-from trunkzoo.training.signals import stop_requests
 from trunkzoo.training.state import Progress, restore
 from trunkzoo.training.step import Learner
 
 if TYPE_CHECKING:
-    from trunkzoo.agent import Agent
-    from trunkzoo.catalogue import Catalogue
+    from trunkzoo.agent.agent import Agent
+    from trunkzoo.catalogue.catalogue import Catalogue
 
 _SMALL_CROP = 0.25  # share of the image's pixels; a centre crop below it tends to lose the object
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trunkzoo.checkpoint.atomic import explained, write_text
 from trunkzoo.errors import UsageError
+from trunkzoo.system.files import explained, write_text
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

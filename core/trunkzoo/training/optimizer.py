@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from trunkzoo.training.config import TrainConfig
+from trunkzoo.registry.train_config import TrainConfig
 
 _UNDECAYED = ("query", "queries", "embedding", "embeddings", "position", "positions", "token", "tokens")
 

@@ -10,7 +10,7 @@ from trunkzoo.nn.stack import DepthMix, collect_weights, relative_entropy
 from trunkzoo.training.batches import Batch
 
 if TYPE_CHECKING:
-    from trunkzoo.agent import Agent
+    from trunkzoo.agent.agent import Agent
 
 _SAMPLES = 2
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from trunkzoo.checkpoint.versions import library_versions
-from trunkzoo.recipe import Recipe
+from trunkzoo.registry.recipe import Recipe
+from trunkzoo.system.versions import library_versions
 from trunkzoo.training.batches import Windows
 from trunkzoo.training.run import RunConfig
 

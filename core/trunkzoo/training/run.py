@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt
 
-from trunkzoo.config import Config
-from trunkzoo.recipe import Recipe
+from trunkzoo.plugin.config import Config
+from trunkzoo.registry.recipe import Recipe
 
 
 class RunConfig(Config):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from trunkzoo.training.config import EmaConfig, TrainConfig
+from trunkzoo.registry.train_config import EmaConfig, TrainConfig
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:

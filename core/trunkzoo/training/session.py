@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from trunkzoo.checkpoint.save import save_checkpoint
 from trunkzoo.errors import TrainingError
+from trunkzoo.system.signals import StopRequest
 from trunkzoo.training.batches import Batch, Loader
 from trunkzoo.training.directory import RunDirectory
 from trunkzoo.training.holdout import Holdout
@@ -16,13 +17,12 @@ from trunkzoo.training.probes import depth_entropy
 from trunkzoo.training.progress import Reporter
 from trunkzoo.training.run import TrainResult
 from trunkzoo.training.schedule import learning_rate
-from trunkzoo.training.signals import StopRequest
 from trunkzoo.training.state import Progress, capture
 from trunkzoo.training.step import Learner
 
 if TYPE_CHECKING:
-    from trunkzoo.agent import Agent
-    from trunkzoo.catalogue import Catalogue
+    from trunkzoo.agent.agent import Agent
+    from trunkzoo.catalogue.catalogue import Catalogue
 
 
 class Session:

@@ -11,9 +11,9 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from trunkzoo.draws import sample_seeds
+from trunkzoo.nn.draws import sample_seeds
+from trunkzoo.registry.train_config import TrainConfig
 from trunkzoo.training.batches import Batch
-from trunkzoo.training.config import TrainConfig
 from trunkzoo.training.ema import Ema
 from trunkzoo.training.optimizer import adamw, set_rate, trainable
 from trunkzoo.training.schedule import learning_rate

@@ -1,7 +1,6 @@
 """A trunk that looks along rows and columns."""
 
-from trunkzoo.hookspecs import hookimpl
-from trunkzoo.spec import TrunkSpec
+from trunkzoo.plugin import TrunkSpec, hookimpl
 from trunkzoo_stripes.config import StripesConfig
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from trunkzoo.config import Config
+from trunkzoo.plugin import Config
 
 
 class StripesConfig(Config):

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import nn
 
-from trunkzoo.spec import SYMMETRIC
+from trunkzoo.plugin import SYMMETRIC
 
 
 class Stripes(nn.Module):

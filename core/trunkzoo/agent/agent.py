@@ -1,0 +1,151 @@
+"""The agent: observation encoder + head + normalisers + action queue. Data flows one way, camera to action."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from trunkzoo.agent.encoder import ObservationEncoder
+from trunkzoo.agent.normalizer import Normalizer
+from trunkzoo.errors import ContractError, DataError
+from trunkzoo.nn.draws import Draws
+from trunkzoo.plugin.contract import ACTION_KEY, PAD_KEY, SEED_KEY, STATE_KEY, Contract
+from trunkzoo.plugin.protocols import Head
+from trunkzoo.registry.recipe import Recipe
+
+
+class Agent(nn.Module):
+    """A policy under a fixed contract. ``forward`` is the training loss, so that DDP can wrap it.
+
+    A batch holds, for each camera ``observation.images.<camera>`` (B, obs_horizon, 3, H, W) uint8 or float in
+    [0, 1], ``observation.state`` (B, obs_horizon, state_dim), ``action`` (B, pred_horizon, action_dim) in raw
+    units, ``action_is_pad`` (B, pred_horizon) bool and ``seed`` (B,) int64. The first action of a chunk belongs
+    to the newest observation.
+    """
+
+    def __init__(self, recipe: Recipe, encoder: ObservationEncoder, head: nn.Module) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.encoder = encoder
+        self.head = head
+        self.state_normalizer = Normalizer(recipe.normalize.state, self.contract.state_dim, STATE_KEY)
+        self.action_normalizer = Normalizer(recipe.normalize.action, self.contract.action_dim, ACTION_KEY)
+        self._history: deque[dict[str, Tensor]] = deque(maxlen=self.contract.obs_horizon)
+        self._queue: deque[Tensor] = deque()
+
+    @property
+    def contract(self) -> Contract:
+        """The numbers this agent was built for."""
+        return self.recipe.contract
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.action_normalizer.offset.device
+
+    def fit_normalizers(self, stats: Mapping[str, Any]) -> None:
+        """Take state and action statistics of the training data (see :class:`Normalizer`)."""
+        self.state_normalizer.fit(stats)
+        self.action_normalizer.fit(stats)
+
+    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The head's loss on a batch: ``{"loss": scalar, …detached scalars}``."""
+        draws = Draws(batch[SEED_KEY])
+        cond = self.condition(batch, draws if self.training else None)
+        actions = self.action_normalizer.normalize(batch[ACTION_KEY])
+        return cast(dict[str, Tensor], self.head(cond, actions, ~batch[PAD_KEY], draws))
+
+    def loss(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Same as calling the agent."""
+        return cast(dict[str, Tensor], self(batch))
+
+    def condition(self, obs: Mapping[str, Tensor], draws: Draws | None = None) -> Tensor:
+        """The condition vector (B, obs_horizon, cond_dim) of a window of observations.
+
+        Raises:
+            DataError: a key is missing or its shape breaks the contract.
+        """
+        check_window(obs, self.contract)
+        state = self.state_normalizer.normalize(obs[STATE_KEY])
+        return cast(Tensor, self.encoder(obs, state, draws))
+
+    @torch.no_grad()
+    def predict(
+        self, obs: Mapping[str, Tensor], noise: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """A chunk (B, pred_horizon, action_dim) in raw units for a window of observations.
+
+        ``noise`` (B, pred_horizon, action_dim) is the head's standard normal start; without it the ``generator``
+        (or torch's global one) draws it.
+        """
+        cond = self.condition(obs)
+        if noise is None:
+            shape = (len(cond), self.contract.pred_horizon, self.contract.action_dim)
+            noise = torch.randn(shape, generator=generator, device=generator.device if generator else None)
+        chunk = cast(Head, self.head).sample(cond, noise.to(cond))
+        if self.action_normalizer.kind == "min_max":
+            chunk = chunk.clamp(-1, 1)  # the data's own range (Chi et al. 2023 clip samples the same way)
+        return self.action_normalizer.denormalize(chunk)
+
+    @property
+    def needs_chunk(self) -> bool:
+        """True if the next :meth:`act` predicts a new chunk."""
+        return not self._queue
+
+    @property
+    def needs_observation(self) -> bool:
+        """True if the next :meth:`act` reads its observation: it will be in the window of the next prediction."""
+        return len(self._queue) < self.contract.obs_horizon
+
+    def act(
+        self, obs: Mapping[str, Tensor], noise: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """One control step for B environments in step: actions (B, action_dim) in raw units.
+
+        ``obs`` holds one time step, images (B, 3, H, W) and ``observation.state`` (B, state_dim); its keys are read
+        only when :attr:`needs_observation`, so a lazy mapping need not render the others. Every
+        ``num_action_steps`` calls a new chunk is predicted; the first observation of an episode is repeated.
+        """
+        if self.needs_observation:
+            self._remember(obs)
+        if self.needs_chunk:
+            window = {key: torch.stack([frame[key] for frame in self._history], dim=1) for key in self._history[-1]}
+            chunk = self.predict(window, noise, generator)
+            self._queue.extend(chunk[:, : self.contract.num_action_steps].unbind(dim=1))
+        return self._queue.popleft()
+
+    def reset(self) -> None:
+        """Forget the history and the queued actions: a new episode begins."""
+        self._history.clear()
+        self._queue.clear()
+
+    def _remember(self, obs: Mapping[str, Tensor]) -> None:
+        keys = (*self.contract.image_keys, STATE_KEY)
+        missing = [key for key in keys if key not in obs]
+        if missing:
+            raise DataError(f"the observation lacks {', '.join(missing)}; this agent reads {', '.join(keys)}")
+        frame = {key: obs[key].to(self.device) for key in keys}
+        self._history.append(frame)
+        while len(self._history) < self.contract.obs_horizon:
+            self._history.append(frame)
+
+
+def check_window(obs: Mapping[str, Tensor], contract: Contract) -> None:
+    """Hold a window of observations against the contract.
+
+    Raises:
+        DataError: a key is absent.
+        ContractError: a shape differs; the message shows both.
+    """
+    image = (contract.obs_horizon, 3, *contract.image_size)
+    expected = dict.fromkeys(contract.image_keys, image) | {STATE_KEY: (contract.obs_horizon, contract.state_dim)}
+    for key, shape in expected.items():
+        if key not in obs:
+            raise DataError(f"the observation lacks '{key}'; this agent reads {', '.join(expected)}")
+        if tuple(obs[key].shape[1:]) != shape:
+            got = ", ".join(str(n) for n in obs[key].shape)
+            raise ContractError(f"'{key}' has shape ({got}), the contract wants (B, {', '.join(map(str, shape))})")

@@ -1,0 +1,79 @@
+"""Who claims which plugin name: read from the metadata of installed distributions, without importing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+
+from trunkzoo.plugin.hooks import API_VERSION, GROUP_PREFIX
+
+UNREADABLE = "unreadable"  # the API of a claim whose entry points cannot be parsed
+NAMELESS = "unknown"  # a distribution whose metadata cannot be read
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One entry point: a distribution claims a plugin name for one API version."""
+
+    name: str
+    distribution: str
+    version: str
+    api: str
+    entry_point: metadata.EntryPoint | None
+    """None when the distribution's entry_points.txt cannot be parsed."""
+
+    @property
+    def ours(self) -> bool:
+        """Written for the API that this trunkzoo speaks."""
+        return self.api == str(API_VERSION)
+
+
+def installed_claims() -> list[Claim]:
+    """Every claim of every installed distribution.
+
+    A distribution that is listed twice, as some editable installs are, counts once. A name that it claims for our
+    API and for others too counts for ours.
+    """
+    claims: list[Claim] = []
+    seen: set[str] = set()
+    for distribution in metadata.distributions():
+        if not _mentions_us(distribution):
+            continue
+        name, version = _identity(distribution)
+        if normal(name) not in seen or name == NAMELESS:
+            seen.add(normal(name))
+            claims += _claims_of(distribution, name, version)
+    return claims
+
+
+def normal(distribution: str) -> str:
+    """A distribution's name in the spelling that compares (PEP 503)."""
+    return distribution.lower().replace("_", "-").replace(".", "-")
+
+
+def _mentions_us(distribution: metadata.Distribution) -> bool:
+    """Look before parsing: an environment has hundreds of distributions, and start-up time counts."""
+    try:
+        return GROUP_PREFIX in (distribution.read_text("entry_points.txt") or "")
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _identity(distribution: metadata.Distribution) -> tuple[str, str]:
+    try:
+        info = distribution.metadata
+        return str(info["Name"] or NAMELESS), str(info["Version"] or "unknown")
+    except (KeyError, TypeError, ValueError, OSError):
+        return NAMELESS, "unknown"
+
+
+def _claims_of(distribution: metadata.Distribution, name: str, version: str) -> Iterator[Claim]:
+    try:
+        points = [point for point in distribution.entry_points if point.group.startswith(GROUP_PREFIX)]
+    except (TypeError, ValueError, AttributeError):
+        yield Claim(name, name, version, UNREADABLE, None)
+        return
+    claims = [Claim(p.name, name, version, p.group.removeprefix(GROUP_PREFIX), p) for p in dict.fromkeys(points)]
+    ours = {claim.name for claim in claims if claim.ours}
+    yield from (claim for claim in claims if claim.ours or claim.name not in ours)

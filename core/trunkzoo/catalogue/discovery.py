@@ -1,0 +1,166 @@
+"""Find plugins by their entry points and load each one alone, so that no plugin's fault reaches another."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from typing import Literal
+
+from trunkzoo.catalogue.claims import UNREADABLE, Claim, installed_claims, normal
+from trunkzoo.catalogue.guard import strict
+from trunkzoo.catalogue.loader import Records, load_records
+from trunkzoo.errors import PluginError, did_you_mean, one_line
+from trunkzoo.plugin.hooks import API_VERSION
+from trunkzoo.plugin.records import NAME_RULE
+
+Status = Literal["ok", "broken", "incompatible", "disabled", "conflict"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginRow:
+    """What became of one plugin. ``reason`` is one line, empty when nothing is wrong."""
+
+    name: str
+    distribution: str
+    version: str
+    api: str
+    """Major version of the plugin API that it was written for, from the name of its entry-point group."""
+    target: str
+    """Its entry point: the module that holds the hooks."""
+    status: Status
+    reason: str = ""
+    trunks: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    error: BaseException | None = field(default=None, compare=False, repr=False)
+
+    def offers(self) -> str:
+        """What it ships, in words: ``2 trunks, 1 head``."""
+        counts = (("trunk", self.trunks), ("head", self.heads), ("task", self.tasks))
+        return ", ".join(f"{len(ids)} {kind}{'s' * (len(ids) != 1)}" for kind, ids in counts if ids)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What decides, before any import, which plugins load."""
+
+    reserved: Mapping[str, str] = field(default_factory=dict)
+    """Plugin name → the only distribution that may claim it."""
+    disabled: frozenset[str] = frozenset()
+    only: frozenset[str] | None = None
+    """Load these alone; None loads all."""
+    strict: bool = False
+    """Raise the first fault instead of recording it."""
+
+
+def environment_policy(reserved: Mapping[str, str], disabled: Iterable[str]) -> Policy:
+    """Add ``TRUNKZOO_PLUGINS`` (names to load, comma-separated; empty loads none) and ``TRUNKZOO_STRICT=1``."""
+    limit = os.environ.get("TRUNKZOO_PLUGINS")
+    return Policy(
+        reserved=reserved,
+        disabled=frozenset(disabled),
+        only=None if limit is None else frozenset(name.strip() for name in limit.split(",") if name.strip()),
+        strict=strict(),
+    )
+
+
+def discover(policy: Policy) -> list[tuple[PluginRow, Records]]:
+    """One row per claim, sorted by plugin name; the records of a plugin whose status is not ``ok`` are empty."""
+    by_name: dict[str, list[Claim]] = {}
+    for claim in installed_claims():
+        by_name.setdefault(claim.name, []).append(claim)
+    return [found for name in sorted(by_name) for found in _settle(name, by_name[name], policy)]
+
+
+def unknown_limits(policy: Policy, rows: Iterable[PluginRow]) -> list[str]:
+    """Say which names of ``TRUNKZOO_PLUGINS`` match no installed plugin."""
+    installed = {row.name for row in rows}
+    missing = sorted((policy.only or frozenset()) - installed)
+    return [f"TRUNKZOO_PLUGINS: no plugin '{name}' is installed.{did_you_mean(name, installed)}" for name in missing]
+
+
+def _settle(name: str, claims: Sequence[Claim], policy: Policy) -> list[tuple[PluginRow, Records]]:
+    """Decide without importing what can be; load the one claim that is left."""
+    found: list[tuple[PluginRow, Records]] = []
+    ours = [claim for claim in claims if claim.ours]
+    for claim in claims:
+        status, reason = _verdict(claim, ours, policy)
+        row, records = _load(claim) if status == "ok" else (_row(claim, status, reason), Records())
+        if policy.strict and row.status not in ("ok", "disabled"):
+            raise row.error or PluginError(f"plugin '{name}' ({row.distribution}): {row.reason}")
+        found.append((row, records))
+    return found
+
+
+def _verdict(claim: Claim, ours: Sequence[Claim], policy: Policy) -> tuple[Status, str]:
+    if policy.only is not None and claim.name not in policy.only:
+        return "disabled", "not in TRUNKZOO_PLUGINS"
+    if claim.name in policy.disabled:
+        return "disabled", "listed under plugins.disabled in registry.toml"
+    if claim.api == UNREADABLE:
+        return "broken", f"entry_points.txt of {claim.distribution} cannot be parsed; reinstall it"
+    if not claim.ours:
+        return "incompatible", f"written for plugin API {claim.api}, this zoo speaks {API_VERSION}; {_upgrade(claim)}"
+    if not NAME_RULE.fullmatch(claim.name):
+        return "broken", f"plugin name {claim.name!r}: use lower-case letters, digits and single - _ . between them"
+    owner = policy.reserved.get(claim.name)
+    if owner is not None:
+        if normal(owner) == normal(claim.distribution):
+            return "ok", ""
+        return (
+            "conflict",
+            f"the name '{claim.name}' is reserved for {owner}; rename the entry point of {claim.distribution}",
+        )
+    rivals = [other.distribution for other in ours if other is not claim]
+    if rivals:
+        both = " and ".join(sorted([claim.distribution, *rivals]))
+        return "conflict", f"{both} both claim the plugin name '{claim.name}', so neither loads; uninstall one"
+    return "ok", ""
+
+
+def _load(claim: Claim) -> tuple[PluginRow, Records]:
+    """Import one plugin and collect its records. What it prints goes to stderr: stdout may be JSON."""
+    had_torch = "torch" in sys.modules
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            records = load_records(_entry_point(claim))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - even SystemExit: whatever a plugin raises is a row, not our end
+        return _row(claim, "broken", one_line(error), error), Records()
+    slow = "torch" in sys.modules and not had_torch
+    row = _row(claim, "ok", "imports torch when it is only described; import it inside build()" if slow else "")
+    return _with_ids(row, records), records
+
+
+def _with_ids(row: PluginRow, records: Records) -> PluginRow:
+    ids = [tuple(f"{row.name}/{name}" for name in kind) for kind in (records.trunks, records.heads, records.tasks)]
+    return replace(row, trunks=ids[0], heads=ids[1], tasks=ids[2])
+
+
+def _entry_point(claim: Claim) -> metadata.EntryPoint:
+    if claim.entry_point is None:
+        raise AssertionError(f"{claim.name} has a verdict without an entry point")
+    return claim.entry_point
+
+
+def _upgrade(claim: Claim) -> str:
+    newer = claim.api.isdecimal() and int(claim.api) > API_VERSION
+    return "upgrade trunkzoo" if newer else f"upgrade {claim.distribution}"
+
+
+def _row(claim: Claim, status: Status, reason: str = "", error: BaseException | None = None) -> PluginRow:
+    return PluginRow(
+        name=claim.name,
+        distribution=claim.distribution,
+        version=claim.version,
+        api=claim.api,
+        target=claim.entry_point.value if claim.entry_point else "",
+        status=status,
+        reason=reason,
+        error=error,
+    )

@@ -1,0 +1,33 @@
+"""Code of plugins may raise anything and print anywhere; what becomes of that is decided here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+from trunkzoo.errors import PluginError, ZooError, one_line
+
+
+def strict() -> bool:
+    """``TRUNKZOO_STRICT=1``: let a plugin's exceptions through, for its author."""
+    return os.environ.get("TRUNKZOO_STRICT", "") not in ("", "0")
+
+
+@contextlib.contextmanager
+def foreign(what: str) -> Iterator[None]:
+    """Run a plugin's code. What it prints goes to stderr, because stdout may be JSON.
+
+    Raises:
+        PluginError: it raised something that is not our own error; one line about ``what``.
+    """
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except ZooError:
+        raise
+    except (Exception, SystemExit) as error:
+        if strict():
+            raise
+        raise PluginError(f"{what} failed: {one_line(error)} (TRUNKZOO_STRICT=1 shows where)") from error

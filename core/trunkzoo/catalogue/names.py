@@ -1,0 +1,22 @@
+"""The registry's rules about names: who owns them, what they mean, what became of them."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from trunkzoo.plugin.config import Config
+
+
+class NameRules(Config):
+    """Rules about plugin, trunk, head and task names; an empty set of rules changes nothing."""
+
+    reserved: dict[str, str] = Field(default={}, description="plugin name → the only distribution that may claim it")
+    aliases: dict[str, str] = Field(default={}, description="alias → id or short name")
+    prefer: dict[str, str] = Field(default={}, description="short name → the id it means when several plugins have it")
+    renamed: dict[str, str] = Field(default={}, description="former name → new id")
+    disabled: tuple[str, ...] = Field(default=(), description="plugins that are never imported")
+    known: dict[str, str] = Field(default={}, description="plugin name → distribution, of third parties we have seen")
+
+    def distribution_of(self, plugin: str) -> str | None:
+        """The distribution to install for ``plugin``, as far as the registry knows."""
+        return self.reserved.get(plugin) or self.known.get(plugin)

@@ -1,0 +1,135 @@
+"""Convert foreign datasets to LeRobot v3."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+from trunkzoo.data.convert.sources import Choices, Source, episode_frames
+from trunkzoo.data.lerobot.layout import Feature
+from trunkzoo.data.lerobot.writer import Arrays, LeRobotWriter
+from trunkzoo.data.staging import refuse_existing
+from trunkzoo.errors import DataError, UsageError
+from trunkzoo.plugin.contract import ACTION_KEY, STATE_KEY
+from trunkzoo.system.progress import progress
+
+INSTALL = "Install: pip install 'trunkzoo[convert]'"
+
+
+def convert_dataset(source: Path, out: Path, choices: Choices, *, video: bool = False) -> dict[str, Any]:
+    """Write ``source`` (robomimic HDF5, diffusion_policy zarr) as the LeRobot v3 dataset ``out``.
+
+    Returns the number of episodes and frames, and which arrays became what.
+
+    Raises:
+        UsageError: ``out`` exists, or a choice is missing or names nothing in the source.
+        DataError: the source is damaged or of another format.
+    """
+    refuse_existing(out)
+    with _open(source) as data:
+        state, cameras = choices.state or data.state, dict(choices.cameras or data.cameras)
+        fps = choices.fps or data.fps
+        _check_choices(source, state, cameras, fps)
+        origin = {"converted_from": source.name, "state": list(state), "cameras": cameras}
+        episodes = _episodes(data, source, state, cameras)
+        first = next(episodes)
+        writer = LeRobotWriter(out, _features(first, video), float(fps or 0), origin=origin)
+        with writer, progress(f"converting {source.name}", len(data)) as advance:
+            for frames in _chain(first, episodes):
+                writer.add_episode(frames, choices.task or data.task)
+                advance(1)
+        return {"directory": str(out), "episodes": len(data), "frames": writer.frames, **origin}
+
+
+def _episodes(data: Source, path: Path, state: tuple[str, ...], cameras: dict[str, str]) -> Iterator[Arrays]:
+    with _readable(path):
+        for arrays in data.episodes():
+            yield episode_frames(arrays, state, cameras)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what the libraries raise about a damaged source into one line."""
+    try:
+        yield
+    except (OSError, RuntimeError, LookupError, ValueError, BadZipFile) as error:
+        raise DataError(
+            f"{path} cannot be read ({error}): it is damaged, incomplete or needs a codec that "
+            "is not installed; copy it again"
+        ) from error
+
+
+def _chain(first: Arrays, rest: Iterator[Arrays]) -> Iterator[Arrays]:
+    yield first
+    yield from rest
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Source]:
+    """The source at ``path``, by its kind."""
+    if not path.exists():
+        raise UsageError(f"{path} does not exist")
+    if path.is_file() and path.suffix in (".hdf5", ".h5"):
+        with _robomimic(path) as source:
+            yield source
+    elif (path / ".zgroup").exists() or path.name.endswith(".zarr.zip"):
+        with _replay_zarr(path) as source:
+            yield source
+    else:
+        raise UsageError(f"{path} is neither robomimic HDF5 (.hdf5) nor a diffusion_policy zarr (.zarr, .zarr.zip)")
+
+
+@contextmanager
+def _robomimic(path: Path) -> Iterator[Source]:
+    try:
+        import h5py
+    except ImportError:
+        raise DataError(f"reading {path.name} needs h5py, not installed here.\n{INSTALL}") from None
+    from trunkzoo.data.convert.robomimic import Robomimic
+
+    with ExitStack() as stack:
+        with _readable(path):
+            source = Robomimic(stack.enter_context(h5py.File(path, "r")), path)
+        yield source
+
+
+@contextmanager
+def _replay_zarr(path: Path) -> Iterator[Source]:
+    try:
+        import zarr
+    except ImportError:
+        raise DataError(f"reading {path.name} needs zarr, not installed here.\n{INSTALL}") from None
+    from trunkzoo.data.convert.replay_zarr import ReplayZarr
+
+    with ExitStack() as stack:
+        with _readable(path):
+            store = zarr.ZipStore(str(path), mode="r") if path.is_file() else zarr.DirectoryStore(str(path))
+            stack.callback(store.close)
+            source = ReplayZarr(zarr.open_group(store, mode="r"), path)
+        yield source
+
+
+def _check_choices(source: Path, state: tuple[str, ...], cameras: dict[str, str], fps: float | None) -> None:
+    if not fps:
+        raise UsageError(f"{source} does not state its frame rate; give --fps")
+    if not 0 < fps < math.inf:
+        raise UsageError(f"{fps} frames per second; give --fps a positive number")
+    if not state:
+        raise UsageError(f"{source} has no obvious robot state; name its parts with --state KEY")
+    if not cameras:
+        raise UsageError(f"{source} has no images; render them first, or name image arrays with --camera NAME=KEY")
+
+
+def _features(frames: Arrays, video: bool) -> dict[str, Feature]:
+    features = {}
+    for key, values in frames.items():
+        if key in (STATE_KEY, ACTION_KEY):
+            features[key] = Feature("float32", values.shape[1:], None)
+        else:
+            dtype = "video" if video else "image"
+            features[key] = Feature(dtype, values.shape[1:], ["height", "width", "channels"])
+    return features

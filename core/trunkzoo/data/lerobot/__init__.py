@@ -1,0 +1,1 @@
+"""LeRobot v3 datasets at rest: their layout, tables, images and videos, read and written."""

@@ -1,0 +1,102 @@
+"""The images of a dataset, file by file or row by row."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from PIL import Image
+
+from trunkzoo.data.lerobot.reader import Episode, LeRobotReader, open_parquet
+from trunkzoo.data.lerobot.video import Frame, match_frames
+from trunkzoo.errors import DataError
+
+Rows = NDArray[np.int64]
+
+
+class Part(NamedTuple):
+    """Images of one camera that lie together in one file."""
+
+    path: Path
+    rows: Rows
+    """Rows of the dataset (n,)."""
+    read: Callable[[Rows], Iterator[tuple[int, Frame]]]
+    """``read(rows)`` yields (row, RGB image) for some of ``rows``; DataError where one is missing or damaged."""
+
+
+def image_parts(reader: LeRobotReader, key: str) -> list[Part]:
+    """Everything of one camera, as parts that can be read side by side."""
+    return _video_parts(reader, key) if reader.info.features[key].dtype == "video" else _png_parts(reader, key)
+
+
+def frames_at(reader: LeRobotReader, key: str, rows: Sequence[int]) -> list[Frame]:
+    """The images of single rows, read from the files without any cache; DataError where one is missing."""
+    found: dict[int, Frame] = {}
+    for part in image_parts(reader, key):
+        wanted = np.intersect1d(part.rows, np.asarray(rows))
+        if len(wanted):
+            found |= dict(part.read(wanted))
+    missing = [row for row in rows if row not in found]
+    if missing:
+        raise DataError(f"{reader.directory}: no image {key} of row {missing[0]}; `zoo data check` says where")
+    return [found[row] for row in rows]
+
+
+def _png_parts(reader: LeRobotReader, key: str) -> list[Part]:
+    parts, start = [], 0
+    for path in reader.data_files:
+        with open_parquet(path) as file:
+            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        for group, size in enumerate(sizes):
+            parts.append(Part(path, np.arange(start, start + size), partial(_read_png, path, key, group, start)))
+            start += size
+    return parts
+
+
+def _read_png(path: Path, key: str, group: int, start: int, rows: Rows) -> Iterator[tuple[int, Frame]]:
+    wanted, row = set(rows.tolist()), start
+    try:
+        with open_parquet(path) as file:
+            for batch in file.iter_batches(batch_size=32, row_groups=[group], columns=[key]):
+                for png in batch.column(0).field("bytes"):
+                    if row in wanted:
+                        yield row, decode_image(png.as_py())
+                    row += 1
+    except (pa.ArrowException, OSError, AttributeError, TypeError, KeyError, IndexError) as error:
+        raise DataError(f"{path}: image {key} of row {row} cannot be read ({error}); copy the file again") from None
+
+
+def decode_image(data: bytes) -> Frame:
+    """RGB pixels (H, W, 3) of an encoded image."""
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def _video_parts(reader: LeRobotReader, key: str) -> list[Part]:
+    within = reader.columns(["timestamp"])["timestamp"].astype(np.float64)  # (N,) seconds since the episode's start
+    return [
+        _video_part(reader, path, episodes, within, f"videos/{key}/from_timestamp")
+        for path, episodes in reader.video_files(key).items()
+    ]
+
+
+def _video_part(
+    reader: LeRobotReader, path: Path, episodes: list[Episode], within: NDArray[np.float64], start: str
+) -> Part:
+    rows = np.concatenate([np.arange(ep.start, ep.stop) for ep in episodes])
+    seconds = np.concatenate([ep.row[start] + within[ep.start : ep.stop] for ep in episodes])
+    order = np.argsort(seconds, kind="stable")
+    return Part(path, rows, partial(_read_video, path, rows[order], seconds[order], reader.info.fps))
+
+
+def _read_video(
+    path: Path, rows: Rows, seconds: NDArray[np.float64], fps: float, wanted: Rows
+) -> Iterator[tuple[int, Frame]]:
+    chosen = np.isin(rows, wanted)
+    for position, image in match_frames(path, seconds[chosen], fps):
+        yield int(rows[chosen][position]), image

@@ -1,0 +1,77 @@
+"""The base of every configuration model, and how its mistakes become readable errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from trunkzoo.errors import ConfigError, did_you_mean, one_line
+
+ConfigT = TypeVar("ConfigT", bound="Config")
+Locate = Callable[[tuple[str, ...]], str]
+"""Says where the value at a path was written (``"registry.toml:12: "``), or nothing."""
+
+
+def nowhere(_: tuple[str, ...]) -> str:
+    """The :data:`Locate` of values that were written in no file."""
+    return ""
+
+
+class Config(BaseModel):
+    """A frozen pydantic model that refuses unknown keys; importable without torch."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, defer_build=True)
+
+
+def parse(model: type[ConfigT], values: Mapping[str, Any], where: str, locate: Locate = nowhere) -> ConfigT:
+    """Validate ``values`` as ``model``; what ``locate`` says of a value leads the line about it.
+
+    Raises:
+        ConfigError: one line per problem (at most three), each with the key's full path below ``where``.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_problems(error, model, where, locate))) from None
+    except Exception as error:
+        raise ConfigError(
+            f"{where or 'settings'}: {model.__name__} cannot judge these settings: {one_line(error)}"
+        ) from error
+
+
+def _problems(error: ValidationError, model: type[BaseModel], where: str, locate: Locate) -> list[str]:
+    found = error.errors(include_url=False)
+    lines = [
+        locate(tuple(str(part) for part in problem["loc"])) + _sentence(dict(problem), model, where)
+        for problem in found[:3]
+    ]
+    if len(found) > 3:
+        lines.append(f"… and {len(found) - 3} more problems{f' in {where}' if where else ''}")
+    return lines
+
+
+def _sentence(problem: dict[str, Any], model: type[BaseModel], where: str) -> str:
+    path = ".".join(str(part) for part in (where, *problem["loc"]) if part != "")
+    if problem["type"] == "extra_forbidden":
+        known = _fields_at(model, problem["loc"][:-1])
+        hint = did_you_mean(str(problem["loc"][-1]), known)
+        return f"{path}: unknown key.{hint} Known keys: {', '.join(sorted(known)) or 'none'}"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "missing":
+        return f"{path}: required, but not given"
+    if problem["type"] == "value_error":
+        return f"{path}: {message}"
+    return f"{path} = {problem['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _fields_at(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+    """Field names of the (nested) model that ``path`` leads to."""
+    for part in path:
+        field = model.model_fields.get(str(part))
+        annotation = field.annotation if field else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)

@@ -1,0 +1,214 @@
+"""registry.toml: what we vouch for, and the recipes and suites that have a name.
+
+Ours is laid under the user's. It loads no plugin: who wants a recipe brings the catalogue that its parts are found in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any, Literal
+
+from trunkzoo.catalogue.names import NameRules
+from trunkzoo.errors import UsageError, ZooError, did_you_mean
+from trunkzoo.plugin.config import ConfigT, parse
+from trunkzoo.registry.assignments import parse_assignments
+from trunkzoo.registry.file import RegistryFile, packaged_path, read_file, user_path
+from trunkzoo.registry.layers import PARTS, Layer, Path, Tree
+
+if TYPE_CHECKING:
+    from trunkzoo.catalogue.catalogue import Catalogue
+    from trunkzoo.registry.recipe import Recipe
+    from trunkzoo.registry.resolve import Resolved
+    from trunkzoo.registry.vouched import KnownPackage, TrunkFacts
+
+__all__ = ["Entry", "Registry", "load_registry", "load_usable_registry", "packaged_registry", "parse_assignments"]
+
+Section = Literal["recipes", "suites"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A named table of the registry, as lists show it."""
+
+    name: str
+    summary: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Registry:
+    """One or two registry files, the later over the earlier."""
+
+    files: tuple[RegistryFile, ...]
+
+    @cached_property
+    def names(self) -> NameRules:
+        """The rules about names."""
+        contents = [file.content for file in self.files]
+        return NameRules(
+            reserved=_merged([content.reserved for content in contents]),
+            aliases=_merged([content.aliases for content in contents]),
+            prefer=_merged([content.prefer for content in contents]),
+            renamed=_merged([content.renamed for content in contents]),
+            disabled=tuple(dict.fromkeys(name for content in contents for name in content.plugins.disabled)),
+            known={str(known.get("plugin")): dist for content in contents for dist, known in content.known.items()},
+        )
+
+    @property
+    def trunks(self) -> Mapping[str, TrunkFacts]:
+        """Facts per trunk id.
+
+        Raises:
+            ConfigError: a fact is missing, unknown or of the wrong type.
+        """
+        from trunkzoo.registry.vouched import TrunkFacts
+
+        return self._tables("trunks", TrunkFacts)
+
+    @property
+    def known(self) -> Mapping[str, KnownPackage]:
+        """Third-party packages that we have seen to work, by distribution; raises as :attr:`trunks` does."""
+        from trunkzoo.registry.vouched import KnownPackage
+
+        return self._tables("known", KnownPackage)
+
+    def _tables(self, section: str, model: type[ConfigT]) -> dict[str, ConfigT]:
+        tables: dict[str, ConfigT] = {}
+        for file in self.files:
+            for name, table in getattr(file.content, section).items():
+                tables[name] = parse(model, table, f"{section}.{name}", file.locate((section, name)))
+        return tables
+
+    def entries(self, section: Section) -> list[Entry]:
+        """Name and summary of every recipe or suite, in the order of the files."""
+        found: dict[str, Entry] = {}
+        for file in self.files:
+            for name, table in getattr(file.content, section).items():
+                inherited = found[name].summary if name in found else ""
+                found[name] = Entry(name, str(table.get("summary", inherited)), file.label)
+        return list(found.values())
+
+    def recipe_names(self) -> list[str]:
+        """Every recipe, in the order of the files."""
+        return [entry.name for entry in self.entries("recipes")]
+
+    def recipe(
+        self,
+        name: str,
+        overrides: Mapping[str, Any],
+        trunk: str | None,
+        catalogue: Catalogue,
+    ) -> Recipe:
+        """The recipe ``name`` with inheritance, the user's file, ``trunk`` and ``overrides`` applied, fully resolved.
+
+        ``trunk`` replaces the trunk, with that trunk's own defaults; ``overrides`` are dotted keys
+        (``{"trunk.norm": "batch"}``), applied last.
+
+        Raises:
+            UsageError: no such recipe, trunk, head or task.
+            ConfigError: a value breaks its schema; the line says where the value was written.
+        """
+        return self.resolved(name, overrides, trunk, catalogue).recipe
+
+    def resolved(
+        self,
+        name: str,
+        overrides: Mapping[str, Any],
+        trunk: str | None,
+        catalogue: Catalogue,
+    ) -> Resolved:
+        """Like :meth:`recipe`, with the origin of each value."""
+        from trunkzoo.registry.resolve import resolve_recipe  # pydantic models of a recipe: lists need none of them
+
+        tree = self.tree("recipes", name)
+        if trunk is not None:
+            tree.drop(("trunk",))
+            tree.put(("trunk", "name"), trunk, "--trunk")
+        for key, value in overrides.items():
+            tree.lay(_assignment(key, value))
+        return resolve_recipe(name, tree, catalogue)
+
+    def suite(self, name: str) -> dict[str, Any]:
+        """The table of suite ``name`` with inheritance and the user's file applied."""
+        return self.tree("suites", name).values
+
+    def tree(self, section: Section, name: str) -> Tree:
+        """The values of one recipe or suite with their origins: its ancestors first, ours before the user's."""
+        tree = Tree()
+        for ancestor in self._lineage(section, name):
+            for file in self.files:
+                table = getattr(file.content, section).get(ancestor)
+                if table is not None:
+                    tree.lay(_table(file, (section, ancestor), table))
+        tree.drop(("extends",))
+        return tree
+
+    def _lineage(self, section: Section, name: str) -> list[str]:
+        """``name`` and what it extends, the oldest first."""
+        known = [entry.name for entry in self.entries(section)]
+        line: list[str] = []
+        parent: Any = name
+        while parent is not None:
+            if parent in line:
+                raise UsageError(f"{section}: '{name}' extends itself: {' → '.join([*line, parent])}")
+            if parent not in known:
+                raise UsageError(_unknown(section, parent, line[-1] if line else None, known))
+            line.append(parent)
+            parent = self._parent(section, parent)
+        return line[::-1]
+
+    def _parent(self, section: Section, name: str) -> Any:
+        tables = [getattr(file.content, section).get(name, {}) for file in self.files]
+        return next((table["extends"] for table in reversed(tables) if "extends" in table), None)
+
+
+def load_registry(path: FilePath | str | None = None) -> Registry:
+    """Our registry.toml with the user's over it: ``path``, else ``$TRUNKZOO_REGISTRY``, else ``./registry.toml``.
+
+    Raises:
+        UsageError: the file that was named cannot be read.
+        ConfigError: it breaks the schema; with file, line and key.
+    """
+    user = user_path(FilePath(path) if path is not None else None)
+    ours = packaged_registry()
+    return ours if user is None else Registry((*ours.files, read_file(user)))
+
+
+def load_usable_registry() -> tuple[Registry, list[str]]:
+    """The registry, or ours alone and a note about what is wrong with the user's: for commands that must go on."""
+    try:
+        return load_registry(), []
+    except ZooError as error:
+        return packaged_registry(), [f"registry left out: {error}"]
+
+
+def packaged_registry() -> Registry:
+    """Our registry.toml alone."""
+    return Registry((read_file(packaged_path(), "trunkzoo's registry.toml"),))
+
+
+def _merged(tables: list[Mapping[str, Any]]) -> dict[str, Any]:
+    return {key: value for table in tables for key, value in table.items()}
+
+
+def _table(file: RegistryFile, above: Path, table: Mapping[str, Any]) -> Layer:
+    return Layer(table, lambda path: file.place((*above, *path)))
+
+
+def _assignment(key: str, value: Any) -> Layer:
+    path = key.split(".")
+    if path[0] in PARTS and len(path) == 1:
+        raise UsageError(f"--set {key}: '{key}' is a table; write --set {key}.name={value}, or --set {key}.KEY=VALUE")
+    nested: Any = value
+    for part in reversed(path):
+        nested = {part: nested}
+    return Layer(nested, lambda _: "--set")
+
+
+def _unknown(section: Section, name: Any, child: str | None, known: list[str]) -> str:
+    kind = section.removesuffix("s")
+    parent = f"{kind} '{child}' extends an unknown {kind}" if child else f"unknown {kind}"
+    return f"{parent} '{name}'.{did_you_mean(str(name), known)} `zoo list --kind {kind}` shows all"

@@ -1,0 +1,21 @@
+"""Rollouts: episodes that are a function of (checkpoint, seed), run by any number of worker processes."""
+
+from trunkzoo.rollouts.evaluate import Evaluation, evaluate, run
+from trunkzoo.rollouts.job import Job, PolicyKind
+from trunkzoo.rollouts.plan import Plan, plan
+from trunkzoo.rollouts.rows import Row, read_rows
+from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
+
+__all__ = [
+    "REPORT_SEEDS",
+    "SELECTION_SEEDS",
+    "Evaluation",
+    "Job",
+    "Plan",
+    "PolicyKind",
+    "Row",
+    "evaluate",
+    "plan",
+    "read_rows",
+    "run",
+]

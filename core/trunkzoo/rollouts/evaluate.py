@@ -1,0 +1,133 @@
+"""Run the episodes of one or many plans, and keep their rows."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.errors import TaskError, UsageError
+from trunkzoo.registry.recipe import Part
+from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.rollouts.job import Item, PolicyKind
+from trunkzoo.rollouts.plan import Plan, plan
+from trunkzoo.rollouts.pool import STALL_SECONDS, run_items
+from trunkzoo.rollouts.rows import Row, RowFile, make_row
+
+OnRow = Callable[["Evaluation", Row], None]
+
+
+def _ignore(evaluation: Evaluation, row: Row) -> None:
+    """Nobody watches."""
+
+
+@dataclass
+class Evaluation:
+    """Episodes of one plan: the seeds asked for and the rows so far."""
+
+    plan: Plan
+    seeds: Sequence[int]
+    file: Path | None = None
+    """Where rows are kept; what is there already is not run again."""
+    films: Path | None = None
+    """Directory of videos."""
+    filmed: int = 0
+    """How many of the first seeds are filmed."""
+    rows: dict[int, Row] = field(default_factory=dict)
+    chunk_ms: list[float] = field(default_factory=list)
+    """Milliseconds of every chunk prediction, rendering left out."""
+    resumed: int = 0
+    """Rows that were in the file already."""
+
+    @property
+    def ordered(self) -> list[Row]:
+        """Rows in the order of the seeds."""
+        return [self.rows[seed] for seed in self.seeds if seed in self.rows]
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Median milliseconds per chunk; None for a policy that predicts no chunks."""
+        return statistics.median(self.chunk_ms) if self.chunk_ms else None
+
+    def items(self) -> list[Item]:
+        """Episodes still to run or to film; one that is run again gives the same row."""
+        films = {seed: self.films / f"seed-{seed}.mp4" for seed in self.seeds[: self.filmed]} if self.films else {}
+        unseen = {seed: path for seed, path in films.items() if not path.exists()}
+        todo = [seed for seed in self.seeds if seed not in self.rows or seed in unseen]
+        return [Item(self.plan.job, seed, unseen.get(seed)) for seed in todo]
+
+
+def evaluate(
+    checkpoint: str | Path | None = None,
+    *,
+    seeds: Sequence[int],
+    policy: PolicyKind = "agent",
+    task: Part | str | None = None,
+    workers: int = 1,
+    max_steps: int | None = None,
+    noise_seed: int = 0,
+    device: str = "cpu",
+    file: Path | None = None,
+    films: Path | None = None,
+    filmed: int = 0,
+    on_row: OnRow = _ignore,
+    catalogue: Catalogue | None = None,
+) -> Evaluation:
+    """Roll a policy out on ``seeds``; equal rows for any number of ``workers``.
+
+    Raises:
+        UsageError: the request does not fit together, or ``file`` holds rows of another evaluation.
+        TaskError: an episode failed three times, or gave another row than before when it was filmed.
+    """
+    part = Part(name=task) if isinstance(task, str) else task
+    found = catalogue or load_catalogue()
+    planned = plan(found, policy, checkpoint, part, max_steps, noise_seed, device)
+    evaluation = Evaluation(planned, seeds, file, films, filmed)
+    run([evaluation], workers, on_row)
+    return evaluation
+
+
+def run(
+    evaluations: Sequence[Evaluation],
+    workers: int,
+    on_row: OnRow = _ignore,
+    stall_seconds: float = STALL_SECONDS,
+) -> None:
+    """Fill in the rows of all evaluations with one pool of workers.
+
+    Rows are appended to their files as episodes end and put in the order of their seeds at last, so a killed run
+    continues and a finished file has the same bytes for any number of workers.
+    """
+    if workers < 1:
+        raise UsageError(f"--workers {workers}: at least one process must do the work")
+    with ExitStack() as stack:
+        files = {id(e): stack.enter_context(RowFile(e.file, e.plan.provenance)) for e in evaluations if e.file}
+        for evaluation in evaluations:
+            if evaluation.file:
+                evaluation.rows.update(files[id(evaluation)].rows_of(evaluation.seeds))
+                evaluation.resumed = len(evaluation.rows)
+                evaluation.chunk_ms.extend(files[id(evaluation)].chunk_ms)
+        owner = {item: evaluation for evaluation in evaluations for item in evaluation.items()}
+        for item, done in run_items(list(owner), workers, stall_seconds):
+            evaluation = owner[item]
+            row = json.loads(json.dumps(make_row(done.episode, evaluation.plan.provenance)))  # as a reader sees it
+            _check_repeats(evaluation.rows.setdefault(item.seed, row), row)
+            evaluation.chunk_ms.extend(done.latencies)
+            if evaluation.file:
+                files[id(evaluation)].append(row, done.latencies)
+            on_row(evaluation, row)
+        for file in files.values():
+            file.finish()
+
+
+def _check_repeats(before: Row, now: Row) -> None:
+    different = [f"{key} was {before.get(key)}, is {now[key]}" for key in now if before.get(key) != now[key]]
+    if different:
+        raise TaskError(
+            f"episode {now['seed']} of {now['task']} was played again and {'; '.join(different)}: "
+            "either its row was changed by hand, or it is no function of its seed"
+        )

@@ -1,0 +1,145 @@
+"""Where an agent looks: keypoints per camera over an episode, and depth attention where its trunk has any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trunkzoo.agent.augment import centre_crop
+from trunkzoo.agent.encoder import CameraEncoder
+from trunkzoo.nn.stack import collect_weights
+from trunkzoo.plugin.contract import IMAGE_KEY, STATE_KEY
+from trunkzoo.plugin.protocols import Step, Task
+from trunkzoo.rollouts.episode import run_episode
+from trunkzoo.rollouts.job import Job
+from trunkzoo.rollouts.policies import AgentPolicy, make_agent_policy
+from trunkzoo.rollouts.worker import build_task
+
+if TYPE_CHECKING:
+    from trunkzoo.agent.agent import Agent
+    from trunkzoo.catalogue.catalogue import Catalogue
+
+FRAMES = 6
+
+
+@dataclass(frozen=True)
+class Look:
+    """What an agent saw, and where it looked."""
+
+    cameras: tuple[str, ...]
+    steps: tuple[int, ...]
+    images: NDArray[np.uint8]
+    """(cameras, T, H, W, 3), cropped as the agent sees them."""
+    keypoints: NDArray[np.float32]
+    """(cameras, T, K, 2): (x, y) in [-1, 1]."""
+    sources: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    """Read of a trunk (``stages.2.mix.3``) → mean weight of each source (sources,), over cameras, frames and pixels."""
+    maps: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    """Last read of each stage → weights per pixel of the first camera, (sources, T, h, w)."""
+
+    def save(self, path: Path) -> None:
+        """Write everything as a compressed npz."""
+        arrays = {f"sources/{name}": value for name, value in self.sources.items()}
+        arrays |= {f"maps/{name}": value.astype(np.float16) for name, value in self.maps.items()}
+        with path.open("wb") as file:
+            np.savez_compressed(
+                file,
+                cameras=np.array(self.cameras),
+                steps=np.array(self.steps),
+                images=self.images,
+                keypoints=self.keypoints,
+                **arrays,
+            )
+
+
+def load_look(path: Path) -> Look:
+    """Read what :meth:`Look.save` wrote."""
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    return Look(
+        tuple(str(camera) for camera in arrays["cameras"]),
+        tuple(int(step) for step in arrays["steps"]),
+        arrays["images"],
+        arrays["keypoints"],
+        _below(arrays, "sources/"),
+        _below(arrays, "maps/"),
+    )
+
+
+def _below(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[np.float32]]:
+    return {n.removeprefix(prefix): v.astype(np.float32) for n, v in arrays.items() if n.startswith(prefix)}
+
+
+def look(policy: AgentPolicy, task: Task, seed: int, max_steps: int) -> Look:
+    """Play the episode of ``seed`` with an agent and look through its eyes at evenly spaced steps."""
+    witness = Witness(max_steps)
+    run_episode(task, policy, seed, max_steps, recorder=witness)
+    return look_at(policy.agent, witness.steps, witness.frames)
+
+
+class Witness:
+    """Keeps the observations of a few steps, evenly spaced over the episode."""
+
+    def __init__(self, max_steps: int) -> None:
+        self._wanted = {round(i * (max_steps - 1) / (FRAMES - 1)) for i in range(FRAMES)}
+        self._step = 0
+        self.steps: list[int] = []
+        self.frames: list[dict[str, NDArray[Any]]] = []
+
+    def start(self, task: Task) -> None:
+        """The first observation is one of them."""
+        self._keep(task)
+
+    def add(self, task: Task, step: Step, new_chunk: bool) -> None:
+        """Keep this step if it is one of the wanted ones."""
+        self._step += 1
+        if self._step in self._wanted:
+            self._keep(task)
+
+    def _keep(self, task: Task) -> None:
+        self.steps.append(self._step)
+        self.frames.append({key: np.array(value) for key, value in task.observe().items() if key != STATE_KEY})
+
+
+@torch.no_grad()
+def look_at(agent: Agent, steps: list[int], frames: list[dict[str, NDArray[Any]]]) -> Look:
+    """Keypoints and depth weights of observations, each a mapping of image keys to (H, W, 3) uint8."""
+    encoder, images, keypoints = agent.encoder, [], []
+    weights: dict[str, list[Tensor]] = {}
+    maps: dict[str, NDArray[np.float32]] = {}
+    for camera, key in enumerate(agent.contract.image_keys):
+        pixels = torch.from_numpy(np.stack([frame[key] for frame in frames])).permute(0, 3, 1, 2)  # (T, 3, H, W)
+        seen = centre_crop(pixels, encoder.config.crop) if encoder.config.crop else pixels
+        prepared = encoder.prepare(pixels.to(agent.device), None, 1)
+        found = collect_weights(encoder.trunk(camera), prepared)
+        pool = cast(CameraEncoder, encoder.cameras[camera]).pool
+        keypoints.append(pool(encoder.trunk(camera)(prepared)).cpu().numpy())
+        images.append(seen.permute(0, 2, 3, 1).numpy())
+        for name, alpha in found.items():  # (sources, T, h, w)
+            weights.setdefault(name, []).append(alpha.float().flatten(1).mean(1).cpu())
+        if camera == 0:
+            maps = {name: found[name].float().cpu().numpy() for name in _last_reads(list(found))}
+    cameras = tuple(key.removeprefix(IMAGE_KEY) for key in agent.contract.image_keys)
+    means = {name: torch.stack(values).mean(0).numpy() for name, values in weights.items()}
+    return Look(cameras, tuple(steps), np.stack(images), np.stack(keypoints).astype(np.float32), means, maps)
+
+
+def _last_reads(names: list[str]) -> list[str]:
+    """The last read of each mixing module, its output to the next stage."""
+    return list({name.rpartition(".")[0]: name for name in names}.values())
+
+
+def look_at_job(job: Job, seed: int, catalogue: Catalogue) -> Look:
+    """:func:`look` with the agent and the task of an evaluation, in this process."""
+    task = build_task(job, catalogue)
+    try:
+        return look(make_agent_policy(job, catalogue), task, seed, job.max_steps)
+    finally:
+        task.close()

@@ -1,0 +1,53 @@
+"""What is evaluated: a task, a policy, and every number that decides an episode beside its seed. No torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from trunkzoo.registry.recipe import Part
+
+PolicyKind = Literal["agent", "blind", "noop", "random", "expert"]
+NEEDS_CHECKPOINT: tuple[PolicyKind, ...] = ("agent", "blind")
+
+
+@dataclass(frozen=True)
+class Job:
+    """An episode is a function of its job and its seed alone."""
+
+    task: Part
+    policy: PolicyKind
+    max_steps: int
+    """Control steps of every episode; success does not end it."""
+    checkpoint: Path | None = None
+    """The ``model.safetensors`` that acts; None for floors and the ceiling."""
+    noise_seed: int = 0
+    """Base of the policy noise: chunk k of episode s starts from the draws of hash(noise_seed, s, k)."""
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One episode to run, and where its video goes, if anywhere. An item equals only itself."""
+
+    job: Job
+    seed: int
+    video: Path | None = None
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What one episode gave."""
+
+    seed: int
+    success: bool
+    """Whether the task's rule held at any step."""
+    success_step: int | None
+    """First step (from 1) at which it held."""
+    average_reward: float
+    """Return divided by steps."""
+    total_reward: float
+    """The return: the undiscounted sum of rewards."""
+    max_reward: float
+    steps: int

@@ -1,0 +1,41 @@
+"""From rows to the matrices and summaries of :mod:`trunkzoo.statistics`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trunkzoo.errors import DataError
+from trunkzoo.rollouts.rows import Row
+from trunkzoo.statistics import Summary, summarise
+
+Matrix = NDArray[np.float64]
+
+
+def scores(runs: Sequence[Sequence[Row]], field: str) -> Matrix:
+    """One ``field`` of the rows of several training seeds as (training seeds, episode seeds), columns by seed.
+
+    Raises:
+        DataError: the runs do not have the same episode seeds, or a score is no finite number.
+    """
+    by_seed = [{int(row["seed"]): float(row[field]) for row in rows} for rows in runs]
+    everywhere = set(by_seed[0]).intersection(*by_seed)
+    missing = sorted(set(by_seed[0]).union(*by_seed) - everywhere)
+    if missing:
+        raise DataError(f"{_names(missing)} of some training seeds are missing in others: only pairs are compared")
+    strange = sorted({seed for found in by_seed for seed, score in found.items() if not math.isfinite(score)})
+    if strange:
+        raise DataError(f"{field} of {_names(strange)} is NaN or infinite; run these episodes again")
+    return np.array([[found[seed] for seed in sorted(everywhere)] for found in by_seed])
+
+
+def _names(seeds: Sequence[int]) -> str:
+    return f"seeds {', '.join(map(str, seeds[:5]))}{', …' if len(seeds) > 5 else ''}"
+
+
+def summary_of(*runs: Sequence[Row]) -> Summary:
+    """Summarise the rows of one arm, one sequence per training seed."""
+    return summarise(scores(runs, "success"), scores(runs, "average_reward"))

@@ -1,0 +1,141 @@
+"""The worker process: one environment, one policy, one thread, episodes one after another.
+
+This module imports nothing heavy: the thread limits must be set before numpy and torch are loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trunkzoo.errors import ZooError
+from trunkzoo.rollouts.job import Episode, Item, Job
+from trunkzoo.system.processes import leave_with_parent, redirect_output, thread_limits
+
+if TYPE_CHECKING:
+    from trunkzoo.catalogue.catalogue import Catalogue
+    from trunkzoo.plugin.protocols import Task
+    from trunkzoo.rollouts.policies import Policy
+
+ALIVE_EVERY = 2.0  # seconds
+
+
+@dataclass(frozen=True)
+class Done:
+    """An episode ended."""
+
+    episode: Episode
+    latencies: tuple[float, ...]
+    """Milliseconds per chunk."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An episode failed; ``final`` if it would fail again in any worker, as a wrong request does."""
+
+    message: str
+    final: bool
+
+
+@dataclass(frozen=True)
+class Alive:
+    """The episode goes on."""
+
+
+def main(connection: Connection, log: Path) -> None:
+    """Run the items that arrive until None does; what the simulator prints goes to ``log``."""
+    os.environ.update(thread_limits(1))
+    threading.Thread(target=leave_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what a Ctrl-C means
+    redirect_output(log)
+    stage = Stage()
+    try:
+        while (item := connection.recv()) is not None:
+            connection.send(_attempt(stage, item, connection))
+    except (EOFError, BrokenPipeError):
+        pass  # the parent is gone, and nobody waits for this episode
+    finally:
+        stage.close()
+
+
+def _attempt(stage: Stage, item: Item, connection: Connection) -> Done | Failed:
+    """Play one item. Anything but a ZooError ends the process: its traceback is the log's last line."""
+    try:
+        return stage.play(item, Pulse(connection))
+    except ZooError as error:
+        return Failed(str(error), final=True)
+
+
+class Pulse:
+    """Tells the parent that the episode is not hung, at most every two seconds."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._last = connection, time.monotonic()
+
+    def __call__(self) -> None:
+        if time.monotonic() - self._last > ALIVE_EVERY:
+            self._connection.send(Alive())
+            self._last = time.monotonic()
+
+
+class Stage:
+    """The environment and the policy of the last item, kept while the next item needs the same."""
+
+    def __init__(self) -> None:
+        self._catalogue: Catalogue | None = None
+        self._job: Job | None = None
+        self._task: Task | None = None
+        self._policy: Policy | None = None
+
+    def play(self, item: Item, alive: Pulse) -> Done:
+        """Run one episode."""
+        from trunkzoo.rollouts.episode import run_episode
+
+        catalogue = self._catalogue = self._catalogue or _load_catalogue()
+        task, policy = self._prepare(item.job, catalogue)
+        if item.video is None:
+            episode = run_episode(task, policy, item.seed, item.job.max_steps, alive)
+        else:
+            from trunkzoo.rollouts.film import film
+
+            fps = catalogue.task(item.job.task.name).spec.fps
+            episode = film(task, policy, item, fps, alive)
+        return Done(episode, tuple(policy.latencies))
+
+    def _prepare(self, job: Job, catalogue: Catalogue) -> tuple[Task, Policy]:
+        if self._task is None or self._job is None or self._job.task != job.task:
+            self.close()
+            self._task = build_task(job, catalogue)
+        if self._policy is None or self._job != job:
+            from trunkzoo.rollouts.policies import make_policy
+
+            self._policy = make_policy(job, catalogue)
+        self._job = job
+        return self._task, self._policy
+
+    def close(self) -> None:
+        """Close the environment, if there is one."""
+        if self._task is not None:
+            self._task.close()
+            self._task = None
+
+
+def _load_catalogue() -> Catalogue:
+    from trunkzoo.registry.zoo import load_catalogue
+
+    return load_catalogue()
+
+
+def build_task(job: Job, catalogue: Catalogue) -> Task:
+    """The environment of a job."""
+    from trunkzoo.catalogue.tasks import make_task
+    from trunkzoo.registry.recipe import part_config
+
+    spec = catalogue.task(job.task.name).spec
+    return make_task(spec, part_config(job.task, spec.config, spec.defaults, "task"))

@@ -1,0 +1,1 @@
+"""MuJoCo for task plugins: off-screen rendering and arm kinematics."""

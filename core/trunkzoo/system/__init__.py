@@ -1,0 +1,1 @@
+"""Files that survive kills, locks, processes, devices, signals, versions and progress bars."""

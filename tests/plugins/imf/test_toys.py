@@ -1,0 +1,148 @@
+"""Distributions with several modes: one evaluation finds them all, where a regressor averages them."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from trunkzoo.bench.clock import cpu_threads
+from trunkzoo.nn.draws import Draws, sample_seeds
+from trunkzoo.plugin import Contract
+from trunkzoo_imf.config import FlowConfig, IMFConfig
+from trunkzoo_imf.flow import FlowHead
+from trunkzoo_imf.imf import IMFHead
+
+ONE_STEP = {"output": "sample", "times": {"one_step_share": 0.2, "noise_share": 0.1}}
+Data = Callable[[Draws], tuple[Tensor, Tensor]]
+"""Draws of B samples → condition (B, 1, 2) and chunk (B, H, A)."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Two threads are no faster on networks this small, and many times slower on a machine that is busy."""
+    with cpu_threads(1):
+        yield
+
+
+def contract(chunk: tuple[int, int]) -> Contract:
+    return Contract(
+        cameras=("front",), image_size=8, camera_dim=1, keypoints=1, state_dim=1, cond_dim=2, obs_horizon=1,
+        pred_horizon=chunk[0], action_dim=chunk[1], num_action_steps=1,
+    )  # fmt: skip
+
+
+def trained(head: nn.Module, data: Data, steps: int, batch: int, rate: float) -> nn.Module:
+    """AdamW with warm-up and cosine, as agents are trained."""
+    optimiser = torch.optim.AdamW(head.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0)
+    cosine = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min(1, (step + 1) / 30) * (0.51 + 0.49 * math.cos(math.pi * step / steps))
+    )
+    for step in range(steps):
+        draws = Draws(sample_seeds(0, step, torch.arange(batch)))
+        cond, chunk = data(draws)
+        loss = head(cond, chunk, torch.ones(chunk.shape[:2], dtype=torch.bool), draws)["loss"]
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(head.parameters(), 1.0)
+        optimiser.step()
+        cosine.step()
+    return head
+
+
+@torch.no_grad()
+def sampled(head: Any, cond: Tensor, chunk: tuple[int, int]) -> Tensor:
+    noise = torch.randn(len(cond), *chunk, generator=torch.Generator().manual_seed(5))
+    return torch.as_tensor(head.sample(cond, noise))
+
+
+def sliced_wasserstein(a: Tensor, b: Tensor) -> float:
+    """Root mean squared 2-Wasserstein distance over 64 random directions, of equally many points (N, D)."""
+    directions = nn.functional.normalize(torch.randn(a.shape[1], 64, generator=torch.Generator().manual_seed(0)), dim=0)
+    along = [(points @ directions).sort(0).values for points in (a, b)]
+    return (along[0] - along[1]).square().mean().sqrt().item()
+
+
+# ── Two modes: pass an obstacle on the left or on the right, along a path that the observation sets ─────────────────
+
+CHUNK = (4, 2)
+LEFT = 0.3  # share of the first mode
+
+
+def path(observed: Tensor) -> Tensor:
+    """The first mode's chunk (B, 4, 2) for observations (B,) in [0, 1]; the second mode is its mirror image."""
+    phase = torch.arange(1, 5) / 5 * math.pi + observed[:, None]
+    return 0.6 * torch.stack([phase.sin(), phase.cos()], dim=-1)
+
+
+def two_modes(draws: Draws) -> tuple[Tensor, Tensor]:
+    observed = draws.uniform()
+    side = torch.where(draws.uniform() < LEFT, 1.0, -1.0)
+    chunk = side[:, None, None] * path(observed) + 0.03 * draws.normal(*CHUNK)
+    return torch.stack([observed, torch.ones_like(observed)], dim=-1)[:, None], chunk
+
+
+@pytest.fixture(scope="module")
+def one_step_head() -> nn.Module:
+    torch.manual_seed(0)
+    size = {"width": 64, "blocks": 1, "heads": 2, "time_tokens": 2}
+    config = IMFConfig.model_validate(ONE_STEP | size | {"weight_power": 0})  # p = 1 would follow the larger mode
+    return trained(IMFHead(config, contract(CHUNK)), two_modes, steps=800, batch=128, rate=5e-3)
+
+
+def held_out() -> tuple[Tensor, Tensor]:
+    return two_modes(Draws(sample_seeds(1, torch.arange(2000))))
+
+
+def test_one_step_finds_both_modes_with_their_share(one_step_head: nn.Module) -> None:
+    cond, _ = held_out()
+    chunk, mode = sampled(one_step_head, cond, CHUNK), path(cond[:, 0, 0])
+    distance = torch.stack([(chunk - side * mode).flatten(1).norm(dim=1) for side in (1, -1)]) / math.sqrt(8)
+    assert (distance[0] < distance[1]).float().mean().item() == pytest.approx(LEFT, abs=0.1)
+    assert (distance.amin(0) < 0.15).float().mean() > 0.5  # the modes are 0.85 apart per number, their middle 0.42
+
+
+def test_one_step_is_nearer_to_the_data_than_the_best_regressor(one_step_head: nn.Module) -> None:
+    cond, chunk = held_out()
+    best_l2 = (2 * LEFT - 1) * path(cond[:, 0, 0])  # the conditional mean
+    ours, theirs = (
+        sliced_wasserstein(x.flatten(1), chunk.flatten(1)) for x in (sampled(one_step_head, cond, CHUNK), best_l2)
+    )
+    assert ours < 0.2
+    assert theirs > 0.34
+
+
+# ── Eight Gaussians ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def eight_gaussians(draws: Draws) -> tuple[Tensor, Tensor]:
+    angle = (draws.uniform() * 8).floor() * (math.pi / 4)
+    points = 0.8 * torch.stack([angle.cos(), angle.sin()], dim=-1) + 0.05 * draws.normal(2)
+    return points.new_zeros(len(points), 1, 2), points[:, None]
+
+
+def shares(points: Tensor) -> Tensor:
+    """Share of the points (N, 2) whose nearest mode is the k-th: (8,)."""
+    nearest = torch.round(torch.atan2(points[:, 1], points[:, 0]) / (math.pi / 4)).long() % 8
+    return torch.bincount(nearest, minlength=8) / len(points)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kind", ["imf", "flow"])
+def test_eight_gaussians(kind: str) -> None:
+    torch.manual_seed(0)
+    size = {"width": 64, "blocks": 2, "heads": 2, "time_tokens": 2}
+    head: nn.Module
+    if kind == "imf":
+        head = IMFHead(IMFConfig.model_validate(size | ONE_STEP), contract((1, 2)))
+    else:
+        head = FlowHead(FlowConfig.model_validate(size | {"sample_steps": 20}), contract((1, 2)))
+    trained(head, eight_gaussians, steps=2500, batch=128, rate=3e-3)
+    cond, points = eight_gaussians(Draws(sample_seeds(1, torch.arange(4000))))
+    found = sampled(head, cond, (1, 2))[:, 0]
+    assert sliced_wasserstein(found, points[:, 0]) < 0.1  # the best L2 regressor, a point in the middle, is at 0.57
+    assert shares(found).min() > 0.08
+    assert shares(found).max() < 0.18

@@ -1,0 +1,214 @@
+"""registry.toml: inheritance, overlays, overrides, where values come from, and what its mistakes say."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.errors import ConfigError, UsageError
+from trunkzoo.registry import Registry, load_registry, packaged_registry, parse_assignments
+from trunkzoo.registry.recipe import check_task
+from trunkzoo.registry.zoo import load_catalogue
+
+USER = """format = 1
+[aliases]
+eyes = "resnet/resnet-34"
+
+[recipes.mine]
+extends = "imf-resnet18-demo"
+summary = "mine"
+[recipes.mine.trunk]
+name = "attnres/attnres-conv-18"
+[recipes.mine.train]
+steps = 7
+
+[recipes.again]
+extends = "mine"
+[recipes.again.train.ema]
+power = 0.5
+
+[recipes.imf-resnet18-demo.train]
+lr = 2e-3
+"""
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return load_catalogue(packaged_registry().names)
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    path = tmp_path / "registry.toml"
+    path.write_text(USER)
+    return load_registry(path)
+
+
+def refused(tmp_path: Path, text: str, catalogue: Catalogue, recipe: str = "mine") -> str:
+    """The message about a user's registry."""
+    path = tmp_path / "registry.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        load_registry(path).recipe(recipe, {}, None, catalogue)
+    return str(caught.value).replace(f"{tmp_path}/", "")
+
+
+@pytest.mark.parametrize("name", packaged_registry().recipe_names())
+def test_every_recipe_of_ours_resolves_and_fits_its_task(name: str, catalogue: Catalogue) -> None:
+    recipe = packaged_registry().recipe(name, {}, None, catalogue)
+    check_task(recipe, catalogue)
+    assert recipe.name == name
+
+
+def test_a_child_keeps_what_it_does_not_change(registry: Registry, catalogue: Catalogue) -> None:
+    recipe = registry.recipe("mine", {}, None, catalogue)
+    assert (recipe.train.steps, recipe.train.batch_size, recipe.contract.cond_dim) == (7, 32, 208)
+
+
+def test_a_child_that_changes_the_trunk_starts_from_that_trunks_defaults(
+    registry: Registry, catalogue: Catalogue
+) -> None:
+    trunk = registry.recipe("mine", {}, None, catalogue).trunk
+    defaults = catalogue.trunk("attnres-conv-18").spec.config().model_dump(mode="json")
+    assert trunk.name == "attnres/attnres-conv-18"
+    assert trunk.config == defaults  # the parent's width = 16 and norm are gone
+
+
+def test_tables_inside_tables_are_laid_over_key_by_key(registry: Registry, catalogue: Catalogue) -> None:
+    ema = registry.recipe("again", {}, None, catalogue).train.ema
+    assert (ema.power, ema.decay_max) == (0.5, 0.95)
+
+
+def test_the_users_file_lies_over_ours_key_by_key(registry: Registry, catalogue: Catalogue) -> None:
+    train, ours = (r.recipe("imf-resnet18-demo", {}, None, catalogue).train for r in (registry, packaged_registry()))
+    assert train == ours.model_copy(update={"lr": 2e-3})
+
+
+def test_the_users_aliases_count(registry: Registry) -> None:
+    assert load_catalogue(registry.names).trunk("eyes").id == "resnet/resnet-34"
+
+
+def test_overrides_come_last_and_the_trunk_option_drops_the_trunks_settings(
+    registry: Registry, catalogue: Catalogue
+) -> None:
+    settings = parse_assignments(["train.steps=9", "trunk.width=32"])
+    recipe = registry.recipe("imf-resnet18-demo", settings, "resnet-34", catalogue)
+    assert (recipe.trunk.name, recipe.trunk.config["width"], recipe.train.steps) == ("resnet/resnet-34", 32, 9)
+    assert recipe.trunk.config["norm"] == "batch"  # not the recipe's group norm: those are settings of its own trunk
+
+
+def test_every_value_says_where_it_was_written(registry: Registry, catalogue: Catalogue) -> None:
+    found = registry.resolved("again", {"train.lr": 0.5}, None, catalogue)
+    origins = {key: origin for key, _, origin in found.rows()}
+    assert origins["train.lr"] == "--set"
+    assert origins["train.steps"].endswith("registry.toml:11")
+    assert origins["train.ema.power"].endswith("registry.toml:16")
+    assert origins["train.ema.inv_gamma"] == "default"
+    assert origins["contract.cond_dim"].startswith("trunkzoo's registry.toml:")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("format = 1\n[recipes\n", "registry.toml:2: at '[recipes' "),
+        ("format = 1\nformat = 1\n", "registry.toml:2: at 'format' "),
+        ("format = 2\n", "registry.toml:1: format = 2: input should be 1"),
+        ("[aliases]\n", "format: required, but not given"),
+        ("format = 1\n[alias]\na = 'b'\n", "registry.toml:2: alias: unknown key. Did you mean 'aliases'?"),
+        ("format = 1\n[aliases]\na = 3\n", "registry.toml:3: aliases.a = 3: input should be a valid string"),
+        ("format = 1\nrecipes = 3\n", "registry.toml:2: recipes = 3: input should be a valid dictionary"),
+        ("format = 1\n[recipes.mine]\nextends = 'imf-resnet'\n", "'mine' extends an unknown recipe 'imf-resnet'"),
+        ("format = 1\n[recipes.mine]\nextends = 'mine'\n", "'mine' extends itself: mine → mine"),
+        (
+            "format = 1\n[recipes.mine]\nextends = 'imf-resnet18'\n[recipes.mine.train]\nstep = 3\n",
+            "registry.toml:5: train.step: unknown key. Did you mean 'steps'?",
+        ),
+        (
+            "format = 1\n[recipes.mine]\nextends = 'imf-resnet18'\n[recipes.mine.trunk]\nnorm = 'layer'\n",
+            "registry.toml:5: trunk.norm = 'layer': input should be 'batch' or 'group'",
+        ),
+        (
+            "format = 1\n[recipes.mine]\nextends = 'imf-resnet18'\ntrunk = 'resnet-18'\n",
+            "registry.toml:4: trunk = 'resnet-18': input should be a valid dictionary",
+        ),
+        ("format = 1\n[recipes.other]\nsummary = 'x'\n", "unknown recipe 'mine'"),
+        ("format = 1\n[recipes.mine]\n", "required, but not given"),
+    ],
+)
+def test_a_mistake_names_file_line_and_key(tmp_path: Path, text: str, message: str, catalogue: Catalogue) -> None:
+    assert message in refused(tmp_path, text, catalogue)
+
+
+def test_the_line_of_a_value_behind_values_over_several_lines(tmp_path: Path, catalogue: Catalogue) -> None:
+    text = 'format = 1\n[recipes.mine]\nextends = "imf-resnet18"\nsummary = """\none\n[two]\n"""\n'
+    text += "contract.cameras = [\n  'a', # one\n  'b',\n]\ncontract.pred_horizon = 0\n"
+    assert "registry.toml:12: contract.pred_horizon = 0" in refused(tmp_path, text, catalogue)
+
+
+def test_a_registry_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "registry.toml"
+    path.write_bytes(b"format = 1\n\xff\xfe")
+    with pytest.raises(UsageError, match="not UTF-8"):
+        load_registry(path)
+
+
+def test_a_registry_that_was_named_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot read the registry"):
+        load_registry(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize(
+    ("assignment", "value"),
+    [
+        ("a.b=3", 3),
+        ("a.b = 3.5", 3.5),
+        ("a.b=true", True),
+        ("a.b=batch", "batch"),
+        ("a.b=block(2)", "block(2)"),
+        ('a.b="3"', "3"),
+        ("a.b=[96, 96]", [96, 96]),
+        ("a.b={x = 1}", {"x": 1}),
+        ("a.b=1979-05-27", "1979-05-27"),
+        ("a.b=x=y", "x=y"),
+        ("a.b=1\nc = 2", "1\nc = 2"),
+        ("a.b=", ""),
+    ],
+)
+def test_an_assignment_is_toml_or_a_bare_string(assignment: str, value: object) -> None:
+    assert parse_assignments([assignment]) == {"a.b": value}
+
+
+@pytest.mark.parametrize("assignment", ["steps", "=3", "a..b=3", "a b=3", ".a=3"])
+def test_an_assignment_without_a_key_is_refused(assignment: str) -> None:
+    with pytest.raises(UsageError, match="--set"):
+        parse_assignments([assignment])
+
+
+def test_an_override_of_a_whole_part_is_refused(catalogue: Catalogue) -> None:
+    with pytest.raises(UsageError, match=r"'trunk' is a table; write --set trunk.name=resnet-34"):
+        packaged_registry().recipe("imf-resnet18", {"trunk": "resnet-34"}, None, catalogue)
+
+
+def test_an_override_with_an_unknown_key_names_the_nearest(catalogue: Catalogue) -> None:
+    with pytest.raises(ConfigError, match=r"--set train.step: unknown key. Did you mean 'steps'\?"):
+        packaged_registry().recipe("imf-resnet18", {"train.step": 3}, None, catalogue)
+
+
+def test_ours_in_the_working_directory_is_not_laid_over_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[2])
+    monkeypatch.delenv("TRUNKZOO_REGISTRY", raising=False)
+    assert len(load_registry().files) == 1
+
+
+def test_a_registry_in_the_working_directory_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "registry.toml").write_text(USER)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TRUNKZOO_REGISTRY", raising=False)
+    assert "mine" in load_registry().recipe_names()
+
+
+def test_the_registry_does_not_load_the_catalogue_that_reads_it() -> None:
+    code = "import sys, trunkzoo.registry.resolve; sys.exit('trunkzoo.catalogue' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,199 @@
+"""Suites on paper: equal budgets, cells named by what decides them, results only from equal conditions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reach_task import REGISTRY, install, small
+from trunkzoo.errors import ConfigError, UsageError, ZooError
+from trunkzoo.plugin import parse
+from trunkzoo.registry import load_registry
+from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
+from trunkzoo.suites.conditions import require_equal_conditions
+from trunkzoo.suites.config import SuiteConfig
+from trunkzoo.suites.planning import SuitePlan, every_cell, plan_suite, seeds_of
+from trunkzoo.suites.results import read_results
+from trunkzoo.suites.table import COLUMNS, notes, table
+
+TABLE: dict[str, Any] = {
+    "arms": ["a"],
+    "tasks": [{"name": "reach/reach", "demonstrations": 2}],
+    "steps": 4,
+    "batch_size": 4,
+    "checkpoints": 2,
+}
+
+
+@pytest.fixture(autouse=True)
+def reach_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install the plugin ``reach`` for this process and for the processes of cells."""
+    install(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"arms": ["a", "a"]}, "arms a appear twice"),
+        ({"checkpoints": 3}, "do not divide into 3 checkpoints evenly"),
+        ({"arms": [{"recipe": "a", "set": {"train.steps": 9}}]}, "cannot have a budget of its own"),
+        ({"tasks": [{"name": "t", "demonstrations": 2, "first_seed": SELECTION_SEEDS[0]}]}, "first_seed"),
+        ({"steps": None}, "steps"),
+    ],
+)
+def test_a_suite_that_could_not_be_fair_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse(SuiteConfig, TABLE | change, "suites.x")
+
+
+def test_an_unknown_suite_is_wrong_use(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="unknown suite 'smal'"):
+        plan_suite("smal", load_registry(), load_catalogue(), tmp_path)
+
+
+def test_a_setting_that_no_recipe_has_names_its_arm(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"arm reach-wide: .*trunk.widht: unknown key"):
+        small(tmp_path, text=REGISTRY.replace("trunk.width", "trunk.widht"))
+
+
+def test_only_without_a_match_names_the_arms(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="this suite has reach-resnet, reach-wide"):
+        small(tmp_path, "nothing*")
+
+
+def test_every_arm_has_the_budget_of_the_suite(tmp_path: Path) -> None:
+    arms = small(tmp_path).tasks[0].arms
+    budgets = {(a.recipe.train.steps, a.recipe.train.batch_size, a.recipe.train.checkpoint_every) for a in arms}
+    assert budgets == {(4, 4, 2)}
+    assert [arm.recipe.trunk.config["width"] for arm in arms] == [16, 32]
+
+
+def test_selection_and_report_episodes_are_disjoint(tmp_path: Path) -> None:
+    inputs = small(tmp_path).tasks[0].arms[0].evaluations[0].inputs
+    assert set(seeds_of(inputs["selection"])) <= set(SELECTION_SEEDS[:100])
+    assert set(seeds_of(inputs["report"])) <= set(REPORT_SEEDS[:100])
+
+
+def keys_of(plan: SuitePlan) -> dict[str, str]:
+    return {cell.title: cell.key for cell in every_cell(plan)}
+
+
+def test_a_cell_is_named_by_what_decides_it(tmp_path: Path) -> None:
+    def keys(text: str) -> dict[str, str]:
+        return keys_of(small(tmp_path, text=text))
+
+    base = keys(REGISTRY)
+    words = keys(REGISTRY.replace("[recipes.reach-resnet]", '[recipes.reach-resnet]\nsummary = "words"'))
+    episodes = keys(REGISTRY.replace("report_episodes = 6", "report_episodes = 7"))
+    rate = keys(REGISTRY.replace("warmup_steps = 1", "warmup_steps = 2"))
+    assert words == base
+    assert {title.split()[0] for title in base if episodes[title] != base[title]} == {"evaluate", "floor"}
+    assert {title.split()[0] for title in base if rate[title] != base[title]} == {"smoke", "train", "evaluate"}
+
+
+def test_a_new_version_of_a_foreign_plugin_makes_new_cells(tmp_path: Path) -> None:
+    base, found = keys_of(small(tmp_path)), load_catalogue()
+    rows = tuple(replace(row, version="2.0") if row.name == "reach" else row for row in found.plugins)
+    registry = load_registry(tmp_path / "registry.toml")
+    changed = keys_of(plan_suite("small", registry, replace(found, plugins=rows), tmp_path))
+    assert all(changed[title] != key for title, key in base.items())
+
+
+def test_checkpoints_are_those_of_the_schedule(tmp_path: Path) -> None:
+    """A stopped training leaves a checkpoint of its own; it must neither be scored nor push a scheduled one out."""
+    plan = small(tmp_path)
+    assert plan.tasks[0].arms[0].evaluations[0].inputs["checkpoints"] == [2, 4]
+    assert plan.tasks[0].arms[0].recipe.train.keep > 1000
+
+
+def finish(plan: SuitePlan) -> None:
+    """Write the results of a suite as its cells would, without the hours."""
+    for cell in every_cell(plan):
+        cell.prepare()
+        result: dict[str, Any] = {"seconds": 1.0}
+        if cell.kind == "smoke":
+            result |= {"parameters": 2_000_000, "trunk_parameters": 1_000_000, "cond_dim": 8, "feature_map": [8, 1, 1]}
+            result |= {"head_parameters": 500_000, "multiply_adds": 3_000_000}
+        if cell.kind == "train":
+            result |= {"train_seconds": 65.0}
+        if cell.kind == "evaluate":
+            result |= {"selection": {"2": 0.25, "4": 0.5}, "chosen": 4, "latency_ms": 3.0}
+        for name in {"evaluate": ["agent", "blind"], "floor": [cell.inputs.get("policy")]}.get(cell.kind, []):
+            won = "wide" in cell.label and name == "agent"
+            rows = [
+                {"seed": seed, "success": won, "average_reward": 0.4 + 0.3 * won + 0.01 * (seed % 3)}
+                for seed in seeds_of(cell.inputs["report"])
+            ]
+            text = "".join(json.dumps(row) + "\n" for row in rows)
+            (cell.directory / f"report-{name}.jsonl").write_text(text)
+        (cell.directory / "done.json").write_text(json.dumps(result))
+
+
+def test_the_table_shows_arms_then_floors_then_the_ceiling(tmp_path: Path) -> None:
+    plan = small(tmp_path)
+    finish(plan)
+    rows = table(read_results(plan)[0])
+    assert [row[0] for row in rows] == [
+        "reach-resnet",
+        "reach-wide",
+        "reach-resnet, images blanked",
+        "reach-wide, images blanked",
+        "no-op",
+        "random",
+        "expert (ceiling)",
+    ]
+    wide = dict(zip(COLUMNS, rows[1], strict=True))
+    assert wide["success (95 %)"] == "6/6 = 1.00 [0.61, 1.00]"
+    assert wide["max avg_reward"] == "0.500 @ 4"
+    assert wide["training"] == "1 min 05 s"
+    assert wide["parameters (trunk)"] == "2.00 M (1.00 M)"
+
+
+def test_the_sentences_name_the_winner_and_the_bias_of_the_maximum(tmp_path: Path) -> None:
+    plan = small(tmp_path)
+    finish(plan)
+    success, reward, bias = notes(read_results(plan)[0])
+    assert success.startswith("reach-wide is better than reach-resnet in success")
+    assert reward.startswith("reach-wide is better than reach-resnet in average reward")
+    assert "biased upward" in bias
+
+
+def test_arms_with_unequal_checkpoints_are_not_compared(tmp_path: Path) -> None:
+    plan = small(tmp_path)
+    finish(plan)
+    cell = plan.tasks[0].arms[1].evaluations[0]
+    result = cell.result() | {"selection": {"2": 0.1, "3": 0.2, "4": 0.9}}
+    (cell.directory / "done.json").write_text(json.dumps(result))
+    with pytest.raises(ZooError, match="unequal budgets are not compared"):
+        read_results(plan)
+
+
+def test_scores_under_another_rule_are_not_compared(tmp_path: Path) -> None:
+    plan = small(tmp_path)
+    finish(plan)
+    cell = plan.tasks[0].arms[1].evaluations[0]
+    file = cell.directory / "report-agent.jsonl"
+    rows = [json.loads(line) | {"success_rule": "anywhere near"} for line in file.read_text().splitlines()]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(ZooError, match=r"success_rule anywhere near, .*Remove .*evaluate-reach-wide"):
+        read_results(plan)
+
+
+def test_arms_may_use_different_packages_but_not_versions(tmp_path: Path) -> None:
+    plan, rows = small(tmp_path), [{"seed": 1, "versions": {"mujoco": "3.3.0"}}]
+    first, second = plan.tasks[0].arms[0].evaluations[0], plan.tasks[0].arms[1].evaluations[0]
+    other = [{"seed": 1, "versions": {"mujoco": "3.3.0", "somebodys-trunk": "2.0"}}]
+    require_equal_conditions([(first, rows), (second, other)])
+    other[0]["versions"] = {"mujoco": "3.4.0"}
+    with pytest.raises(ZooError, match=r"has versions {'mujoco': '3.4.0'}, .* {'mujoco': '3.3.0'}"):
+        require_equal_conditions([(first, rows), (second, other)])
+
+
+def test_an_unfinished_suite_has_no_table(tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match="has no result yet"):
+        read_results(small(tmp_path))

@@ -1,0 +1,99 @@
+"""The task ``reach/reach`` of tests/fixtures/reach, installed for this process and those it starts; small recipes on it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from trunkzoo.registry import load_registry
+from trunkzoo.registry.recipe import Part
+from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.suites.cells import Cell
+from trunkzoo.suites.planning import SuitePlan, plan_suite
+
+FOLDER = Path(__file__).parents[1] / "fixtures" / "reach"
+REGISTRY = """
+format = 1
+[recipes.reach-resnet]
+trunk = { name = "resnet/resnet-18", width = 16, norm = "group" }
+head = { name = "imf/regression", width = 32, blocks = 1, heads = 2 }
+task = { name = "reach/reach" }
+[recipes.reach-resnet.contract]
+cameras = ["top"]
+image_size = 16
+state_dim = 2
+action_dim = 2
+keypoints = 4
+camera_dim = 6
+cond_dim = 8
+obs_horizon = 1
+pred_horizon = 4
+num_action_steps = 2
+[recipes.reach-resnet.train]
+warmup_steps = 1
+log_every = 2
+[suites.small]
+arms = ["reach-resnet", { name = "reach-wide", recipe = "reach-resnet", set = { "trunk.width" = 32 } }]
+tasks = [{ name = "reach/reach", demonstrations = 2 }]
+steps = 4
+batch_size = 4
+checkpoints = 2
+selection_episodes = 2
+report_episodes = 6
+"""
+
+
+def install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the plugin ``reach`` importable here, in spawned processes and in started ones."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER))
+    monkeypatch.setenv("TRUNKZOO_PLUGINS", "reach,resnet,imf")
+
+
+def reach(**config: object) -> Part:
+    """The task with these settings."""
+    return Part(name="reach/reach", config=config)
+
+
+def small(folder: Path, *only: str, text: str = REGISTRY) -> SuitePlan:
+    """The suite ``small`` of a registry in ``folder``, with its cells there."""
+    (folder / "registry.toml").write_text(text)
+    return plan_suite("small", load_registry(folder / "registry.toml"), load_catalogue(), folder / "runs", only)
+
+
+def floor(home: Path, policy: str = "noop", episodes: int = 2, **config: object) -> Cell:
+    """A cell that plays a floor on the task with these settings."""
+    task = {"name": "reach/reach", "config": config}
+    return Cell("floor", policy, {"policy": policy, "task": task, "report": [0, episodes]}, home)
+
+
+def untrained(folder: Path) -> Path:
+    """The checkpoint of a one-step iMF agent for ``reach/reach`` that was never trained."""
+    from trunkzoo.agent.assemble import assemble
+    from trunkzoo.agent.example import unit_statistics
+    from trunkzoo.checkpoint import save_checkpoint
+
+    (folder / "registry.toml").write_text(REGISTRY)
+    catalogue = load_catalogue()
+    recipe = load_registry(folder / "registry.toml").recipe("reach-resnet", {"head.name": "imf/imf"}, None, catalogue)
+    agent = assemble(recipe, catalogue)
+    agent.fit_normalizers(unit_statistics(recipe.contract))
+    save_checkpoint(folder / "agent", agent, catalogue=catalogue)
+    return folder / "agent"
+
+
+def orphans_of(code: str, argument: Path, sign: Path) -> list[psutil.Process]:
+    """Run Python ``code``, kill -9 it once ``sign`` exists, and return the children that it had."""
+    run = subprocess.Popen([sys.executable, "-c", code, str(argument)])
+    deadline = time.monotonic() + 60
+    while not sign.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    children = psutil.Process(run.pid).children(recursive=True)
+    run.kill()
+    run.wait()
+    return children

@@ -1,0 +1,181 @@
+"""What goes wrong in a run, and what it says."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import signal
+
+import pytest
+import torch
+from accelerate import Accelerator
+from safetensors.torch import load_file
+
+from trunkzoo.agent.assemble import assemble
+from trunkzoo.errors import CheckpointError, TrainingError, UsageError
+from trunkzoo.registry.train_config import TrainConfig
+from trunkzoo.training.directory import open_run
+from trunkzoo.training.loop import fit
+from trunkzoo.training.run import RunConfig
+from trunkzoo.training.step import Learner
+
+
+def test_nonfinite_loss_names_step_windows_and_checkpoint(tiny_run, tiny_windows):
+    tiny_run(steps=4)
+    tiny_windows._all["action"][:] = math.nan
+    with pytest.raises(TrainingError, match=r"loss nan.* at step 4, on windows (\d+, ){3}\d+;.*step-000004"):
+        tiny_run(steps=8, resume=True)
+
+
+def test_skipped_steps_move_nothing(tiny_run, tiny_windows):
+    before = load_file(tiny_run(steps=4).checkpoint / "training_state.safetensors")
+    tiny_windows._all["action"][:] = math.nan
+    result = tiny_run(steps=6, resume=True, skip_nonfinite=2)
+    after = load_file(result.checkpoint / "training_state.safetensors")
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    assert result.metrics["skipped"] == 2
+
+
+def test_skipped_steps_leave_batch_norm_alone(tiny_recipe, tiny_windows, tiny_catalogue):
+    agent = assemble(tiny_recipe, tiny_catalogue)
+    agent.fit_normalizers(tiny_windows.stats)
+    agent.encoder.trunks[0].norm = torch.nn.BatchNorm2d(8)
+    config = tiny_recipe.train.model_copy(update={"skip_nonfinite": 1})
+    learner = Learner(agent, config, 0, Accelerator(cpu=True))
+    before = {key: value.clone() for key, value in agent.state_dict().items()}
+    batch = {**tiny_windows.gather(torch.arange(4)), "seed": torch.arange(4)}
+    assert not learner.step(0, [{**batch, "action": batch["action"] * math.nan}], stop=False).finite
+    assert all(torch.equal(value, before[key]) for key, value in agent.state_dict().items())
+    assert learner.step(0, [batch], stop=False).finite
+    assert agent.encoder.trunks[0].norm.num_batches_tracked == 1
+
+
+def test_more_nonfinite_steps_than_tolerated(tiny_run, tiny_windows):
+    tiny_windows._all["action"][:] = math.nan
+    with pytest.raises(TrainingError, match="at step 1"):
+        tiny_run(skip_nonfinite=1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_finishes_the_step_and_saves(tiny_run, tiny_windows, monkeypatch, number):
+    gather, calls, before = tiny_windows.gather, [], signal.getsignal(number)
+
+    def interrupt(indices):
+        calls.append(1)
+        if len(calls) == 3:
+            os.kill(os.getpid(), number)
+        return gather(indices)
+
+    monkeypatch.setattr(tiny_windows, "gather", interrupt)
+    result = tiny_run(workers=0)
+    assert (result.signal, result.step) == (number, 3)
+    assert result.checkpoint.is_dir()
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_signal_before_the_first_step_ends_at_once(tiny_recipe, tiny_catalogue, tmp_path, number, raised):
+    before = signal.getsignal(number)
+
+    def interrupt():
+        os.kill(os.getpid(), number)
+        pytest.fail("went on")
+
+    with pytest.raises(raised) as caught:
+        fit(RunConfig(recipe=tiny_recipe, data=tmp_path, output=tmp_path / "run"), interrupt, tiny_catalogue)
+    assert number == signal.SIGINT or caught.value.code == 143
+    assert signal.getsignal(number) is before
+
+
+def test_existing_directory_is_refused(tiny_run, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="already exists; continue it with --resume"):
+        tiny_run()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["notes.txt"]
+
+
+def test_nothing_to_resume(tiny_run):
+    with pytest.raises(UsageError, match="no run to resume"):
+        tiny_run(resume=True)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"recipe": 1, "seed": 0, "data": 2, "sessions": []}'])
+def test_damaged_run_json(tiny_run, text):
+    output = tiny_run(steps=4).output
+    (output / "run.json").write_text(text)
+    with pytest.raises(CheckpointError, match=r"run\.json is damaged"):
+        tiny_run(steps=8, resume=True)
+
+
+def test_damaged_newest_checkpoint_says_how_to_go_on(tiny_run):
+    result = tiny_run(steps=8)
+    state = result.checkpoint / "training_state.safetensors"
+    state.write_bytes(state.read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match=rf"cut short.* once {result.checkpoint} is moved away"):
+        tiny_run(steps=8, resume=True)
+
+
+@pytest.mark.parametrize("line", [b"\xff\n", b"[1]\n", b'{"a": 1}\n'])
+def test_lines_of_metrics_that_are_no_rows_are_dropped_on_resume(tiny_run, line):
+    output = tiny_run(steps=4).output
+    rows = (output / "metrics.jsonl").read_bytes()
+    (output / "metrics.jsonl").write_bytes(rows + line)
+    tiny_run(steps=8, resume=True)
+    assert (output / "metrics.jsonl").read_bytes().startswith(rows + b'{"step": 6')
+
+
+def _hold(path, held, done):
+    with open_run(path, resume=False):
+        held.set()
+        done.wait(30)
+
+
+def test_two_trainings_in_one_directory(tiny_run, tmp_path):
+    context = multiprocessing.get_context("fork")
+    held, done = context.Event(), context.Event()
+    other = context.Process(target=_hold, args=(tmp_path / "run", held, done))
+    other.start()
+    assert held.wait(30)
+    try:
+        with pytest.raises(UsageError, match=rf"another training \(process {other.pid}\) writes to"):
+            tiny_run()
+    finally:
+        done.set()
+        other.join()
+    tiny_run(steps=1)  # the lock is gone with its owner
+
+
+def test_batch_that_does_not_divide():
+    with pytest.raises(ValueError, match="batch_size 4 does not divide into accumulate = 3 parts"):
+        TrainConfig(batch_size=4, accumulate=3)
+
+
+def test_unwritable_directory(tiny_run, tmp_path):
+    if os.geteuid() != 0:
+        tmp_path.chmod(0o500)
+        with pytest.raises(UsageError, match="is not writable"):
+            tiny_run()
+        return
+    os.seteuid(65534)  # root may write anywhere, so act as nobody
+    try:
+        with pytest.raises(UsageError, match="is not writable"):
+            tiny_run()
+    finally:
+        os.seteuid(0)
+
+
+def test_small_crop_is_warned_of(tiny_recipe, tiny_windows, tiny_catalogue, tmp_path):
+    encoder = tiny_recipe.encoder.model_copy(update={"crop": (8, 4)})
+    recipe = tiny_recipe.model_copy(update={"encoder": encoder, "train": TrainConfig(steps=1, batch_size=2)})
+    config = RunConfig(recipe=recipe, data=tmp_path, output=tmp_path / "run", device="cpu")
+    with pytest.warns(UserWarning, match="keeps 12% of"):
+        fit(config, lambda: tiny_windows, tiny_catalogue)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_absent_gpu(tiny_recipe, tiny_windows, tiny_catalogue, tmp_path):
+    config = RunConfig(recipe=tiny_recipe, data=tmp_path, output=tmp_path / "run", device="cuda")
+    with pytest.raises(UsageError, match="sees no GPU"):
+        fit(config, lambda: tiny_windows, tiny_catalogue)

@@ -132,8 +132,8 @@ def tiny_windows(tiny_recipe: Recipe, tiny_stats: Mapping[str, Any]) -> TinyWind
 @pytest.fixture
 def tiny_run(tiny_recipe: Recipe, tiny_windows: TinyWindows, tiny_catalogue: Catalogue, tmp_path: Path) -> Any:
     """Train the tiny recipe: ``tiny_run("name", steps=4)``; fields of RunConfig, all others settings of training."""
+    from trunkzoo.training.config import RunConfig
     from trunkzoo.training.loop import fit
-    from trunkzoo.training.run import RunConfig
 
     def run(name: str | Path = "run", *, recipe: Recipe = tiny_recipe, **changes: Any) -> Any:
         own = {key: changes.pop(key) for key in changes.keys() & RunConfig.model_fields.keys()}

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from trunkzoo.api import assemble, create_trunk, list_trunks, load_recipe
     from trunkzoo.checkpoint import load_agent
     from trunkzoo.rollouts import evaluate
-    from trunkzoo.training import RunConfig, train
+    from trunkzoo.training import RunConfig
+    from trunkzoo.training.loop import train
 
 __version__ = "0.1.0"
 
@@ -25,7 +26,7 @@ _EXPORTS = {
     "list_trunks": "trunkzoo.api",
     "load_agent": "trunkzoo.checkpoint",
     "load_recipe": "trunkzoo.api",
-    "train": "trunkzoo.training",
+    "train": "trunkzoo.training.loop",
 }
 
 __all__ = [

@@ -24,7 +24,7 @@ from trunkzoo.plugin import Contract
 from trunkzoo.registry.recipe import EncoderConfig, Part, Recipe
 from trunkzoo.registry.train_config import EmaConfig
 from trunkzoo.registry.zoo import load_catalogue
-from trunkzoo.training.ema import Ema
+from trunkzoo.training.optimizer import Ema
 from trunkzoo.training.probes import depth_entropy
 
 CONTRACT = Contract(

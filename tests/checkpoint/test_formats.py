@@ -14,8 +14,8 @@ from trunkzoo.checkpoint import load_agent, read_header
 from trunkzoo.checkpoint.migrations import FORMAT
 from trunkzoo.errors import CheckpointError
 from trunkzoo.registry.recipe import Recipe
+from trunkzoo.training.config import RunConfig
 from trunkzoo.training.loop import fit
-from trunkzoo.training.run import RunConfig
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 FROZEN = sorted(FIXTURES.iterdir())

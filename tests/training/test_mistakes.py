@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 from trunkzoo.agent.assemble import assemble
 from trunkzoo.errors import CheckpointError, TrainingError, UsageError
 from trunkzoo.registry.train_config import TrainConfig
+from trunkzoo.training.config import RunConfig
 from trunkzoo.training.directory import open_run
 from trunkzoo.training.loop import fit
-from trunkzoo.training.run import RunConfig
 from trunkzoo.training.step import Learner
 
 

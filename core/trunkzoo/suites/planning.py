@@ -19,6 +19,7 @@ from trunkzoo.registry.recipe import Part, Recipe, check_task, part_config
 from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.config import ArmConfig, SuiteConfig, SuiteTask
+from trunkzoo.suites.layout import CELLS
 
 FLOORS = ("noop", "random", "expert")
 EVERY = 1_000_000  # checkpoints kept: a stop adds one of its own, and none of the scheduled ones may make room for it
@@ -98,7 +99,7 @@ def plan_suite(
         ContractError: a recipe and a task disagree.
     """
     config = load_suite(registry, name)
-    planner = _Planner(config, registry, catalogue, directory / "cells", parallel)
+    planner = _Planner(config, registry, catalogue, directory / CELLS, parallel)
     return SuitePlan(name, config, directory, tuple(planner.task(task, only) for task in config.tasks))
 
 

@@ -1,4 +1,4 @@
-"""A run directory: who owns it, what runs in it, and its checkpoints."""
+"""A run directory: what lies in it, who owns it, what runs in it, and its checkpoints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.system.files import LEFTOVER, clear_leftovers, explained, point, remove, write_text
 from trunkzoo.system.locks import acquire, holder
 
-_RUN, _LOCK = "run.json", ".lock"
+RUN, METRICS, EVENTS, _LOCK = "run.json", "metrics.jsonl", "tensorboard", ".lock"
 _MAY_CHANGE = {
     f"train.{name}" for name in ("steps", "checkpoint_every", "keep", "log_every", "workers", "skip_nonfinite")
 }
@@ -49,9 +49,14 @@ class RunDirectory:
 
     def record(self, facts: Mapping[str, Any], session: Mapping[str, Any]) -> None:
         """Write ``run.json``: what the run is, and one entry per session that worked on it."""
-        path = self.path / _RUN
-        sessions = _read_run(self.path)["sessions"] if path.exists() else []
+        path = self.path / RUN
+        sessions = _read_run(self.path)["sessions"] if is_begun(self.path) else []
         write_text(path, json.dumps({**facts, "sessions": [*sessions, session]}, indent=2) + "\n")
+
+
+def is_begun(path: Path) -> bool:
+    """Whether a training has begun in a run directory, so that it can be resumed."""
+    return (path / RUN).is_file()
 
 
 def check_output(path: Path, resume: bool) -> None:
@@ -72,7 +77,7 @@ def check_output(path: Path, resume: bool) -> None:
 
 
 def _check_contents(path: Path, resume: bool) -> None:
-    if resume and not (path / _RUN).is_file():
+    if resume and not is_begun(path):
         raise UsageError(f"no run to resume at {path}; start it without --resume")
     entries = (entry.name for entry in path.iterdir()) if path.exists() else ()
     if not resume and any(name != _LOCK and LEFTOVER not in name for name in entries):
@@ -120,12 +125,12 @@ def check_same_run(path: Path, facts: Mapping[str, Any]) -> None:
 
 def _read_run(path: Path) -> dict[str, Any]:
     try:
-        facts: dict[str, Any] = json.loads((path / _RUN).read_text(encoding="utf-8"))
+        facts: dict[str, Any] = json.loads((path / RUN).read_text(encoding="utf-8"))
         _comparable(facts)
         [*facts["sessions"]]
     except (ValueError, LookupError, TypeError, AttributeError):
         raise CheckpointError(
-            f"{path / _RUN} is damaged, so nothing tells what was started here; restore it, or start a new run"
+            f"{path / RUN} is damaged, so nothing tells what was started here; restore it, or start a new run"
         ) from None
     return facts
 

@@ -20,11 +20,11 @@ from trunkzoo.registry.zoo import load_catalogue
 from trunkzoo.system.devices import device_of, ieee_float32
 from trunkzoo.system.signals import stop_requests
 from trunkzoo.training.batches import Loader, Sampler, Windows
+from trunkzoo.training.config import RunConfig, TrainResult
 from trunkzoo.training.directory import RunDirectory, check_output, check_same_run, open_run
-from trunkzoo.training.holdout import Holdout
 from trunkzoo.training.metrics import MetricsLog
+from trunkzoo.training.probes import Holdout
 from trunkzoo.training.provenance import facts_of, session_of
-from trunkzoo.training.run import RunConfig, TrainResult
 from trunkzoo.training.session import Session
 from trunkzoo.training.state import Progress, restore
 from trunkzoo.training.step import Learner

@@ -15,7 +15,7 @@ from trunkzoo.testing.check import Subject, require
 
 _PROBE = """
 import sys
-from trunkzoo.catalogue import load_catalogue
+from trunkzoo.registry.zoo import load_catalogue
 catalogue = load_catalogue()
 rows = [row for row in catalogue.plugins if row.status != "disabled"]
 heavy = [name for name in ("torch", "mujoco", "robosuite", "transformers", "timm") if name in sys.modules]

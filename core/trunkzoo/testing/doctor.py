@@ -36,7 +36,7 @@ PACKAGES = (
 
 _PRINT_REASON = """
 import sys
-from trunkzoo.catalogue import load_catalogue
+from trunkzoo.registry.zoo import load_catalogue
 print(*(row.reason for row in load_catalogue().plugins if [row.name, row.distribution] == sys.argv[1:]))
 """
 

@@ -20,7 +20,7 @@ FAULTS = {  # distribution → status and a part of the reason
     "zoofix-norecord": ("broken", "its hooks returned no record"),
     "zoofix-endless": ("broken", "more than 10000 records"),
     "zoofix-doubled": ("broken", "describes 'tiny' twice"),
-    "zoofix-plainconfig": ("broken", "config must be a subclass of trunkzoo.plugin.config.Config"),
+    "zoofix-plainconfig": ("broken", "config must be a subclass of trunkzoo.plugin.Config"),
     "zoofix-baddefault": ("broken", "default 'widht' is no setting of Settings. Did you mean 'width'?"),
     "zoofix-loud": ("broken", "use lower-case letters"),
     "zoofix-future": ("incompatible", "written for plugin API 2, this zoo speaks 1; upgrade trunkzoo"),

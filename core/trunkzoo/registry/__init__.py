@@ -1,4 +1,4 @@
-"""What registry.toml says: recipes, suites, facts about trunks and rules about names; ours with the user's over it."""
+"""registry.toml, ours with the user's over it: recipes, suites, facts about trunks and rules about names."""
 
 from trunkzoo.registry.assignments import parse_assignments
 from trunkzoo.registry.registry import Registry, Section, load_registry, packaged_registry

@@ -1,4 +1,4 @@
-"""Rollouts: episodes that are a function of (checkpoint, seed), run by any number of worker processes."""
+"""Episodes in simulators: policies evaluated and demonstrations recorded, in any number of processes, by seed alone."""
 
 from trunkzoo.rollouts.evaluate import Evaluation, run
 from trunkzoo.rollouts.job import Job, PolicyKind

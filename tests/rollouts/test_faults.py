@@ -14,9 +14,10 @@ import psutil
 import pytest
 
 from reach_task import install, orphans_of, reach
+from trunkzoo.api import evaluate
 from trunkzoo.errors import CheckpointError, DataError, TaskError, UsageError
 from trunkzoo.plugin import Step
-from trunkzoo.rollouts import evaluate, read_rows
+from trunkzoo.rollouts import read_rows
 from trunkzoo.rollouts.episode import run_episode
 from trunkzoo.rollouts.policies import NoopPolicy
 from trunkzoo.rollouts.rows import RowFile

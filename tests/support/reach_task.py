@@ -80,7 +80,7 @@ def untrained(folder: Path) -> Path:
     (folder / "registry.toml").write_text(REGISTRY)
     recipe = open_zoo(folder / "registry.toml").recipe("reach-resnet", {"head.name": "imf/imf"})
     agent = assemble(recipe)
-    agent.fit_normalizers(unit_statistics(recipe.contract))
+    agent.fit_normalizers(unit_statistics(agent.contract))
     save_checkpoint(folder / "agent", agent)
     return folder / "agent"
 

@@ -6,10 +6,12 @@ import math
 import multiprocessing
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from trunkzoo.agent.assemble import assemble
@@ -38,12 +40,19 @@ def test_skipped_steps_move_nothing(tiny_run, tiny_windows):
     assert result.metrics["skipped"] == 2
 
 
-def test_skipped_steps_leave_batch_norm_alone(tiny_recipe, tiny_windows, tiny_catalogue):
+@pytest.fixture
+def accelerator() -> Iterator[Accelerator]:
+    """One on the CPU, whose process-wide state ends with the test."""
+    yield Accelerator(cpu=True)
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def test_skipped_steps_leave_batch_norm_alone(tiny_recipe, tiny_windows, tiny_catalogue, accelerator):
     agent = assemble(resolve(tiny_recipe, tiny_catalogue))
     agent.fit_normalizers(tiny_windows.stats)
     agent.encoder.trunks[0].norm = torch.nn.BatchNorm2d(8)
     config = tiny_recipe.train.model_copy(update={"skip_nonfinite": 1})
-    learner = Learner(agent, config, 0, Accelerator(cpu=True))
+    learner = Learner(agent, config, 0, accelerator)
     before = {key: value.clone() for key, value in agent.state_dict().items()}
     batch = {**tiny_windows.gather(torch.arange(4)), "seed": torch.arange(4)}
     assert not learner.step(0, [{**batch, "action": batch["action"] * math.nan}], stop=False).finite

@@ -119,7 +119,7 @@ def test_two_processes_that_start_at_once_build_once(
 
 
 def test_an_existing_directory_is_not_overwritten(data: Path) -> None:
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         write_synthetic(data, CONTRACT, (5,))
     assert len(open_dataset(data, CONTRACT)) == 75
 

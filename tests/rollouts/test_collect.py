@@ -115,7 +115,7 @@ def test_numbers_out_of_range_are_refused(tmp_path: Path, name: str, value: floa
 
 def test_an_existing_output_is_refused_before_any_simulation(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("precious")
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         collect(task("robosuite/two-arm-lift"), 1, tmp_path)
     assert (tmp_path / "mine.txt").read_text() == "precious"
 

@@ -15,7 +15,7 @@ import pytest
 
 from reach_task import install, orphans_of, reach
 from trunkzoo.api import evaluate
-from trunkzoo.errors import CheckpointError, DataError, TaskError, UsageError
+from trunkzoo.errors import DataError, DiskError, TaskError, UsageError
 from trunkzoo.plugin import Step
 from trunkzoo.rollouts import read_rows
 from trunkzoo.rollouts.episode import run_episode
@@ -49,7 +49,7 @@ def test_a_full_disk_is_said_and_the_rows_before_it_stay(tmp_path: Path) -> None
             for seed in range(9):
                 rows.append({"seed": seed, "text": "x" * 200}, [1.0])
 
-    with disk_of(1000), pytest.raises(CheckpointError, match="disk full"):
+    with disk_of(1000), pytest.raises(DiskError, match="disk full"):
         write()
     assert len(file.read_bytes()) == 1000
     with RowFile(file, {}) as rows:

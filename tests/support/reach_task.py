@@ -93,7 +93,7 @@ def orphans_of(code: str, argument: Path, sign: Path) -> list[psutil.Process]:
     deadline = time.monotonic() + 60
     while not sign.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    children = psutil.Process(run.pid).children(recursive=True)
+    children: list[psutil.Process] = psutil.Process(run.pid).children(recursive=True)
     run.kill()
     run.wait()
     return children

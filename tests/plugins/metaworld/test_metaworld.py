@@ -54,8 +54,9 @@ def test_observation_has_the_shapes_of_the_contract(push: MetaworldTask) -> None
     push.reset(0)
     observation = push.observe()
     images = [observation[key] for key in push.contract.image_keys]
-    assert [(image.shape, image.dtype) for image in images] == [((96, 96, 3), np.uint8)] * 2
-    assert (observation["observation.state"].shape, observation["observation.state"].dtype) == ((4,), np.float32)
+    assert [(image.shape, image.dtype) for image in images] == [((96, 96, 3), np.dtype(np.uint8))] * 2
+    state = observation["observation.state"]
+    assert (state.shape, state.dtype) == ((4,), np.dtype(np.float32))
 
 
 def test_the_state_does_not_tell_where_the_object_is(push: MetaworldTask) -> None:

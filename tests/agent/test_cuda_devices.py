@@ -5,10 +5,9 @@ No GPU is needed: ``labelled`` makes a device whose rules are CUDA's and whose n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -28,7 +27,7 @@ from trunkzoo.training.ema import Ema
 from trunkzoo.training.probes import depth_entropy
 
 CONTRACT = Contract(
-    cameras=("front",), image_size=40, state_dim=3, action_dim=2, keypoints=4, camera_dim=5, cond_dim=8, pred_horizon=4,
+    cameras=("front",), image_size=(40, 40), state_dim=3, action_dim=2, keypoints=4, camera_dim=5, cond_dim=8, pred_horizon=4,
     num_action_steps=2,
 )  # fmt: skip
 AUGMENTED = EncoderConfig(crop=(36, 36), colour_jitter=0.2, state_noise=0.1)  # maps of 9 × 9: windows overhang
@@ -80,11 +79,13 @@ def moved(batch: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key: value.to(ELSEWHERE) for key, value in batch.items()}
 
 
-def held(tensors: Any) -> list[Tensor]:
+def held(tensors: Iterable[Tensor]) -> list[Tensor]:
     """The numbers of tensors that must all be elsewhere."""
-    tensors = list(tensors)
-    assert all(isinstance(tensor, Labelled) for tensor in tensors)
-    return [tensor.held for tensor in tensors]
+    numbers = []
+    for tensor in tensors:
+        assert isinstance(tensor, Labelled)
+        numbers.append(tensor.held)
+    return numbers
 
 
 def train_once(agent: Agent, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -156,6 +157,6 @@ def test_a_tensor_of_another_device_is_refused(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("read", [Tensor.item, Tensor.nonzero, lambda x: x[x > 0], Tensor.cpu, lambda x: x.any() or 1])
-def test_reading_a_number_is_a_wait(read: Any, machine: Machine) -> None:
+def test_reading_a_number_is_a_wait(read: Callable[[Tensor], object], machine: Machine) -> None:
     read(torch.ones(1, device=ELSEWHERE))
     assert len(machine.waits) == 1

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -104,14 +104,14 @@ def test_an_entry_point_that_names_no_module() -> None:
         load_records(EntryPoint("odd", "not a module!", "trunkzoo.v1"))
 
 
-def raising(error: BaseException) -> Any:
-    def raise_it(*_: Any) -> Any:
+def raising(error: BaseException) -> Callable[..., NoReturn]:
+    def raise_it(*_: object) -> NoReturn:
         raise error
 
     return raise_it
 
 
-FAULTY: dict[str, tuple[Callable[[Any], Any], str]] = {  # build → what assembling and counting say
+FAULTY: dict[str, tuple[Callable[..., Any], str]] = {  # build → what assembling and counting say
     "build raises": (raising(ValueError("no weights\nhere")), "building trunk .* failed: ValueError: no weights "),
     "build exits": (raising(SystemExit("bye")), "failed: it ended the process"),
     "build takes nothing": (lambda: None, "failed: TypeError"),
@@ -199,7 +199,7 @@ def test_settings_that_json_cannot_hold(tiny_catalogue: Catalogue, tiny_recipe: 
     ("contract", "reason"),
     [(lambda config: {}, "is a dict, not a TaskContract"), (raising(KeyError("x")), "failed: KeyError")],
 )
-def test_a_contract_that_is_none(contract: Any, reason: str) -> None:
+def test_a_contract_that_is_none(contract: Callable[[Any], Any], reason: str) -> None:
     with pytest.raises(PluginError, match=reason):
         contract_of(TaskSpec(**{**TASK, "contract": contract}), Settings())
 

@@ -9,7 +9,7 @@ import random
 import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ import torch
 
 from trunkzoo.data import cache, open_dataset
 from trunkzoo.data.check import check_dataset
-from trunkzoo.data.lerobot.images import Part
+from trunkzoo.data.lerobot.images import Part, Rows
+from trunkzoo.data.lerobot.video import Frame
 from trunkzoo.data.synthetic import write_synthetic
 from trunkzoo.errors import DataError, UsageError
 from trunkzoo.plugin import Contract
@@ -83,14 +84,16 @@ def test_a_kill_while_the_cache_is_built_leaves_nothing_half(data: Path, tmp_pat
 def test_an_error_does_not_wait_for_the_rest_of_a_long_file() -> None:
     frames = np.zeros((1000, 2, 2, 3), np.uint8)
 
-    def slow(rows: Any) -> Any:
+    def slow(rows: Rows) -> Iterator[tuple[int, Frame]]:
         for row in rows:
             time.sleep(0.01)
             yield row, frames[row]
 
-    def broken(rows: Any) -> Any:
-        raise DataError("broken")
-        yield
+    def broken(rows: Rows) -> Iterator[tuple[int, Frame]]:
+        for row in rows:
+            if row == 0:
+                raise DataError("broken")
+            yield row, frames[row]
 
     parts = [(Part(Path("p"), np.arange(1000), read), frames) for read in (slow, broken)]
     began = time.monotonic()

@@ -36,7 +36,9 @@ class Labelled(torch.Tensor):
         self.held = held
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # type: ignore[override]  # the stub leaves func out
+    def __torch_dispatch__(  # type: ignore[override]  # the stub leaves func out
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         raise AssertionError(f"{func} on {ELSEWHERE} outside a Machine")
 
 

@@ -10,7 +10,7 @@ from trunkzoo.errors import ConfigError
 from trunkzoo.nn.draws import Draws, sample_seeds
 from trunkzoo.plugin import Config, Contract, parse
 from trunkzoo_imf.config import DDIMConfig, FlowConfig, IMFConfig, InstantTimes, IntervalTimes, RegressionConfig
-from trunkzoo_imf.ddim import DDIMHead, levels, squared_cosine, to_clean, to_target
+from trunkzoo_imf.ddim import DDIMHead, Prediction, levels, squared_cosine, to_clean, to_target
 from trunkzoo_imf.flow import FlowHead
 from trunkzoo_imf.imf import IMFHead
 from trunkzoo_imf.objective import adaptive, bounded
@@ -147,7 +147,7 @@ def test_ddim_visits_the_noisiest_level_first_and_data_last() -> None:
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v", "sample"])
-def test_every_prediction_stands_for_the_clean_chunk(prediction: Any) -> None:
+def test_every_prediction_stands_for_the_clean_chunk(prediction: Prediction) -> None:
     x, e = torch.randn(2, 4, 3, dtype=torch.float64)
     a, s = torch.tensor(0.6, dtype=torch.float64), torch.tensor(0.8, dtype=torch.float64)
     torch.testing.assert_close(to_clean(to_target(x, e, a, s, prediction), a * x + s * e, a, s, prediction), x)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -109,4 +110,4 @@ def test_every_hook_and_status_is_documented() -> None:
     page = (DOCS / "plugin-api.md").read_text(encoding="utf-8")
     hooks = [name for name in dir(hookspecs) if name.startswith("trunkzoo_")]
     assert all(f"`{hook}()`" in page for hook in hooks)
-    assert all(f"| {status} |" in page for status in Status.__args__)
+    assert all(f"| {status} |" in page for status in get_args(Status))

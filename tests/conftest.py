@@ -12,8 +12,10 @@ from tiny import TinyConfig, TinyHead, TinyTrunk, TinyWindows, TrainTiny
 from trunkzoo.agent.example import unit_statistics
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.discovery import PluginRow
+from trunkzoo.catalogue.part import Part
 from trunkzoo.plugin import Contract, HeadSpec, TrunkSpec
-from trunkzoo.registry.recipe import Part, Recipe
+from trunkzoo.registry.recipe import Recipe
+from trunkzoo.registry.resolved import resolve
 from trunkzoo.registry.train_config import EmaConfig, TrainConfig
 from trunkzoo.training.run import RunConfig, TrainResult
 
@@ -68,6 +70,7 @@ def tiny_run(tiny_recipe: Recipe, tiny_windows: TinyWindows, tiny_catalogue: Cat
         own = {key: changes.pop(key) for key in changes.keys() & RunConfig.model_fields.keys()}
         settings = {**recipe.model_dump(), "train": {**recipe.train.model_dump(), **changes}}
         config = {"recipe": settings, "data": tmp_path, "output": tmp_path / name, "device": "cpu", **own}
-        return fit(RunConfig.model_validate(config), lambda: tiny_windows, tiny_catalogue)
+        checked = RunConfig.model_validate(config)
+        return fit(checked, resolve(checked.recipe, tiny_catalogue), lambda: tiny_windows)
 
     return run

@@ -13,12 +13,13 @@ from trunkzoo.agent.assemble import assemble
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.checkpoint import save_model
 from trunkzoo.registry.recipe import Recipe
+from trunkzoo.registry.resolved import resolve
 
 
 @pytest.fixture
 def agent(tiny_recipe: Recipe, tiny_catalogue: Catalogue, tiny_stats: Mapping[str, Any]) -> Agent:
     """The tiny agent with the weights of seed 3."""
-    built = assemble(tiny_recipe, tiny_catalogue, seed=3)
+    built = assemble(resolve(tiny_recipe, tiny_catalogue), seed=3)
     built.fit_normalizers(tiny_stats)
     return built.eval()
 
@@ -27,5 +28,5 @@ def agent(tiny_recipe: Recipe, tiny_catalogue: Catalogue, tiny_stats: Mapping[st
 def saved(agent: Agent, tiny_catalogue: Catalogue, tmp_path: Path) -> Path:
     """Its model file, written at step 7."""
     path = tmp_path / "model.safetensors"
-    save_model(path, agent, tiny_catalogue, step=7)
+    save_model(path, agent, step=7)
     return path

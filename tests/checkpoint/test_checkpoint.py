@@ -18,11 +18,13 @@ from trunkzoo.agent.agent import Agent
 from trunkzoo.agent.assemble import assemble, build_trunk
 from trunkzoo.agent.example import random_batch
 from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.catalogue.part import Part
 from trunkzoo.checkpoint import load_agent, read_header, save_model
 from trunkzoo.checkpoint.checksum import checksum
 from trunkzoo.checkpoint.tensors import write_tensors
-from trunkzoo.registry.recipe import Part, Recipe
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry import open_zoo
+from trunkzoo.registry.recipe import Recipe
+from trunkzoo.registry.resolved import resolve
 
 
 def test_lone_file_acts_bit_equal(agent: Agent, saved: Path, tiny_catalogue: Catalogue, tmp_path: Path) -> None:
@@ -49,7 +51,7 @@ def test_every_dtype_survives(tmp_path: Path, dtype: torch.dtype) -> None:
 
 def test_equal_content_gives_equal_bytes(agent: Agent, tiny_catalogue: Catalogue, tmp_path: Path) -> None:
     for name in "ab":
-        save_model(tmp_path / name, agent, tiny_catalogue)
+        save_model(tmp_path / name, agent)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -75,14 +77,14 @@ assert not {{"torch", "numpy", "safetensors"}} & sys.modules.keys()"""
 def test_file_that_the_trunk_started_from_may_be_gone(
     tiny_recipe: Recipe, tiny_catalogue: Catalogue, tiny_stats: Mapping[str, Any], tmp_path: Path
 ) -> None:
-    catalogue = replace(load_catalogue(), heads=tiny_catalogue.heads)
+    catalogue = replace(open_zoo().catalogue, heads=tiny_catalogue.heads)
     catalogue = replace(catalogue, plugins=(*catalogue.plugins, *tiny_catalogue.plugins))
     trunk = Part(name="resnet/resnet-18", config={"width": 2, "weights": str(tmp_path / "start.safetensors")})
-    donor = build_trunk(trunk.model_copy(update={"config": {"width": 2}}), catalogue)
+    donor = build_trunk(catalogue.configure("trunk", trunk.model_copy(update={"config": {"width": 2}})))
     assert isinstance(donor, nn.Module)
     save_file(donor.state_dict(), trunk.config["weights"])
-    agent = assemble(tiny_recipe.model_copy(update={"trunk": trunk}), catalogue)
-    save_model(tmp_path / "model.safetensors", agent, catalogue)
+    agent = assemble(resolve(tiny_recipe.model_copy(update={"trunk": trunk}), catalogue))
+    save_model(tmp_path / "model.safetensors", agent)
     (tmp_path / "start.safetensors").unlink()
     loaded = load_agent(tmp_path / "model.safetensors", catalogue)
     assert loaded.recipe == agent.recipe

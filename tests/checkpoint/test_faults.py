@@ -26,7 +26,7 @@ from trunkzoo.registry.recipe import Recipe
 
 def rewrite(path: Path, tensors: dict[str, Tensor] | None = None, **metadata: str | None) -> None:
     """Write the file again with other tensors or metadata; None drops a field."""
-    old, _ = read_safetensors_header(path)
+    old = read_safetensors_header(path).metadata
     kept = {key: value for key, value in {**old, **metadata}.items() if value is not None}
     tensors = load_file(path) if tensors is None else tensors
     path.unlink()  # the library maps the file, so it must not change under its tensors
@@ -123,7 +123,7 @@ def test_contract_of_another_recipe_shows_both_sides(
 
 
 def test_contract_that_contradicts_the_stored_recipe(saved: Path, tiny_catalogue: Catalogue) -> None:
-    contract = json.loads(read_safetensors_header(saved)[0]["contract"]) | {"action_dim": 7}
+    contract = json.loads(read_safetensors_header(saved).metadata["contract"]) | {"action_dim": 7}
     rewrite(saved, contract=json.dumps(contract))
     with pytest.raises(ContractError, match="action_dim: 7 ≠ 2"):
         load_agent(saved, tiny_catalogue)
@@ -137,7 +137,7 @@ def test_nothing_there(tmp_path: Path) -> None:
 
 
 def test_changed_byte_breaks_the_hash(agent: Agent, tiny_catalogue: Catalogue, tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "c", agent, catalogue=tiny_catalogue)
+    save_checkpoint(tmp_path / "c", agent)
     file = tmp_path / "c" / "model.safetensors"
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
@@ -147,17 +147,17 @@ def test_changed_byte_breaks_the_hash(agent: Agent, tiny_catalogue: Catalogue, t
 
 
 def test_directory_without_manifest_is_unfinished(agent: Agent, tiny_catalogue: Catalogue, tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "c", agent, catalogue=tiny_catalogue)
+    save_checkpoint(tmp_path / "c", agent)
     (tmp_path / "c" / "manifest.json").unlink()
     with pytest.raises(CheckpointError, match="never finished"):
         load_agent(tmp_path / "c", tiny_catalogue)
 
 
 def test_existing_checkpoint_is_not_overwritten(agent: Agent, tiny_catalogue: Catalogue, tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "c", agent, catalogue=tiny_catalogue)
+    save_checkpoint(tmp_path / "c", agent)
     before = (tmp_path / "c" / "manifest.json").stat().st_mtime_ns
     with pytest.raises(CheckpointError, match="already exists"):
-        save_checkpoint(tmp_path / "c", agent, catalogue=tiny_catalogue, step=1)
+        save_checkpoint(tmp_path / "c", agent, step=1)
     assert (tmp_path / "c" / "manifest.json").stat().st_mtime_ns == before
 
 
@@ -165,7 +165,7 @@ def test_failure_while_writing_leaves_nothing(agent: Agent, tiny_catalogue: Cata
     folder = tmp_path / "file"
     folder.write_text("not a directory")
     with pytest.raises(UsageError, match="cannot write"):
-        save_checkpoint(folder / "c", agent, catalogue=tiny_catalogue)
+        save_checkpoint(folder / "c", agent)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

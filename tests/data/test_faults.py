@@ -20,7 +20,7 @@ from trunkzoo.errors import DataError, UsageError
 
 
 def test_an_existing_directory_is_not_overwritten(data: Path) -> None:
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         write_synthetic(data, CONTRACT, (5,))
     assert len(open_dataset(data, CONTRACT)) == 75
 

@@ -15,9 +15,10 @@ import psutil
 import pytest
 
 from reach_task import install, orphans_of, reach
-from trunkzoo.errors import CheckpointError, DataError, TaskError, UsageError
+from trunkzoo.api import evaluate
+from trunkzoo.errors import DataError, DiskError, TaskError, UsageError
 from trunkzoo.plugin import Step
-from trunkzoo.rollouts import evaluate, read_rows
+from trunkzoo.rollouts import read_rows
 from trunkzoo.rollouts.episode import run_episode
 from trunkzoo.rollouts.policies import NoopPolicy
 from trunkzoo.rollouts.rows import RowFile
@@ -49,7 +50,7 @@ def test_a_full_disk_is_said_and_the_rows_before_it_stay(tmp_path: Path) -> None
             for seed in range(9):
                 rows.append({"seed": seed, "text": "x" * 200}, [1.0])
 
-    with disk_of(1000), pytest.raises(CheckpointError, match="disk full"):
+    with disk_of(1000), pytest.raises(DiskError, match="disk full"):
         write()
     assert len(file.read_bytes()) == 1000
     with RowFile(file, {}) as rows:
@@ -119,7 +120,7 @@ def test_a_nan_in_the_rows_is_no_score() -> None:
 
 def test_a_hung_worker_leaves_with_its_killed_parent(tmp_path: Path) -> None:
     code = (
-        "import sys; from trunkzoo.rollouts import evaluate; from trunkzoo.registry.recipe import Part; "
+        "import sys; from trunkzoo import evaluate; from trunkzoo.catalogue.part import Part; "
         "task = Part(name='reach/reach', config={'fault': 'hang', 'fault_seed': 0, 'once': sys.argv[1]})\n"
         "if __name__ == '__main__': evaluate(policy='noop', task=task, seeds=[0])"
     )

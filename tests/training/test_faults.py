@@ -22,7 +22,8 @@ from tiny import TinyWindows, TrainTiny
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.checkpoint import load_agent
 from trunkzoo.checkpoint.layout import checkpoints_of
-from trunkzoo.errors import CheckpointError
+from trunkzoo.errors import DiskError
+from trunkzoo.system.files import LEFTOVER
 
 DISK_EVENTS = {"open", "os.mkdir", "os.rename", "os.symlink", "os.remove", "os.rmdir", "os.truncate", "shutil.rmtree"}
 
@@ -43,7 +44,7 @@ def start(job: Callable[[], object], news: Path) -> int:
         sys.stderr = news.open("a", buffering=1)
         job()
         code = 0
-    except CheckpointError as error:
+    except DiskError as error:
         sys.stderr.write(f"{error}\n")
     finally:
         os._exit(code)
@@ -95,7 +96,7 @@ def kill_everywhere(train: TrainTiny, catalogue: Catalogue, tmp_path: Path, stri
             (result.checkpoint / name).read_bytes() for name in ("model.safetensors", "training_state.safetensors")
         ]
         assert files == expected, f"after a kill before disk operation {number}"
-        assert not [path for path in output.rglob("*") if ".tmp-" in path.name]
+        assert not [path for path in output.rglob("*") if LEFTOVER in path.name]
         number += stride
     return number
 
@@ -157,7 +158,7 @@ def test_a_disk_that_is_full_from_the_start(train: TrainTiny, tmp_path: Path) ->
     def job() -> None:
         sys.stderr = io.StringIO()  # nothing can be written to a file any more
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-        with pytest.raises(CheckpointError, match="disk full"):
+        with pytest.raises(DiskError, match="disk full"):
             train(tmp_path / "run")
 
     _, status = os.waitpid(start(job, news), 0)
@@ -183,7 +184,7 @@ def test_full_disk_leaves_the_previous_checkpoint(
     train(output, steps=1)
     room = os.statvfs(small_disk)
     (small_disk / "other").write_bytes(b"x" * (room.f_bavail * room.f_bsize - 16_384))
-    with pytest.raises(CheckpointError, match="disk full"):
+    with pytest.raises(DiskError, match="disk full"):
         train(output, resume=True)
     assert load_agent(output, tiny_catalogue)
     (small_disk / "other").unlink()

@@ -14,13 +14,14 @@ from torch import Tensor
 
 from trunkzoo.agent.augment import centre_crop
 from trunkzoo.agent.encoder import CameraEncoder
+from trunkzoo.catalogue.tasks import make_task
 from trunkzoo.nn.stack import collect_weights
 from trunkzoo.plugin.contract import IMAGE_KEY, STATE_KEY
 from trunkzoo.plugin.protocols import Step, Task
 from trunkzoo.rollouts.episode import run_episode
 from trunkzoo.rollouts.job import Job
 from trunkzoo.rollouts.policies import AgentPolicy, make_agent_policy
-from trunkzoo.rollouts.worker import build_task
+from trunkzoo.system.files import new_file
 
 if TYPE_CHECKING:
     from trunkzoo.agent.agent import Agent
@@ -48,7 +49,7 @@ class Look:
         """Write everything as a compressed npz."""
         arrays = {f"sources/{name}": value for name, value in self.sources.items()}
         arrays |= {f"maps/{name}": value.astype(np.float16) for name, value in self.maps.items()}
-        with path.open("wb") as file:
+        with new_file(path) as hidden, hidden.open("wb") as file:
             np.savez_compressed(
                 file,
                 cameras=np.array(self.cameras),
@@ -138,7 +139,7 @@ def _last_reads(names: list[str]) -> list[str]:
 
 def look_at_job(job: Job, seed: int, catalogue: Catalogue) -> Look:
     """:func:`look` with the agent and the task of an evaluation, in this process."""
-    task = build_task(job, catalogue)
+    task = make_task(catalogue.configure("task", job.task))
     try:
         return look(make_agent_policy(job, catalogue), task, seed, job.max_steps)
     finally:

@@ -15,7 +15,7 @@ FAULTS = {  # distribution → status and a part of the reason
     "zoofix-exits": ("broken", "ended the process"),
     "zoofix-misspelt": ("broken", "hook 'trunkzoo_trunk' is unknown to plugin API 1. Did you mean 'trunkzoo_trunks'?"),
     "zoofix-undecorated": ("broken", "lacks the @hookimpl decorator"),
-    "zoofix-wantsargs": ("broken", "trunkzoo_trunks(device)"),
+    "zoofix-wantsargs": ("broken", "trunkzoo_trunks(device: str)"),
     "zoofix-wrongtype": ("broken", "item 0 is dict; it must be a TrunkSpec"),
     "zoofix-norecord": ("broken", "its hooks returned no record"),
     "zoofix-endless": ("broken", "more than 10000 records"),

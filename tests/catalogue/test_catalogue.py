@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from trunkzoo.catalogue.catalogue import Catalogue
-from trunkzoo.catalogue.discovery import PluginRow
+from trunkzoo.catalogue.discovery import PluginRow, Status
 from trunkzoo.catalogue.names import NameRules
 from trunkzoo.errors import UsageError
 from trunkzoo.plugin import Config, HeadSpec, TrunkSpec
 
 
-def row(name: str, status: str = "ok", reason: str = "") -> PluginRow:
+def row(name: str, status: Status = "ok", reason: str = "") -> PluginRow:
     return PluginRow(
         name=name, distribution=f"zoo-{name}", version="1.0", api="1", target=name, status=status, reason=reason
     )
@@ -37,7 +37,7 @@ def catalogue() -> Catalogue:
 @pytest.mark.parametrize("name", ["resnet/resnet-18", "resnet-18", "default"])
 def test_a_trunk_is_found_by_id_short_name_and_alias(catalogue: Catalogue, name: str) -> None:
     found = catalogue.trunk(name)
-    assert (found.id, found.plugin_row.distribution) == ("resnet/resnet-18", "zoo-resnet")
+    assert (found.id, found.plugin.distribution) == ("resnet/resnet-18", "zoo-resnet")
 
 
 def test_a_former_name_works_with_a_warning(catalogue: Catalogue) -> None:

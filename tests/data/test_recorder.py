@@ -26,11 +26,6 @@ CONTRACT = Contract(
 )
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRUNKZOO_CACHE", str(tmp_path / "cache"))
-
-
 def finish(work: Callable[[], object]) -> None:
     """Let a child process do the work, and wait for its end, whatever that is."""
     child = FORK.Process(target=work)

@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 
 from reach_task import REGISTRY, install
-from trunkzoo.registry import load_registry
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry import open_zoo
 from trunkzoo.report.answer import answer_of, caveats
 from trunkzoo.report.suite_page import write_suite_page
 from trunkzoo.rollouts.gaze import Look
@@ -102,7 +101,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SuitePlan]:
     (directory / "registry.toml").write_text(REGISTRY + SUITE)
     with pytest.MonkeyPatch.context() as patch:
         install(patch)
-        plan = plan_suite("many", load_registry(directory / "registry.toml"), load_catalogue(), directory)
+        plan = plan_suite("many", open_zoo(directory / "registry.toml"), directory)
         for cell in every_cell(plan):
             finish(cell)
         shown = plan.tasks[0].arms[1].evaluations[0].directory
@@ -223,7 +222,9 @@ def opened(page: Path, width: int, *flags: str) -> dict[str, Any]:
     options = ["--window-size=1500,1000", "--virtual-time-budget=10000", "--dump-dom", probed.as_uri()]
     done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=300, check=True)
     assert "CONSOLE" not in done.stderr
-    found: dict[str, Any] = json.loads(re.search(r"<body>(\{.*\})", done.stdout)[1])
+    said = re.search(r"<body>(\{.*\})", done.stdout)
+    assert said is not None
+    found: dict[str, Any] = json.loads(said[1])
     return found
 
 

@@ -12,9 +12,9 @@ import pytest
 from reach_task import REGISTRY, install, small
 from trunkzoo.errors import ConfigError, UsageError, ZooError
 from trunkzoo.plugin import parse
-from trunkzoo.registry import load_registry
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry import open_zoo
 from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
+from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.conditions import require_equal_conditions
 from trunkzoo.suites.config import SuiteConfig
 from trunkzoo.suites.planning import SuitePlan, every_cell, plan_suite, seeds_of
@@ -53,7 +53,7 @@ def test_a_suite_that_could_not_be_fair_is_refused(change: dict[str, Any], messa
 
 def test_an_unknown_suite_is_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown suite 'smal'"):
-        plan_suite("smal", load_registry(), load_catalogue(), tmp_path)
+        plan_suite("smal", open_zoo(), tmp_path)
 
 
 def test_a_setting_that_no_recipe_has_names_its_arm(tmp_path: Path) -> None:
@@ -97,10 +97,10 @@ def test_a_cell_is_named_by_what_decides_it(tmp_path: Path) -> None:
 
 
 def test_a_new_version_of_a_foreign_plugin_makes_new_cells(tmp_path: Path) -> None:
-    base, found = keys_of(small(tmp_path)), load_catalogue()
-    rows = tuple(replace(row, version="2.0") if row.name == "reach" else row for row in found.plugins)
-    registry = load_registry(tmp_path / "registry.toml")
-    changed = keys_of(plan_suite("small", registry, replace(found, plugins=rows), tmp_path))
+    base, zoo = keys_of(small(tmp_path)), open_zoo(tmp_path / "registry.toml")
+    rows = tuple(replace(row, version="2.0") if row.name == "reach" else row for row in zoo.catalogue.plugins)
+    newer = replace(zoo, catalogue=replace(zoo.catalogue, plugins=rows))
+    changed = keys_of(plan_suite("small", newer, tmp_path))
     assert all(changed[title] != key for title, key in base.items())
 
 
@@ -111,27 +111,45 @@ def test_checkpoints_are_those_of_the_schedule(tmp_path: Path) -> None:
     assert plan.tasks[0].arms[0].recipe.train.keep > 1000
 
 
+RESULTS: dict[str, dict[str, Any]] = {  # what a finished cell of each kind tells, beside its seconds
+    "smoke": {
+        "parameters": 2_000_000,
+        "trunk_parameters": 1_000_000,
+        "head_parameters": 500_000,
+        "multiply_adds": 3_000_000,
+        "cond_dim": 8,
+        "feature_map": [8, 1, 1],
+    },
+    "train": {"train_seconds": 65.0},
+    "evaluate": {"selection": {"2": 0.25, "4": 0.5}, "chosen": 4, "latency_ms": 3.0},
+}
+
+
 def finish(plan: SuitePlan) -> None:
     """Write the results of a suite as its cells would, without the hours."""
     for cell in every_cell(plan):
         cell.prepare()
-        result: dict[str, Any] = {"seconds": 1.0}
-        if cell.kind == "smoke":
-            result |= {"parameters": 2_000_000, "trunk_parameters": 1_000_000, "cond_dim": 8, "feature_map": [8, 1, 1]}
-            result |= {"head_parameters": 500_000, "multiply_adds": 3_000_000}
-        if cell.kind == "train":
-            result |= {"train_seconds": 65.0}
-        if cell.kind == "evaluate":
-            result |= {"selection": {"2": 0.25, "4": 0.5}, "chosen": 4, "latency_ms": 3.0}
-        for name in {"evaluate": ["agent", "blind"], "floor": [cell.inputs.get("policy")]}.get(cell.kind, []):
-            won = "wide" in cell.label and name == "agent"
-            rows = [
-                {"seed": seed, "success": won, "average_reward": 0.4 + 0.3 * won + 0.01 * (seed % 3)}
-                for seed in seeds_of(cell.inputs["report"])
-            ]
-            text = "".join(json.dumps(row) + "\n" for row in rows)
-            (cell.directory / f"report-{name}.jsonl").write_text(text)
+        for policy in reported_by(cell):
+            write_report(cell, policy)
+        result = {"seconds": 1.0, **RESULTS.get(cell.kind, {})}
         (cell.directory / "done.json").write_text(json.dumps(result))
+
+
+def reported_by(cell: Cell) -> list[str]:
+    """The policies whose episodes a cell reports: an agent plays with its images and with blanked ones."""
+    if cell.kind == "evaluate":
+        return ["agent", "blind"]
+    return [cell.inputs["policy"]] if cell.kind == "floor" else []
+
+
+def write_report(cell: Cell, policy: str) -> None:
+    """Rows of the report episodes, in which the wide agent alone succeeds and earns 0.3 more than all others."""
+    won = "wide" in cell.label and policy == "agent"
+    rows = [
+        {"seed": seed, "success": won, "average_reward": 0.4 + 0.3 * won + 0.01 * (seed % 3)}
+        for seed in seeds_of(cell.inputs["report"])
+    ]
+    (cell.directory / f"report-{policy}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def test_the_table_shows_arms_then_floors_then_the_ceiling(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from reach_task import REGISTRY, install, reach, small
+from trunkzoo.api import evaluate
 from trunkzoo.errors import ZooError
-from trunkzoo.rollouts import evaluate
 from trunkzoo.suites.cells import Cell, write_json
 from trunkzoo.suites.publish import publish
 

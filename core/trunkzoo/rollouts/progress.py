@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from trunkzoo.rollouts.evaluate import Evaluation, OnRow
+from trunkzoo.rollouts.evaluation import Evaluation, OnRow
 from trunkzoo.rollouts.rows import Row
 from trunkzoo.statistics import wilson
 from trunkzoo.system.progress import Bars

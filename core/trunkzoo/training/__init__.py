@@ -1,4 +1,4 @@
-"""Training: a pure function of its configuration that can be killed anywhere and continued bit-equal.
+"""Training of an agent on demonstrations: a function of its settings, continued bit-equal after any kill.
 
 This face holds what a run is given and what it gives back, without torch; :func:`trunkzoo.training.loop.train` runs it.
 """

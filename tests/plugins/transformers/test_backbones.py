@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 
+from trunkzoo.catalogue.part import Part
 from trunkzoo.errors import CheckpointError, ConfigError, PluginError
 from trunkzoo.plugin import TrunkSpec
-from trunkzoo.registry.recipe import Part
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry import open_zoo
 from trunkzoo.testing import check_records, checks_for, subject_of
-from trunkzoo.testing.check import run_check
+from trunkzoo.testing.check import Check, run_check
 
 VIT = {"settings.hidden_size": 32, "settings.num_attention_heads": 2, "settings.num_hidden_layers": 2}
 SMALL: dict[str, dict[str, Any]] = {  # the record's architecture in a size that a test affords
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::Deprec
 
 @pytest.fixture(scope="module")
 def specs() -> dict[str, TrunkSpec[Any]]:
-    return dict(load_catalogue().trunks)
+    return dict(open_zoo().catalogue.trunks)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -43,7 +43,9 @@ def specs() -> dict[str, TrunkSpec[Any]]:
     "check",
     [pytest.param(c, id=c.name, marks=[] if c.name in QUICK else pytest.mark.slow) for c in checks_for("trunk")],
 )
-def test_a_transformers_backbone_conforms(name: str, check: Any, specs: dict[str, TrunkSpec[Any]]) -> None:
+def test_a_transformers_backbone_conforms(
+    name: str, check: Check[TrunkSpec[Any]], specs: dict[str, TrunkSpec[Any]]
+) -> None:
     id = f"transformers/{name}"
     result = run_check(check, subject_of(id, specs[id], SMALL[name]))
     assert result.outcome == "passed", result.detail
@@ -114,10 +116,10 @@ def test_timm_says_how_to_install_it() -> None:
     from trunkzoo.agent.assemble import build_trunk
 
     with pytest.raises(PluginError, match=r"pip install 'trunkzoo\[timm\]'"):
-        build_trunk(Part(name="timm/features"), load_catalogue())
+        build_trunk(open_zoo().catalogue.configure("trunk", Part(name="timm/features")))
 
 
 @needs_timm
 def test_a_timm_model_conforms() -> None:
-    report = check_records(load_catalogue(), "timm/features")
+    report = check_records(open_zoo().catalogue, "timm/features")
     assert report.ok, [result for result in report.results if result.outcome == "failed"]

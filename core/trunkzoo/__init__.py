@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from trunkzoo.registry.zoo import open_zoo
     from trunkzoo.training import RunConfig
 
-__version__ = "0.1.0"
+    __version__: str
 
 _EXPORTS = {
     "RunConfig": "trunkzoo.training",
@@ -43,6 +43,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("trunkzoo")
     if name not in _EXPORTS:
         raise AttributeError(f"module 'trunkzoo' has no attribute {name!r}; it exports {', '.join(__all__)}")
     return getattr(import_module(_EXPORTS[name]), name)

@@ -23,7 +23,6 @@ from trunkzoo.suites.config import ArmConfig, SuiteConfig, SuiteTask
 from trunkzoo.suites.layout import CELLS
 
 FLOORS = ("noop", "random", "expert")
-EVERY = 1_000_000  # checkpoints kept: a stop adds one of its own, and none of the scheduled ones may make room for it
 
 
 @dataclass(frozen=True)
@@ -151,7 +150,7 @@ class _Planner:
             "train.steps": config.steps,
             "train.batch_size": config.batch_size,
             "train.checkpoint_every": config.checkpoint_steps[0],
-            "train.keep": EVERY,
+            "train.keep": 0,  # all: a stop adds one of its own, and no scheduled one may make room for it
         }
         overrides = {"contract.cameras": list(contract_of(task).cameras), **config.set, **arm.set, **budget}
         try:

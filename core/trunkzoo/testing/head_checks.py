@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trunkzoo.agent.example import random_noise
-from trunkzoo.nn.draws import Draws, sample_seeds
+from trunkzoo.plugin import Draws, sample_seeds
 from trunkzoo.plugin.contract import Contract
 from trunkzoo.plugin.protocols import Head
 from trunkzoo.plugin.records import HeadSpec

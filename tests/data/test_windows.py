@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from trunkzoo.data import open_dataset
-from trunkzoo.data.fit import parse_camera_map
 from trunkzoo.data.lerobot.images import frames_at
 from trunkzoo.data.lerobot.reader import LeRobotReader
 from trunkzoo.data.lerobot.writer import LeRobotWriter, task_features
+from trunkzoo.data.match import parse_camera_map
 from trunkzoo.data.synthetic import episode, write_synthetic
 from trunkzoo.data.windows import WindowDataset
 from trunkzoo.errors import ContractError, DataError, UsageError

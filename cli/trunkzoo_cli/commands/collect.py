@@ -41,14 +41,14 @@ def collect(
     """
     from trunkzoo.catalogue.part import Part
     from trunkzoo.registry import open_zoo, parse_assignments
-    from trunkzoo.registry.assignments import laid_over
+    from trunkzoo.registry.assignments import overlay
     from trunkzoo.rollouts.collect import collect as record
     from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS
     from trunkzoo.system.files import refuse_existing, require_writable
     from trunkzoo.system.progress import progress
 
     first_seed = DEMONSTRATION_SEEDS if seed is None else seed
-    part = Part(name=task, config=laid_over({}, parse_assignments(set_ or [])))
+    part = Part(name=task, config=overlay({}, parse_assignments(set_ or [])))
     chosen = open_zoo().catalogue.configure("task", part)
     if reuse and out.exists():
         facts = _reused(out, chosen, episodes, first_seed, noise)

@@ -81,7 +81,7 @@ def _record(zoo: Zoo, name: str, settings: dict[str, Any]) -> tuple[Configured[A
     """The one record of a name, and the values of its settings: its defaults with ``settings`` over them."""
     from trunkzoo.catalogue.part import Part
     from trunkzoo.errors import UsageError, did_you_mean
-    from trunkzoo.registry.assignments import laid_over
+    from trunkzoo.registry.assignments import overlay
 
     try:
         records = zoo.catalogue.chosen(name)
@@ -92,16 +92,16 @@ def _record(zoo: Zoo, name: str, settings: dict[str, Any]) -> tuple[Configured[A
     if len(records) > 1:
         raise UsageError(f"'{name}' is a plugin with {len(records)} records: {', '.join(id for _, id, _ in records)}")
     kind, id, spec = records[0]
-    values = laid_over(spec.defaults, settings)
+    values = overlay(spec.defaults, settings)
     return zoo.catalogue.configure(kind, Part(name=id, config=values)), values
 
 
 def _facts(zoo: Zoo, record: Configured[Any], values: dict[str, Any]) -> dict[str, Any]:
-    from trunkzoo.catalogue.guard import foreign
+    from trunkzoo.catalogue.guard import plugin_code
     from trunkzoo.plugin.settings import settings_of
 
     plugin, spec = record.plugin, record.spec
-    with foreign(f"describing the settings of '{record.id}'"):
+    with plugin_code(f"describing the settings of '{record.id}'"):
         settings_rows = [vars(setting) for setting in settings_of(spec.config, values)]
     facts: dict[str, Any] = {
         "kind": record.kind,

@@ -13,7 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from trunkzoo.agent.assemble import require_trunk
-from trunkzoo.catalogue.guard import foreign
+from trunkzoo.catalogue.guard import plugin_code
 from trunkzoo.catalogue.part import Configured
 from trunkzoo.errors import PluginError
 from trunkzoo.plugin.config import parse
@@ -44,7 +44,7 @@ class TrunkNumbers:
 def count_trunk(part: Configured[TrunkSpec[Any]]) -> TrunkNumbers:
     """Build the trunk on the meta device and count; PluginError if it is none."""
     what = part.title
-    with foreign(f"building {what} on the meta device"), torch.device("meta"):
+    with plugin_code(f"building {what} on the meta device"), torch.device("meta"):
         trunk = cast(Any, require_trunk(part.spec.build(part.config), what)).eval()
         features = trunk(torch.empty(1, 3, 96, 96))
     if not (isinstance(features, Tensor) and features.dim() == 4):

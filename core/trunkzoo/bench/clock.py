@@ -31,12 +31,12 @@ def elapsed(work: Work, device: torch.device, repeats: int = 1) -> float:
 def in_turns(candidates: Mapping[str, Work], device: torch.device, rounds: int, repeats: int = 1) -> dict[str, float]:
     """Median seconds per call of each candidate over ``rounds`` rounds, after one round of warm-up."""
     times: dict[str, list[float]] = {name: [] for name in candidates}
-    for round_ in range(rounds + 1):
+    for number in range(rounds + 1):
         for name, work in candidates.items():
             seconds = elapsed(work, device, repeats)
-            if round_:
+            if number:
                 times[name].append(seconds)
-    return {name: statistics.median(all_) for name, all_ in times.items()}
+    return {name: statistics.median(values) for name, values in times.items()}
 
 
 @contextmanager

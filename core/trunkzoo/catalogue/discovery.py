@@ -45,7 +45,7 @@ class PluginRow:
 
 
 @dataclass(frozen=True)
-class Policy:
+class LoadRules:
     """What decides, before any import, which plugins load."""
 
     reserved: Mapping[str, str] = field(default_factory=dict)
@@ -57,10 +57,10 @@ class Policy:
     """Raise the first fault instead of recording it."""
 
 
-def environment_policy(reserved: Mapping[str, str], disabled: Iterable[str]) -> Policy:
+def environment_rules(reserved: Mapping[str, str], disabled: Iterable[str]) -> LoadRules:
     """Add ``TRUNKZOO_PLUGINS`` (names to load, comma-separated; empty loads none) and ``TRUNKZOO_STRICT=1``."""
     limit = os.environ.get("TRUNKZOO_PLUGINS")
-    return Policy(
+    return LoadRules(
         reserved=reserved,
         disabled=frozenset(disabled),
         only=None if limit is None else frozenset(name.strip() for name in limit.split(",") if name.strip()),
@@ -68,31 +68,31 @@ def environment_policy(reserved: Mapping[str, str], disabled: Iterable[str]) -> 
     )
 
 
-def discover(policy: Policy) -> list[tuple[PluginRow, Records]]:
+def discover(rules: LoadRules) -> list[tuple[PluginRow, Records]]:
     """One row per claim, sorted by plugin name; the records of a plugin whose status is not ``ok`` are empty."""
     by_name: dict[str, list[Claim]] = {}
     for claim in installed_claims():
         by_name.setdefault(claim.name, []).append(claim)
-    return [found for name in sorted(by_name) for found in _settle(name, by_name[name], policy)]
+    return [found for name in sorted(by_name) for found in _settle(name, by_name[name], rules)]
 
 
-def _settle(name: str, claims: Sequence[Claim], policy: Policy) -> list[tuple[PluginRow, Records]]:
+def _settle(name: str, claims: Sequence[Claim], rules: LoadRules) -> list[tuple[PluginRow, Records]]:
     """Decide without importing what can be; load the one claim that is left."""
     found: list[tuple[PluginRow, Records]] = []
     ours = [claim for claim in claims if claim.ours]
     for claim in claims:
-        status, reason = _verdict(claim, ours, policy)
+        status, reason = _verdict(claim, ours, rules)
         row, records = _load(claim) if status == "ok" else (_row(claim, status, reason), Records())
-        if policy.strict and row.status not in ("ok", "disabled"):
+        if rules.strict and row.status not in ("ok", "disabled"):
             raise row.error or PluginError(f"plugin '{name}' ({row.distribution}): {row.reason}")
         found.append((row, records))
     return found
 
 
-def _verdict(claim: Claim, ours: Sequence[Claim], policy: Policy) -> tuple[Status, str]:
-    if policy.only is not None and claim.name not in policy.only:
+def _verdict(claim: Claim, ours: Sequence[Claim], rules: LoadRules) -> tuple[Status, str]:
+    if rules.only is not None and claim.name not in rules.only:
         return "disabled", "not in TRUNKZOO_PLUGINS"
-    if claim.name in policy.disabled:
+    if claim.name in rules.disabled:
         return "disabled", "listed under plugins.disabled in registry.toml"
     if claim.api == UNREADABLE:
         return "broken", f"entry_points.txt of {claim.distribution} cannot be parsed; reinstall it"
@@ -100,7 +100,7 @@ def _verdict(claim: Claim, ours: Sequence[Claim], policy: Policy) -> tuple[Statu
         return "incompatible", f"written for plugin API {claim.api}, this zoo speaks {API_VERSION}; {_upgrade(claim)}"
     if not NAME_RULE.fullmatch(claim.name):
         return "broken", f"plugin name {claim.name!r}: use lower-case letters, digits and single - _ . between them"
-    owner = policy.reserved.get(claim.name)
+    owner = rules.reserved.get(claim.name)
     if owner is not None:
         if normal(owner) == normal(claim.distribution):
             return "ok", ""

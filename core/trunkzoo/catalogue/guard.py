@@ -16,7 +16,7 @@ def strict() -> bool:
 
 
 @contextlib.contextmanager
-def foreign(what: str) -> Iterator[None]:
+def plugin_code(what: str) -> Iterator[None]:
     """Run a plugin's code. What it prints goes to stderr, because stdout may be JSON.
 
     Raises:

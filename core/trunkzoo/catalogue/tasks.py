@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any
 
-from trunkzoo.catalogue.guard import foreign
+from trunkzoo.catalogue.guard import plugin_code
 from trunkzoo.catalogue.part import Configured
 from trunkzoo.errors import PluginError, TaskError
 from trunkzoo.plugin.contract import TaskContract
@@ -19,7 +19,7 @@ def contract_of(task: Configured[TaskSpec[Any]]) -> TaskContract:
     Raises:
         PluginError: its plugin cannot say.
     """
-    with foreign(f"the contract of task '{task.spec.name}'"):
+    with plugin_code(f"the contract of task '{task.spec.name}'"):
         offered = task.spec.contract(task.config)
     if not isinstance(offered, TaskContract):
         raise PluginError(f"the contract of task '{task.spec.name}' is a {type(offered).__name__}, not a TaskContract")
@@ -37,6 +37,6 @@ def make_task(task: Configured[TaskSpec[Any]]) -> Task:
     if absent:
         install = f"pip install 'trunkzoo[{spec.extra}]'" if spec.extra else f"pip install {' '.join(absent)}"
         raise TaskError(f"task {spec.name} needs {' and '.join(absent)}, not installed here.\nInstall: {install}")
-    with foreign(f"building task '{spec.name}'"):
+    with plugin_code(f"building task '{spec.name}'"):
         built: Task = spec.build(task.config)
     return built

@@ -102,7 +102,7 @@ def require_parts(header: CheckpointHeader, catalogue: Catalogue, file: Path) ->
         except UsageError:
             raise CheckpointError(
                 f"{file} needs {use.kind} '{use.id}' of {use.distribution} {use.version}, which is not available."
-                f"{catalogue.absence(use.id)} Run: pip install '{use.distribution}=={use.version}'"
+                f"{catalogue.why_absent(use.id)} Run: pip install '{use.distribution}=={use.version}'"
             ) from None
 
 

@@ -22,7 +22,7 @@ class Fingerprint(NamedTuple):
 
 def write_manifest(directory: Path, step: int, files: dict[str, Fingerprint]) -> None:
     """Write the manifest of ``directory``."""
-    entries = {name: print_._asdict() for name, print_ in files.items()}
+    entries = {name: fingerprint._asdict() for name, fingerprint in files.items()}
     with (directory / MANIFEST).open("w", encoding="utf-8") as stream:
         json.dump({"format": 1, "step": step, "files": entries}, stream, indent=2)
 

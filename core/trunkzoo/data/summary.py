@@ -21,7 +21,7 @@ MOMENTS = (0.0, 0.5, 1.0)  # start, middle and end of an episode
 LABEL = 12  # pixels above each row of the sheet
 
 
-def summarize(reader: LeRobotReader) -> dict[str, Any]:
+def dataset_facts(reader: LeRobotReader) -> dict[str, Any]:
     """The facts of a dataset, JSON-able."""
     lengths = [len(episode) for episode in reader.episodes]
     vectors = [key for key in (STATE_KEY, ACTION_KEY) if key in reader.info.features]

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trunkzoo.data.cache import identity_of, open_frames
-from trunkzoo.data.fit import match_cameras
-from trunkzoo.data.lerobot.reader import Episode, LeRobotReader
+from trunkzoo.data.lerobot.reader import EpisodeSpan, LeRobotReader
 from trunkzoo.data.lerobot.stats import Stats, statistics
+from trunkzoo.data.match import match_cameras
 from trunkzoo.errors import DataError
 from trunkzoo.plugin.contract import ACTION_KEY, IMAGE_KEY, PAD_KEY, STATE_KEY, Contract
 
@@ -30,7 +30,7 @@ class WindowDataset:
     """Statistics of ``observation.state`` and ``action`` over all frames, computed from the data itself."""
     images: dict[str, str]
     """Camera of the contract → a hash of what decides its pixels."""
-    episodes: tuple[Episode, ...]
+    episodes: tuple[EpisodeSpan, ...]
 
     def __init__(self, directory: Path, contract: Contract, camera_map: Mapping[str, str]) -> None:
         reader = LeRobotReader(directory)

@@ -7,14 +7,14 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator
 
-Kind = Literal["full", "block", "uniform", "static", "residual"]
+MixingKind = Literal["full", "block", "uniform", "static", "residual"]
 _BLOCK = re.compile(r"block\(([1-9][0-9]*)\)")
 
 
 class Mixing(NamedTuple):
     """A parsed setting; ``blocks`` is N of ``block(N)`` and 0 otherwise."""
 
-    kind: Kind
+    kind: MixingKind
     blocks: int = 0
 
     def group_size(self, depth: int) -> int:

@@ -33,7 +33,7 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     return values
 
 
-def laid_over(defaults: Mapping[str, Any], assignments: Mapping[str, Any]) -> dict[str, Any]:
+def overlay(defaults: Mapping[str, Any], assignments: Mapping[str, Any]) -> dict[str, Any]:
     """Nested ``defaults`` with values under dotted keys (``{"times.logit_mean": 0.0}``) over them."""
     tree = Tree()
     for path, value in leaves(defaults):

@@ -9,7 +9,7 @@ from typing import Any
 
 from trunkzoo.errors import ConfigError
 
-Path = tuple[str, ...]
+KeyPath = tuple[str, ...]
 
 
 def read_toml(text: str, file: str) -> dict[str, Any]:
@@ -24,10 +24,10 @@ def read_toml(text: str, file: str) -> dict[str, Any]:
         raise ConfigError(_syntax_error(text, file, error)) from None
 
 
-def key_lines(text: str) -> dict[Path, int]:
+def key_lines(text: str) -> dict[KeyPath, int]:
     """Line (from 1) of every key and table of a valid TOML text; in an array of tables, of the last entry."""
-    lines: dict[Path, int] = {}
-    table: Path = ()
+    lines: dict[KeyPath, int] = {}
+    table: KeyPath = ()
     for number, statement in _statements(text):
         parsed = tomllib.loads(statement)
         if statement.lstrip().startswith("["):
@@ -39,7 +39,7 @@ def key_lines(text: str) -> dict[Path, int]:
     return lines
 
 
-def line_of(lines: Mapping[Path, int], path: Path) -> int | None:
+def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int | None:
     """The line of ``path``, or of the nearest table above it."""
     while path and path not in lines:
         path = path[:-1]
@@ -82,7 +82,7 @@ def _is_whole(statement: str) -> bool:
     return True
 
 
-def _paths(parsed: Mapping[str, Any], above: Path = ()) -> Iterator[list[Path]]:
+def _paths(parsed: Mapping[str, Any], above: KeyPath = ()) -> Iterator[list[KeyPath]]:
     """For every leaf of nested tables: the paths from the outermost key down to the leaf."""
     for key, value in parsed.items():
         path = (*above, key)
@@ -94,7 +94,7 @@ def _paths(parsed: Mapping[str, Any], above: Path = ()) -> Iterator[list[Path]]:
             yield [path]
 
 
-def _note_prefixes(lines: dict[Path, int], path: Path, number: int) -> None:
+def _note_prefixes(lines: dict[KeyPath, int], path: KeyPath, number: int) -> None:
     for end in range(1, len(path)):
         lines.setdefault(path[:end], number)
     lines[path] = number

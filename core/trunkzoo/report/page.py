@@ -14,7 +14,7 @@ from trunkzoo.system.files import write_text
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One line of a table; floors are printed softly."""
 
     cells: Sequence[str]
@@ -26,7 +26,7 @@ class Table:
     """A table of text; the first cell of a row names it, and stays in sight when the others scroll."""
 
     columns: Sequence[str]
-    rows: Sequence[Row]
+    rows: Sequence[TableRow]
 
 
 @dataclass(frozen=True)

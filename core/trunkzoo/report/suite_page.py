@@ -6,20 +6,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from trunkzoo.report.answer import answer_figures, answer_of, caveats
-from trunkzoo.report.charts import FLOOR_STYLE, Bar, interval_chart, style
+from trunkzoo.report.charts import FLOOR_STYLE, IntervalBar, interval_chart, style
 from trunkzoo.report.films import film_figures
-from trunkzoo.report.page import Figure, Row, Section, Table, write_page
+from trunkzoo.report.page import Figure, Section, Table, TableRow, write_page
 from trunkzoo.report.pictures import figures_of
 from trunkzoo.report.suite_figures import REWARD, Styles, cost_figures, pair_figures, training_figures
-from trunkzoo.rollouts.gaze import load_look
-from trunkzoo.rollouts.rows import Row as Episode
+from trunkzoo.rollouts.gaze import load_gaze
+from trunkzoo.rollouts.rows import Row
 from trunkzoo.rollouts.scores import scores, summary_of
 from trunkzoo.statistics import Summary
 from trunkzoo.suites.planning import ArmPlan, SuitePlan
 from trunkzoo.suites.results import ArmResult, TaskResult
-from trunkzoo.suites.table import COLUMNS, FLOOR_NAMES, NOTHING, notes, table
+from trunkzoo.suites.table import COLUMNS, FLOOR_NAMES, NO_VALUE, notes, table
 
-FIRST = ("arm", "success (95 %)", "average reward (95 %)", "max avg_reward", "latency")  # a phone shows no more
+FIRST_COLUMNS = ("arm", "success (95 %)", "average reward (95 %)", "max avg_reward", "latency")  # a phone shows no more
 
 
 def write_suite_page(plan: SuitePlan, results: Sequence[TaskResult], path: Path) -> None:
@@ -45,8 +45,8 @@ def _answer(result: TaskResult, styles: Styles) -> Section:
 
 def _table(result: TaskResult) -> Table:
     """The suite's table with the scores first."""
-    order = sorted(range(len(COLUMNS)), key=lambda i: (*FIRST, *COLUMNS).index(COLUMNS[i]))
-    rows = [Row([cells[i] for i in order], floor=cells[1] == NOTHING) for cells in table(result)]
+    order = sorted(range(len(COLUMNS)), key=lambda i: (*FIRST_COLUMNS, *COLUMNS).index(COLUMNS[i]))
+    rows = [TableRow([cells[i] for i in order], floor=cells[1] == NO_VALUE) for cells in table(result)]
     return Table([COLUMNS[i] for i in order], rows)
 
 
@@ -66,8 +66,8 @@ def _score_figures(result: TaskResult, styles: Styles) -> list[Figure]:
     success, reward = [], []
     for label, summary, mark, runs in _lines(result, styles):
         seeds = runs if len(runs) > 1 else ()
-        success.append(Bar(label, summary.success, mark, _means(seeds, "success")))
-        reward.append(Bar(label, summary.reward_mean, mark, _means(seeds, "average_reward")))
+        success.append(IntervalBar(label, summary.success, mark, _means(seeds, "success")))
+        reward.append(IntervalBar(label, summary.reward_mean, mark, _means(seeds, "average_reward")))
     several = "training seeds and episodes; rings are the single training seeds"
     caption = f"95 % intervals over {several if len(result.arms[0].rows) > 1 else 'the episodes of one agent'}."
     return [
@@ -76,12 +76,12 @@ def _score_figures(result: TaskResult, styles: Styles) -> list[Figure]:
     ]
 
 
-def _means(runs: Sequence[Sequence[Episode]], field: str) -> list[float]:
+def _means(runs: Sequence[Sequence[Row]], field: str) -> list[float]:
     """One number for each training seed."""
     return [float(scores([run], field).mean()) for run in runs]
 
 
-def _lines(result: TaskResult, styles: Styles) -> Iterator[tuple[str, Summary, str, Sequence[Sequence[Episode]]]]:
+def _lines(result: TaskResult, styles: Styles) -> Iterator[tuple[str, Summary, str, Sequence[Sequence[Row]]]]:
     """Name, scores, style and rows of each line: every arm, below it the same arm on blanked images, then the floors."""
     for arm in result.arms:
         yield arm.plan.label, arm.summary, styles[arm.plan.label], arm.rows
@@ -97,7 +97,7 @@ def _arm_figures(arm: ArmResult) -> Iterator[Figure]:
     films = sorted((directory / "films").glob("*.mp4"), reverse=True)
     yield from film_figures([(film.stem.replace("-", ", seed ").capitalize(), film) for film in films])
     if (directory / "look.npz").is_file():
-        yield from figures_of(load_look(directory / "look.npz"))
+        yield from figures_of(load_gaze(directory / "look.npz"))
 
 
 def _parts_of(arm: ArmResult) -> str:

@@ -37,7 +37,7 @@ def axis(label: str, values: Iterable[float], low: float | None = None, high: fl
 
 
 @dataclass
-class Figure:
+class Plot:
     """A plot area with two axes; marks are added in data coordinates. 340 pixels are a phone's width: text stays legible."""
 
     x: Axis

@@ -37,7 +37,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Episode:
+class EpisodeResult:
     """What one episode gave."""
 
     seed: int

@@ -79,7 +79,7 @@ class AgentPolicy:
 
     def act(self, task: Task) -> Action:
         """The agent's action; a new chunk starts from its own noise."""
-        frame = to_tensors(task.observe(), self.agent.contract.image_size, self._blind) if self._looks else {}
+        frame = to_tensors(task.observe(), self.agent.contract.image_size, self._blind) if self._will_see else {}
         if not self.agent.needs_chunk:
             return _first(self.agent.act(frame))
         noise = chunk_noise(self.agent, self._noise_seed, self._seed, self._chunk)
@@ -90,7 +90,7 @@ class AgentPolicy:
         return action
 
     @property
-    def _looks(self) -> bool:
+    def _will_see(self) -> bool:
         return self.agent.needs_observation
 
 

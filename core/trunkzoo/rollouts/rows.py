@@ -10,14 +10,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from trunkzoo.errors import DataError, UsageError
-from trunkzoo.rollouts.job import Episode
-from trunkzoo.system.files import explained, write_text
+from trunkzoo.rollouts.job import EpisodeResult
+from trunkzoo.system.files import readable_os_errors, write_text
 from trunkzoo.system.locks import take
 
 Row = dict[str, Any]
 
 
-def make_row(episode: Episode, provenance: Mapping[str, Any]) -> Row:
+def make_row(episode: EpisodeResult, provenance: Mapping[str, Any]) -> Row:
     """One row: the episode's numbers, then where they come from. No times and no worker: rows repeat exactly."""
     return {
         "seed": episode.seed,
@@ -96,7 +96,7 @@ class RowFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with explained(self._path):  # what a full disk did not take is tried once more
+        with readable_os_errors(self._path):  # what a full disk did not take is tried once more
             self._file.close()  # releases the lock
 
     def rows_of(self, seeds: Iterable[int]) -> dict[int, Row]:
@@ -111,9 +111,9 @@ class RowFile:
         """
         self._rows[int(row["seed"])] = row
         if chunk_ms:
-            with explained(self._times), self._times.open("a", encoding="utf-8") as times:
+            with readable_os_errors(self._times), self._times.open("a", encoding="utf-8") as times:
                 times.write(json.dumps({"seed": row["seed"], "chunk_ms": [round(ms, 3) for ms in chunk_ms]}) + "\n")
-        with explained(self._path):
+        with readable_os_errors(self._path):
             self._file.write(json.dumps(row) + "\n")
             self._file.flush()
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trunkzoo.errors import DataError
 from trunkzoo.rollouts.rows import Row
-from trunkzoo.statistics import Summary, summarise
+from trunkzoo.statistics import Summary, summarize
 
 Matrix = NDArray[np.float64]
 
@@ -38,4 +38,4 @@ def _names(seeds: Sequence[int]) -> str:
 
 def summary_of(*runs: Sequence[Row]) -> Summary:
     """Summarise the rows of one arm, one sequence per training seed."""
-    return summarise(scores(runs, "success"), scores(runs, "average_reward"))
+    return summarize(scores(runs, "success"), scores(runs, "average_reward"))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trunkzoo.errors import ZooError
-from trunkzoo.rollouts.job import Episode, Item, Job
+from trunkzoo.rollouts.job import EpisodeResult, Item, Job
 from trunkzoo.system.processes import leave_with_parent, redirect_output, thread_limits
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ ALIVE_EVERY = 2.0  # seconds
 class Done:
     """An episode ended."""
 
-    episode: Episode
+    episode: EpisodeResult
     latencies: tuple[float, ...]
     """Milliseconds per chunk."""
 
@@ -54,25 +54,25 @@ def main(connection: Connection, log: Path) -> None:
     threading.Thread(target=leave_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what a Ctrl-C means
     redirect_output(log)
-    stage = Stage()
+    runner = EpisodeRunner()
     try:
         while (item := connection.recv()) is not None:
-            connection.send(_attempt(stage, item, connection))
+            connection.send(_attempt(runner, item, connection))
     except (EOFError, BrokenPipeError):
         pass  # the parent is gone, and nobody waits for this episode
     finally:
-        stage.close()
+        runner.close()
 
 
-def _attempt(stage: Stage, item: Item, connection: Connection) -> Done | Failed:
+def _attempt(runner: EpisodeRunner, item: Item, connection: Connection) -> Done | Failed:
     """Play one item. Anything but a ZooError ends the process: its traceback is the log's last line."""
     try:
-        return stage.play(item, Pulse(connection))
+        return runner.play(item, Heartbeat(connection))
     except ZooError as error:
         return Failed(str(error), final=True)
 
 
-class Pulse:
+class Heartbeat:
     """Tells the parent that the episode is not hung, at most every two seconds."""
 
     def __init__(self, connection: Connection) -> None:
@@ -84,7 +84,7 @@ class Pulse:
             self._last = time.monotonic()
 
 
-class Stage:
+class EpisodeRunner:
     """The environment and the policy of the last item, kept while the next item needs the same."""
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class Stage:
         self._task: Task | None = None
         self._policy: Policy | None = None
 
-    def play(self, item: Item, alive: Pulse) -> Done:
+    def play(self, item: Item, alive: Heartbeat) -> Done:
         """Run one episode."""
         from trunkzoo.rollouts.episode import run_episode
 

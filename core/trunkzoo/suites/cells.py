@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trunkzoo.errors import ZooError
-from trunkzoo.system.files import explained, write_text
+from trunkzoo.system.files import readable_os_errors, write_text
 from trunkzoo.system.locks import acquire
 
-Kind = Literal["smoke", "collect", "train", "evaluate", "floor"]
+CellKind = Literal["smoke", "collect", "train", "evaluate", "floor"]
 CELL, DONE, LOG = "cell.json", "done.json", "log.txt"
 RUN = "run"  # the run directory inside a training's cell
 
@@ -23,7 +23,7 @@ RUN = "run"  # the run directory inside a training's cell
 class Cell:
     """One piece of work. ``inputs`` is JSON and complete: equal inputs, equal cell."""
 
-    kind: Kind
+    kind: CellKind
     label: str
     inputs: Mapping[str, Any]
     home: Path
@@ -97,7 +97,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def only_one(directory: Path) -> Iterator[None]:
+def hold_suite(directory: Path) -> Iterator[None]:
     """Hold a suite's directory; the kernel lets go even after kill -9.
 
     Raises:
@@ -109,7 +109,7 @@ def only_one(directory: Path) -> Iterator[None]:
             f"another `zoo suite run` (process {owner}) works in {directory}; wait for it or choose another -o"
         )
 
-    with explained(directory):
+    with readable_os_errors(directory):
         lock = acquire(directory / ".lock", busy)
     with lock:
         yield

@@ -21,8 +21,9 @@ from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.config import ArmConfig, SuiteConfig, SuiteTask
 
-FLOORS = ("noop", "random", "expert")
-EVERY = 1_000_000  # checkpoints kept: a stop adds one of its own, and none of the scheduled ones may make room for it
+TASK_REFERENCES = ("noop", "random", "expert")
+# checkpoints kept: a stop adds one of its own, and none of the scheduled ones may make room for it
+KEEP_ALL = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class _Planner:
             "train.steps": config.steps,
             "train.batch_size": config.batch_size,
             "train.checkpoint_every": config.checkpoint_steps[0],
-            "train.keep": EVERY,
+            "train.keep": KEEP_ALL,
         }
         overrides = {"contract.cameras": list(contract_of(task).cameras), **config.set, **arm.set, **budget}
         try:
@@ -175,7 +176,8 @@ class _Planner:
         report = [REPORT_SEEDS.start, self._config.report_episodes]
         inputs = {"task": task.model_dump(mode="json"), "report": report, **self._versions(found)}
         return {
-            name: Cell("floor", f"{name}-{found.spec.name}", {"policy": name, **inputs}, self._home) for name in FLOORS
+            name: Cell("floor", f"{name}-{found.spec.name}", {"policy": name, **inputs}, self._home)
+            for name in TASK_REFERENCES
         }
 
     def _versions(self, *parts: Found[Any]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class CellProcess:
         return f"exit code {self._process.returncode}: {line} (log: {log})"
 
 
-def working(cell: Cell) -> bool:
+def is_running(cell: Cell) -> bool:
     """Whether a process works on the cell now, here or under another `zoo suite run`: it shares the lock of its log."""
     try:
         with (cell.directory / LOG).open("rb") as log:
@@ -82,7 +82,7 @@ def _wait_for(cell: Cell, log: BinaryIO) -> None:
         time.sleep(0.2)
 
 
-def leave(running: Sequence[CellProcess]) -> None:
+def stop_all(running: Sequence[CellProcess]) -> None:
     """Ask processes to save and leave, and wait for them."""
     for process in running:
         process.ask_to_leave()

@@ -48,8 +48,8 @@ def _cell_rows(cell: Cell) -> list[Row]:
 
 def _part(path: Path) -> str:
     """``selection-200.jsonl``, ``report-agent.jsonl``, ``report-blind.jsonl`` or ``report-noop.jsonl``."""
-    kind, of = path.stem.split("-")
-    return "blind" if of == "blind" else kind
+    kind, policy = path.stem.split("-")
+    return "blind" if policy == "blind" else kind
 
 
 def _write(path: Path, rows: list[Row]) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 from trunkzoo.errors import UsageError
 from trunkzoo.suites.cells import LOG, Cell, read_cell
-from trunkzoo.suites.engine import POLL_SECONDS, Attempts, Failure, Tick, fits
+from trunkzoo.suites.engine import POLL_SECONDS, Attempts, Failure, Tick, has_room
 from trunkzoo.suites.process import CellProcess
 
 
@@ -44,7 +44,7 @@ class RayEngine:
         for cell in cells:
             self._require_room(cell)
         while waiting or running:
-            while waiting and fits(waiting[0], list(running.values()), self._slots):
+            while waiting and has_room(waiting[0], list(running.values()), self._slots):
                 cell = waiting.pop(0)
                 running[self._submit(cell)] = cell
             ready, _ = self._ray.wait(list(running), timeout=POLL_SECONDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from trunkzoo.errors import ZooError
-from trunkzoo.suites.cells import Cell, only_one
+from trunkzoo.suites.cells import Cell, hold_suite
 from trunkzoo.suites.engine import Engine, Failure
 from trunkzoo.suites.planning import SuitePlan
 from trunkzoo.suites.progress import CellBars
@@ -26,7 +26,7 @@ def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None]) -> No
             the directory is in use.
     """
     failures: list[Failure] = []
-    with only_one(plan.directory):
+    with hold_suite(plan.directory):
         for number, (stage, cells) in enumerate(plan.stages().items(), 1):
             todo = [cell for cell in cells if cell.done() is None]
             say(f"{number}/4 {_heading(plan, stage, cells, todo)}")

@@ -68,14 +68,14 @@ def _report(cell: Cell, name: str, planned: Plan) -> Evaluation:
 def _show(cell: Cell, report: Evaluation, catalogue: Catalogue) -> None:
     """Film the first success and the first failure, and look through the agent's eyes: episodes repeat exactly."""
     from trunkzoo.rollouts.film import film
-    from trunkzoo.rollouts.gaze import look
+    from trunkzoo.rollouts.gaze import record_gaze
     from trunkzoo.rollouts.policies import make_agent_policy
 
     job = report.plan.job
     scene = catalogue.configure("task", job.task)
     task, policy = make_task(scene), make_agent_policy(job, catalogue)
     try:
-        look(policy, task, report.seeds[0], job.max_steps).save(cell.directory / "look.npz")
+        record_gaze(policy, task, report.seeds[0], job.max_steps).save(cell.directory / "look.npz")
         for kind, won in (("success", True), ("failure", False)):
             seed = next((int(row["seed"]) for row in report.ordered if row["success"] is won), None)
             if seed is not None:

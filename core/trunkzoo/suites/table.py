@@ -21,7 +21,7 @@ COLUMNS = (
     "max avg_reward",
     "latency",
 )
-NOTHING = "–"
+NO_VALUE = "–"
 FLOOR_NAMES = {"noop": "no-op", "random": "random", "expert": "expert (ceiling)"}
 
 
@@ -52,7 +52,7 @@ def _arm_row(arm: ArmResult) -> tuple[str, ...]:
 
 
 def _floor_row(name: str, runs: Sequence[Sequence[Row]]) -> tuple[str, ...]:
-    return (name, *[NOTHING] * 5, *_scores(summary_of(*runs)), NOTHING, NOTHING)
+    return (name, *[NO_VALUE] * 5, *_scores(summary_of(*runs)), NO_VALUE, NO_VALUE)
 
 
 def _scores(summary: Summary) -> tuple[str, str]:

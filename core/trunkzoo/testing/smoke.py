@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Check:
+class SmokeResult:
     """One line of the smoke table."""
 
     recipe: str
@@ -39,7 +39,7 @@ class Check:
         return asdict(self)
 
 
-def smoke(resolved: ResolvedRecipe, catalogue: Catalogue, expect_cond_dim: int | None = None) -> Iterator[Check]:
+def smoke(resolved: ResolvedRecipe, catalogue: Catalogue, expect_cond_dim: int | None = None) -> Iterator[SmokeResult]:
     """Yield the checks of one recipe as they finish; after a failed build nothing more can be tried."""
     recipe, agent = resolved.recipe, cast(Agent | None, None)
 
@@ -61,7 +61,7 @@ def smoke(resolved: ResolvedRecipe, catalogue: Catalogue, expect_cond_dim: int |
     yield _timed(recipe, "action queue", lambda: _action_queue(built))
 
 
-def _timed(recipe: Recipe, name: str, check: Callable[[], str]) -> Check:
+def _timed(recipe: Recipe, name: str, check: Callable[[], str]) -> SmokeResult:
     start = time.perf_counter()
     try:
         ok, detail = True, check()
@@ -69,7 +69,7 @@ def _timed(recipe: Recipe, name: str, check: Callable[[], str]) -> Check:
         ok, detail = False, str(error)
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it must fail its own row only
         ok, detail = False, f"{type(error).__name__}: {error}"
-    return Check(recipe.name, name, ok, time.perf_counter() - start, detail)
+    return SmokeResult(recipe.name, name, ok, time.perf_counter() - start, detail)
 
 
 def _contract(resolved: ResolvedRecipe, agent: Agent, expect_cond_dim: int | None) -> str:

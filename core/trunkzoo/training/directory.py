@@ -11,7 +11,7 @@ from typing import Any
 
 from trunkzoo.checkpoint.layout import CHECKPOINTS, MANIFEST, checkpoints_of, step_directories, step_name
 from trunkzoo.errors import CheckpointError, UsageError
-from trunkzoo.system.files import LEFTOVER, clear_leftovers, explained, point, remove, write_text
+from trunkzoo.system.files import LEFTOVER, clear_leftovers, point_link, readable_os_errors, remove, write_text
 from trunkzoo.system.locks import acquire, holder
 
 _RUN, _LOCK = "run.json", ".lock"
@@ -40,10 +40,10 @@ class RunDirectory:
         """Point ``last`` and ``best`` at their checkpoints and delete those beyond the newest ``keep``."""
         folder = self.path / CHECKPOINTS
         found = checkpoints_of(self.path)
-        point(folder / "last", self.checkpoint(step))
+        point_link(folder / "last", self.checkpoint(step))
         if best in found:
-            point(folder / "best", self.checkpoint(best))
-        with explained(folder):
+            point_link(folder / "best", self.checkpoint(best))
+        with readable_os_errors(folder):
             for old in set(list(found)[:-keep]) - {step, best}:
                 remove(found[old])
 
@@ -62,7 +62,7 @@ def check_output(path: Path, resume: bool) -> None:
             resume.
         CheckpointError: it cannot be read, or holds half a checkpoint.
     """
-    with explained(path):
+    with readable_os_errors(path):
         if path.exists() and not path.is_dir():
             raise UsageError(f"{path} is a file; give a directory for the run")
         owner = holder(path / _LOCK)
@@ -89,11 +89,11 @@ def open_run(path: Path, resume: bool) -> Iterator[RunDirectory]:
     Raises:
         UsageError, CheckpointError: see :func:`check_output`; or the directory is not writable.
     """
-    with explained(path):
+    with readable_os_errors(path):
         lock = acquire(path / _LOCK, partial(_busy, path))
     with lock:
         _check_contents(path, resume)
-        with explained(path):
+        with readable_os_errors(path):
             for folder in (path, path / CHECKPOINTS):
                 clear_leftovers(folder)
         yield RunDirectory(path)

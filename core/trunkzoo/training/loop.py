@@ -45,10 +45,10 @@ def train(run: RunConfig, recipe: ResolvedRecipe) -> TrainResult:
         TrainingError: a loss is not finite.
         DiskError, CheckpointError: nothing can be written; what is resumed is damaged.
     """
-    return fit(run, recipe, lambda: open_dataset(run.data, recipe.recipe.contract, run.cameras))
+    return train_on(run, recipe, lambda: open_dataset(run.data, recipe.recipe.contract, run.cameras))
 
 
-def fit(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[], Windows]) -> TrainResult:
+def train_on(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[], Windows]) -> TrainResult:
     """Train on the windows that a function opens, in place of the dataset at ``run.data``; otherwise :func:`train`."""
     recipe = resolved.recipe
     _warn_of_small_crop(recipe)

@@ -85,10 +85,10 @@ def _restore_tensors(learner: Learner, tensors: Mapping[str, Tensor], file: Path
         if kind == "live":
             parameter.copy_(tensor)
         else:
-            learner.optimizer.state[parameter][slot] = _placed(tensor, parameter)
+            learner.optimizer.state[parameter][slot] = _in_layout_of(tensor, parameter)
 
 
-def _placed(tensor: Tensor, parameter: Tensor) -> Tensor:
+def _in_layout_of(tensor: Tensor, parameter: Tensor) -> Tensor:
     """A copy (the original is a mapped file) in its parameter's memory layout, so that kernels add in the old order."""
     like = torch.empty_like(parameter) if tensor.ndim else torch.empty((), dtype=tensor.dtype, device=parameter.device)
     return like.copy_(tensor)

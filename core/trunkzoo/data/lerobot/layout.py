@@ -52,7 +52,7 @@ class Feature:
         first = str(next(iter(self.names or ()), ""))
         return self.shape[1:3] if first.startswith("channel") else self.shape[0:2]  # type: ignore[return-value]  # three entries by check
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {"dtype": self.dtype, "shape": list(self.shape), "names": self.names}
 
 

@@ -24,7 +24,7 @@ def check(
 ) -> None:
     """Run the conformance checks of a plugin, or of one trunk, head or task.
 
-    Exit code 1 if a check fails, or if too few could run to mean anything. A trunk may declare a check that it cannot
+    Exit code 1 if a check fails, or if too few could run to mean anything. A record may declare a check that it cannot
     pass in `known_gaps`, with the reason; a gap that has closed is a failure.
 
     Example: zoo check resnet/resnet-18 --set width=16

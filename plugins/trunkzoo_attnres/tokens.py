@@ -47,13 +47,8 @@ def mlp_sublayer(channels: int, ratio: float) -> nn.Sequential:
 def window_attention(qkv: Tensor, heads: int, window: int | None) -> Tensor:
     """Scaled dot-product attention inside equal windows of at most ``window`` cells a side (None: the whole map).
 
-    Args:
-        qkv: (N, H, W, 3C), queries, keys and values side by side.
-        heads: number of heads; divides C.
-        window: longest side of a window; the map is cut into the fewest windows of equal side that allow it.
-
-    Returns:
-        (N, H, W, C)
+    ``qkv`` (N, H, W, 3C) holds queries, keys and values side by side, ``heads`` divides C: → (N, H, W, C). The map is
+    cut into the fewest windows of equal side that ``window`` allows.
     """
     n, h, w, c = qkv.shape
     rows, cols = sides(h, window), sides(w, window)

@@ -1,4 +1,4 @@
-"""What the losses are made of. Time runs from data (t = 0) to noise (t = 1); chunks are (B, H, A), times (B,)."""
+"""Terms that the losses share. Time runs from data (t = 0) to noise (t = 1); chunks are (B, H, A), times (B,)."""
 
 from __future__ import annotations
 
@@ -71,11 +71,8 @@ def norm(chunk: Tensor, valid: Tensor) -> Tensor:
 def adaptive(error: Tensor, size: int, power: float, offset: float) -> Tensor:
     """Mean of error / sg(error + c)^p over samples (MeanFlow, arXiv 2505.13447; p = 1, c = 0.01 in iMF).
 
-    Args:
-        error: summed squared error of each sample (B,).
-        size: numbers in a chunk. Dividing by size^(1 − p) changes nothing at p = 1 and gives the mean square at p = 0.
-        power: p.
-        offset: c.
+    ``error`` (B,) is the summed squared error of each sample, ``size`` the numbers in a chunk, ``power`` p and ``offset``
+    c. Dividing by size^(1 − p) changes nothing at p = 1 and gives the mean square at p = 0.
     """
     weight = (error.detach() + offset).pow(power) * size ** (1 - power)
     return torch.mean(error / weight)

@@ -116,7 +116,7 @@ def test_signal_before_the_first_step_ends_at_once(
 def test_existing_directory_is_refused(tiny_run: TrainTiny, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match="already exists; continue it with --resume"):
+    with pytest.raises(UsageError, match="already exists; resume it"):
         tiny_run()
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["notes.txt"]
 

@@ -1,4 +1,4 @@
-"""``zoo check``: does a plugin keep the rules?"""
+"""``zoo check``: run the conformance checks of a plugin."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trunkzoo_cli.options import JsonOption
+from trunkzoo_cli.options import JsonOption, assigned
 from trunkzoo_cli.output import emit_json, emit_table, progress
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ def check(
 
     Example: zoo check resnet/resnet-18 --set width=16
     """
-    from trunkzoo.registry import open_zoo, parse_assignments
+    from trunkzoo.registry import open_zoo
     from trunkzoo.testing.report import Report, least_checks_of, require_one, run_records
 
     records = open_zoo().catalogue.chosen(name)
-    settings = parse_assignments(set_ or [])
+    settings = assigned(set_)
     require_one(records, settings, name)
     least = least_checks_of(records, slow=not quick)
     results = list(progress(run_records(records, settings, slow=not quick), f"checking {name}"))

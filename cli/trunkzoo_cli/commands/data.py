@@ -1,4 +1,4 @@
-"""``zoo data``: look into a dataset, check it, convert others to it."""
+"""``zoo data``: summarize, check and convert datasets."""
 
 from __future__ import annotations
 

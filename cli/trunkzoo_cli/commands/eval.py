@@ -1,4 +1,4 @@
-"""``zoo eval``: roll a policy out and count."""
+"""``zoo eval``: roll out a policy and report its success and reward."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class PolicyChoice(StrEnum):
-    """Who acts."""
+    """Policies that can be evaluated."""
 
     agent = "agent"
     blind = "blind"

@@ -1,4 +1,4 @@
-"""``zoo inspect``: what a checkpoint says about itself."""
+"""``zoo inspect``: print the header of a checkpoint, and pictures of where its agent looks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``zoo list``: what can be combined."""
+"""``zoo list``: trunks, heads, tasks, recipes and suites."""
 
 from __future__ import annotations
 

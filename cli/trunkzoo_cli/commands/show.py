@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trunkzoo_cli.options import JsonOption, TrunkOption
+from trunkzoo_cli.options import JsonOption, TrunkOption, assigned, recipe_with
 from trunkzoo_cli.output import emit_json, emit_table
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ def show(
     Examples: zoo show resnet-18 --set output_stride=16 · zoo show imf-attnres --resolved --trunk resnet-50
     """
     from trunkzoo.errors import UsageError
-    from trunkzoo.registry import open_zoo, parse_assignments
+    from trunkzoo.registry import open_zoo
 
-    zoo, settings = open_zoo(), parse_assignments(set_ or [])
+    zoo, settings = open_zoo(), assigned(set_)
     registry = zoo.registry
     if name in registry.recipe_names():
         _show_recipe(zoo, name, settings, trunk, resolved=resolved, json=json)
@@ -59,7 +59,7 @@ def _show_recipe(
 ) -> None:
     from trunkzoo.registry.written import rows_of
 
-    found = zoo.recipe(name, settings, trunk)
+    found = recipe_with(name, trunk, settings, zoo)
     rows = [row for row in rows_of(found) if resolved or row[2] != "default"]
     if json:
         emit_json([{"key": key, "value": value, "origin": origin} for key, value, origin in rows])

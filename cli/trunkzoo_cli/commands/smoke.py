@@ -1,4 +1,4 @@
-"""``zoo smoke``: try every promise of a recipe once."""
+"""``zoo smoke``: build a recipe and try training step, sampling, saving and action queue once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def smoke(
     checks: list[SmokeResult] = []
     for recipe in chosen:
         note(f"smoke test of {recipe.recipe.name}")
-        checks.extend(checks_of(recipe, zoo.catalogue, expect_cond_dim))
+        checks.extend(checks_of(recipe, zoo.catalogue, expect_cond_dim, "--expect-cond-dim"))
     _report(checks, json)
     if not all(check.ok for check in checks):
         raise typer.Exit(1)

@@ -71,7 +71,7 @@ class Agent(nn.Module):
         return cast(dict[str, Tensor], self.head(cond, actions, ~batch[PAD_KEY], draws))
 
     def loss(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Same as calling the agent."""
+        """The training loss of a batch, as :meth:`forward` gives it; behind DDP call the agent itself."""
         return cast(dict[str, Tensor], self(batch))
 
     def condition(self, obs: Mapping[str, Tensor], draws: Draws | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""From a recipe to an agent."""
+"""Build an agent from a resolved recipe: trunks, encoder and head, each checked as it is built."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def build_head(part: Configured[HeadSpec[Any]], contract: Contract) -> nn.Module
 
 
 def require_trunk(built: Any, what: str) -> VisionTrunk:
-    """``built`` as a trunk.
+    """Return ``built`` as a trunk, once it has the members of one.
 
     Raises:
         PluginError: it is none; the message says what it lacks.

@@ -1,4 +1,4 @@
-"""Image windows and training augmentation. Each sample's randomness is its own (see ``trunkzoo.nn.draws``)."""
+"""Image crops and training augmentation, random per sample whatever its batch (see ``trunkzoo.nn.draws``)."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def _span(start: Tensor, length: int, limit: int) -> Tensor:
 
 
 def centre_crop(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """The middle (N, C, h, w) of (N, C, H, W)."""
+    """The centre crop (N, C, h, w) of images (N, C, H, W)."""
     top, left = ((full - part) // 2 for full, part in zip(images.shape[-2:], size, strict=True))
     return images[..., top : top + size[0], left : left + size[1]]
 
 
 def random_crop(images: Tensor, size: tuple[int, int], draws: Draws, frames: int) -> Tensor:
-    """A random window per sample, the same for its ``frames`` consecutive images (N = samples × frames)."""
+    """A random crop per sample, the same for its ``frames`` consecutive images (N = samples × frames)."""
     spread = [full - part + 1 for full, part in zip(images.shape[-2:], size, strict=True)]
     top, left = _offsets(draws, spread, frames, images.device)
     return cut(images, top, left, size)

@@ -1,4 +1,4 @@
-"""What one prediction of an agent costs, split into its trunk, the rest of its encoder, and its head."""
+"""Latency of one prediction of an agent, split into trunks, the rest of the encoder, and the head."""
 
 from __future__ import annotations
 

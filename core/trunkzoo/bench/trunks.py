@@ -1,4 +1,4 @@
-"""What vision trunks cost: parameters, multiply-adds, forward, latency, train step and memory, side by side."""
+"""Costs of vision trunks: parameters, multiply-adds, forward, latency, train step and memory, side by side."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ Status = Literal["ok", "broken", "incompatible", "disabled", "conflict"]
 
 @dataclass(frozen=True, kw_only=True)
 class PluginRow:
-    """What became of one plugin. ``reason`` is one line, empty when nothing is wrong."""
+    """One installed plugin: its status, and what it ships. ``reason`` is one line, empty when nothing is wrong."""
 
     name: str
     distribution: str
@@ -36,6 +36,10 @@ class PluginRow:
     trunks: tuple[str, ...] = ()
     heads: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
+    upgrade: str = ""
+    """The distribution to upgrade, where plugin and trunkzoo speak different APIs."""
+    imports_torch: bool = False
+    """Whether describing its records imported torch, which it must not."""
     error: BaseException | None = field(default=None, compare=False, repr=False)
 
     def offers(self) -> str:
@@ -97,7 +101,10 @@ def _verdict(claim: Claim, ours: Sequence[Claim], rules: LoadRules) -> tuple[Sta
     if claim.api == UNREADABLE:
         return "broken", f"entry_points.txt of {claim.distribution} cannot be parsed; reinstall it"
     if not claim.ours:
-        return "incompatible", f"written for plugin API {claim.api}, this zoo speaks {API_VERSION}; {_upgrade(claim)}"
+        return (
+            "incompatible",
+            f"written for plugin API {claim.api}, this zoo speaks {API_VERSION}; upgrade {_upgrade(claim)}",
+        )
     if not NAME_RULE.fullmatch(claim.name):
         return "broken", f"plugin name {claim.name!r}: use lower-case letters, digits and single - _ . between them"
     owner = rules.reserved.get(claim.name)
@@ -127,7 +134,7 @@ def _load(claim: Claim) -> tuple[PluginRow, Records]:
         return _row(claim, "broken", one_line(error), error), Records()
     slow = "torch" in sys.modules and not had_torch
     row = _row(claim, "ok", "imports torch when it is only described; import it inside build()" if slow else "")
-    return _with_ids(row, records), records
+    return _with_ids(replace(row, imports_torch=slow), records), records
 
 
 def _with_ids(row: PluginRow, records: Records) -> PluginRow:
@@ -142,8 +149,9 @@ def _entry_point(claim: Claim) -> metadata.EntryPoint:
 
 
 def _upgrade(claim: Claim) -> str:
+    """The older side of two API versions: the distribution to upgrade."""
     newer = claim.api.isdecimal() and int(claim.api) > API_VERSION
-    return "upgrade trunkzoo" if newer else f"upgrade {claim.distribution}"
+    return "trunkzoo" if newer else claim.distribution
 
 
 def _row(claim: Claim, status: Status, reason: str = "", error: BaseException | None = None) -> PluginRow:
@@ -155,5 +163,6 @@ def _row(claim: Claim, status: Status, reason: str = "", error: BaseException | 
         target=claim.entry_point.value if claim.entry_point else "",
         status=status,
         reason=reason,
+        upgrade=_upgrade(claim) if status == "incompatible" else "",
         error=error,
     )

@@ -1,4 +1,4 @@
-"""A task from its record: its contract without its simulator, its scene with it."""
+"""What a task's record gives: its contract, without the simulator, and its simulator scene."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading checkpoints: strict both ways, and every way to fail has its own sentence."""
+"""Load an agent from a checkpoint, strictly: missing and unexpected tensors, other contracts and APIs are errors."""
 
 from __future__ import annotations
 

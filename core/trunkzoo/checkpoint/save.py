@@ -1,4 +1,4 @@
-"""Writing checkpoints."""
+"""Save an agent: a lone model file, or a checkpoint with the training state and a manifest."""
 
 from __future__ import annotations
 

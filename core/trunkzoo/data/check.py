@@ -1,4 +1,4 @@
-"""Is a dataset whole? Every check runs and says all it finds, so that one pass shows every fault."""
+"""Check a LeRobot v3 dataset for damage. Every check runs and lists all that it finds: one pass shows every fault."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trunkzoo.errors import DataError
 
 @dataclass(frozen=True)
 class DatasetCheck:
-    """One question and the faults found, none if all is well."""
+    """One check of a dataset and the faults that it found, none if all is well."""
 
     name: str
     faults: tuple[str, ...]

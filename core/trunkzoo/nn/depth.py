@@ -27,19 +27,13 @@ def depth_mix(
     eps: float = EPS,
     fused: bool = False,
 ) -> Tensor:
-    """Mix ``sources`` by attention over depth.
+    """Mix ``sources`` by attention over depth: a tensor shaped as each source.
 
-    Args:
-        query: w (C,), or one query per position, shaped as a source.
-        sources: L ≥ 1 tensors of equal shape, channels in ``dim``: (…, C) with -1, (N, C, H, W) with 1.
-        dim: the channel dimension.
-        mask: bool, broadcastable to (L, *positions); False takes a source out. One source must stay everywhere.
-        eps: added to the mean square of a key.
-        fused: use the closed-form backward of ``fused.py`` (faster, little memory; no forward-mode AD). A compiler
-            gets the plain formula in any case, whose backward it fuses as well.
-
-    Returns:
-        A tensor shaped as each source.
+    ``sources`` are L ≥ 1 tensors of equal shape with their channels in ``dim``: (…, C) with -1, (N, C, H, W) with 1.
+    ``query`` is w (C,), or one query per position, shaped as a source. ``mask`` is bool, broadcastable to
+    (L, *positions); False takes a source out, and one must stay everywhere. ``eps`` is added to the mean square of a
+    key. ``fused`` uses the closed-form backward of ``fused.py`` (faster, little memory; no forward-mode AD); a compiler
+    gets the plain formula in any case, whose backward it fuses as well.
     """
     values = [_channels_last(v, dim) for v in sources]
     query = query if query.dim() == 1 else _channels_last(query, dim)

@@ -1,4 +1,4 @@
-"""Random numbers that belong to samples, not to batches.
+"""Counter-based random numbers per sample, independent of the batch.
 
 Every sample carries one 64-bit seed, and its draws are a hash of (seed, stream, position). So a sample gets the
 same noise in any batch, on any rank and on any device: gradient accumulation equals the larger batch, two

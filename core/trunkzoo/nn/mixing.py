@@ -1,4 +1,4 @@
-"""How a stack of sublayers is read: the `mixing` setting of trunks and heads. No torch here."""
+"""The `mixing` setting of trunks and heads: how each sublayer combines the outputs before it. No torch here."""
 
 from __future__ import annotations
 

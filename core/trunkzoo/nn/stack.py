@@ -64,17 +64,13 @@ class Static(nn.Module):
 
 
 class DepthMix(nn.Module):
-    """The reads of a stack of ``depth`` sublayers: one before each, and one read-out.
+    """Depth mixing of a stack of ``depth`` sublayers with C = ``channels``: a read before each, and one read-out.
 
-    Args:
-        channels: C of every source.
-        depth: number of sublayers.
-        mixing: full and block attend with queries, static learns fixed weights, uniform averages, residual adds.
-        dim: channel dimension of the sources, -1 for tokens and 1 for maps.
-        carried: further sources that the stack starts with, beside its entry.
-        given: outputs that are appended before the first read, as a stage entry may produce them.
-        query_rank: rank of the input-dependent part of the queries; 0 leaves it out.
-        fused: closed-form backward; False where forward-mode AD passes.
+    ``mixing``: full and block attend with queries, static learns fixed weights, uniform averages, residual adds. ``dim``
+    is the channel dimension of the sources, -1 for tokens and 1 for maps. The stack starts with ``carried`` sources
+    beside its entry, and ``given`` outputs are appended before the first read, as a stage entry may produce them.
+    ``query_rank`` is the rank of the input-dependent part of the queries, 0 for none. ``fused`` takes the closed-form
+    backward; it is False where forward-mode AD passes.
     """
 
     def __init__(

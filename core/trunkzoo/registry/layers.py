@@ -1,13 +1,21 @@
-"""Values laid over each other, each remembering where it came from."""
+"""Tables of settings laid over each other, every value with its origin."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-KeyPath = tuple[str, ...]
+from trunkzoo.registry.toml_lines import KeyPath
+
 PARTS = ("trunk", "head", "task")
+
+
+class Labels(NamedTuple):
+    """How origins and messages call the values that stand in no file: the CLI has its options for them."""
+
+    override: str = "override"
+    trunk: str = "trunk"
 
 
 @dataclass(frozen=True)

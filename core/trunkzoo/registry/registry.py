@@ -15,12 +15,14 @@ from trunkzoo.catalogue.names import NameRules
 from trunkzoo.errors import UsageError, did_you_mean
 from trunkzoo.plugin.config import ConfigT, parse
 from trunkzoo.registry.file import RegistryFile, packaged_path, read_file, user_path
-from trunkzoo.registry.layers import PARTS, KeyPath, Layer, Tree
+from trunkzoo.registry.layers import PARTS, Labels, Layer, Tree
+from trunkzoo.registry.toml_lines import KeyPath
 
 if TYPE_CHECKING:
     from trunkzoo.registry.vouched import KnownPackage, TrunkFacts
 
 RegistrySection = Literal["recipes", "suites"]
+LABELS = Labels()
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Registry:
         """Every recipe, in the order of the files."""
         return [entry.name for entry in self.entries("recipes")]
 
-    def recipe(self, name: str, overrides: Mapping[str, Any], trunk: str | None) -> Tree:
+    def recipe(self, name: str, overrides: Mapping[str, Any], trunk: str | None, labels: Labels = LABELS) -> Tree:
         """The values of recipe ``name`` with inheritance, the user's file, ``trunk`` and ``overrides`` applied.
 
         ``trunk`` replaces the trunk, with that trunk's own defaults; ``overrides`` are dotted keys
@@ -101,9 +103,9 @@ class Registry:
         tree = self.tree("recipes", name)
         if trunk is not None:
             tree.drop(("trunk",))
-            tree.put(("trunk", "name"), trunk, "--trunk")
+            tree.put(("trunk", "name"), trunk, labels.trunk)
         for key, value in overrides.items():
-            tree.lay(_assignment(key, value))
+            tree.lay(_assignment(key, value, labels.override))
         return tree
 
     def suite(self, name: str) -> dict[str, Any]:
@@ -165,17 +167,17 @@ def _table(file: RegistryFile, above: KeyPath, table: Mapping[str, Any]) -> Laye
     return Layer(table, lambda path: file.place((*above, *path)))
 
 
-def _assignment(key: str, value: Any) -> Layer:
+def _assignment(key: str, value: Any, label: str) -> Layer:
     path = key.split(".")
     if path[0] in PARTS and len(path) == 1:
-        raise UsageError(f"--set {key}: '{key}' is a table; write --set {key}.name={value}, or --set {key}.KEY=VALUE")
+        raise UsageError(f"{label} {key}: '{key}' is a table; write {key}.name={value}, or {key}.KEY=VALUE")
     nested: Any = value
     for part in reversed(path):
         nested = {part: nested}
-    return Layer(nested, lambda _: "--set")
+    return Layer(nested, lambda _: label)
 
 
 def _unknown(section: RegistrySection, name: Any, child: str | None, known: list[str]) -> str:
     kind = section.removesuffix("s")
     parent = f"{kind} '{child}' extends an unknown {kind}" if child else f"unknown {kind}"
-    return f"{parent} '{name}'.{did_you_mean(str(name), known)} `zoo list --kind {kind}` shows all"
+    return f"{parent} '{name}'.{did_you_mean(str(name), known)} `zoo list` shows all"

@@ -10,6 +10,7 @@ from typing import Any
 from trunkzoo.errors import ConfigError
 
 KeyPath = tuple[str, ...]
+"""Keys from the outermost table down to a value: ``("recipes", "imf-resnet18", "train", "steps")``."""
 
 
 def read_toml(text: str, file: str) -> dict[str, Any]:

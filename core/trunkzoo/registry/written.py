@@ -7,9 +7,10 @@ from typing import Any
 
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.plugin.config import parse
-from trunkzoo.registry.layers import PARTS, KeyPath, Tree, leaves
+from trunkzoo.registry.layers import PARTS, Labels, Tree, leaves
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import ResolvedRecipe, resolve
+from trunkzoo.registry.toml_lines import KeyPath
 
 
 def rows_of(resolved: ResolvedRecipe) -> Iterator[tuple[str, Any, str]]:
@@ -19,7 +20,7 @@ def rows_of(resolved: ResolvedRecipe) -> Iterator[tuple[str, Any, str]]:
         yield ".".join(written), value, resolved.origins.get(written, "default")
 
 
-def resolve_written(name: str, tree: Tree, catalogue: Catalogue) -> ResolvedRecipe:
+def resolve_written(name: str, tree: Tree, catalogue: Catalogue, labels: Labels) -> ResolvedRecipe:
     """Validate the values of a recipe and fill in every default.
 
     Raises:
@@ -31,8 +32,7 @@ def resolve_written(name: str, tree: Tree, catalogue: Catalogue) -> ResolvedReci
 
     def locate(path: KeyPath) -> str:
         origin = tree.origin(_written(path))
-        option = origin.startswith("--")
-        return f"{origin} " if option else f"{origin or where}: "
+        return f"{origin} " if origin in labels else f"{origin or where}: "
 
     recipe = parse(Recipe, {"name": name, **_with_parts(tree.values)}, "", locate)
     return resolve(recipe, catalogue, locate, tree.origins)

@@ -1,4 +1,4 @@
-"""The top of a suite's report: which arm, how sure, and what cannot be concluded."""
+"""The conclusions on top of a suite's report: which arm is better, how sure that is, and what cannot be concluded."""
 
 from __future__ import annotations
 

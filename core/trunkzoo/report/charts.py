@@ -10,7 +10,7 @@ from trunkzoo.report.svg import Plot, axis
 from trunkzoo.statistics import Interval
 
 LINE_HEIGHT = 34  # height of one line of an interval chart, pixels
-LONGEST_NAME = 24  # longest name in an interval chart, letters; its number stands on the same line
+LONGEST_NAME = 24  # of a name in an interval chart, letters; its number stands on the same line
 DOT_DISTANCE = 9  # between dots of equal cost, pixels
 COLOURS = 8
 FLOOR_STYLE = "floor"
@@ -37,7 +37,7 @@ class Curve(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One arm in a plane."""
+    """One arm of a scatter plot: its cost, and its score with the interval."""
 
     label: str
     x: float

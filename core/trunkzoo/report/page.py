@@ -15,7 +15,7 @@ from trunkzoo.system.files import write_text
 
 @dataclass(frozen=True)
 class TableRow:
-    """One line of a table; floors are printed softly."""
+    """One line of a table; floors are printed in grey."""
 
     cells: Sequence[str]
     floor: bool = False
@@ -50,13 +50,13 @@ class Section:
     title: str = ""
     level: int = 2
     answer: str = ""
-    """The one sentence that a reader in a hurry takes away."""
+    """The main result in a sentence or two, printed above everything else of the section."""
     texts: Sequence[str] = ()
     legend: Sequence[tuple[str, str]] = ()
     figures: Sequence[Figure] = ()
     table: Table | None = None
     note: str = ""
-    """A word on the table, below it."""
+    """A remark printed below the table."""
     words: Sequence[str] = ()
     """The comparisons in sentences, folded away at the end."""
 

@@ -17,7 +17,7 @@ from trunkzoo.rollouts.scores import scores, summary_of
 from trunkzoo.statistics import Summary
 from trunkzoo.suites.planning import ArmPlan, SuitePlan
 from trunkzoo.suites.results import ArmResult, TaskResult
-from trunkzoo.suites.table import COLUMNS, FLOOR_NAMES, NO_VALUE, notes, table
+from trunkzoo.suites.table import COLUMNS, FLOOR_NAMES, selection_bias, table
 
 FIRST_COLUMNS = ("arm", "success (95 %)", "average reward (95 %)", "max avg_reward", "latency")  # a phone shows no more
 
@@ -31,22 +31,22 @@ def write_suite_page(plan: SuitePlan, results: Sequence[TaskResult], path: Path)
 
 
 def _answer(result: TaskResult, styles: Styles) -> Section:
-    *sentences, bias = notes(result)
     return Section(
         result.plan.name,
         answer=answer_of(result),
         texts=caveats(result.comparisons),
         figures=answer_figures(result.comparisons, styles),
         table=_table(result),
-        note=bias,
-        words=sentences,
+        note=selection_bias(result),
+        words=[comparison.sentence() for comparison in result.comparisons],
     )
 
 
 def _table(result: TaskResult) -> Table:
     """The suite's table with the scores first."""
     order = sorted(range(len(COLUMNS)), key=lambda i: (*FIRST_COLUMNS, *COLUMNS).index(COLUMNS[i]))
-    rows = [TableRow([cells[i] for i in order], floor=cells[1] == NO_VALUE) for cells in table(result)]
+    arms = len(result.arms)  # their lines come first, then those of the floors
+    rows = [TableRow([cells[i] for i in order], floor=line >= arms) for line, cells in enumerate(table(result))]
     return Table([COLUMNS[i] for i in order], rows)
 
 

@@ -1,4 +1,4 @@
-"""A few words of SVG: a frame with axes, and marks in its data coordinates. Colours are classes of the page's CSS."""
+"""Minimal plotting in SVG: a frame with axes, and marks in data coordinates. Colours are classes of the page's CSS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an agent's score is read against: the same agent without eyes, nobody, chance; and the expert above it."""
+"""Reference scores for an agent: floors (itself on blanked images, no-op, random) and the expert as ceiling."""
 
 from __future__ import annotations
 

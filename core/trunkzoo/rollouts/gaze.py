@@ -32,7 +32,7 @@ GAZE_STEPS = 6
 
 @dataclass(frozen=True)
 class Gaze:
-    """What an agent saw, and where it looked."""
+    """Images, keypoints and depth-attention weights of an agent at some steps of one episode."""
 
     cameras: tuple[str, ...]
     steps: tuple[int, ...]
@@ -79,7 +79,7 @@ def _below(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray
 
 
 def record_gaze(policy: AgentPolicy, task: Task, seed: int, max_steps: int) -> Gaze:
-    """Play the episode of ``seed`` with an agent and look through its eyes at evenly spaced steps."""
+    """Play the episode of ``seed`` with an agent and record its keypoints and depth weights at evenly spaced steps."""
     recorder = GazeRecorder(max_steps)
     run_episode(task, policy, seed, max_steps, recorder=recorder)
     return gaze_of(policy.agent, recorder.steps, recorder.frames)

@@ -14,7 +14,7 @@ NEEDS_CHECKPOINT: tuple[PolicyKind, ...] = ("agent", "blind")
 
 @dataclass(frozen=True)
 class Job:
-    """An episode is a function of its job and its seed alone."""
+    """Task, policy, checkpoint, step cap and noise seed: an episode is a function of its job and its own seed."""
 
     task: Part
     policy: PolicyKind
@@ -38,7 +38,7 @@ class Item:
 
 @dataclass(frozen=True)
 class EpisodeResult:
-    """What one episode gave."""
+    """Success and rewards of one episode."""
 
     seed: int
     success: bool

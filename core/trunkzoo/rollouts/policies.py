@@ -1,4 +1,4 @@
-"""Who acts in an episode: the agent, the agent without eyes, nobody, chance, or the expert."""
+"""Policies that can be evaluated: the agent, the agent on blanked images, no-op, random, and the expert."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SPREAD = 0.1  # of the action range, either way: what a random policy moves arou
 
 
 class Policy(Protocol):
-    """Acts in one episode after another."""
+    """What acts in the episodes of a task, one after another."""
 
     latencies: list[float]
     """Milliseconds of each chunk prediction of this episode, rendering left out."""
@@ -122,7 +122,7 @@ def to_tensors(obs: Mapping[str, NDArray[Any]], size: tuple[int, int], blind: bo
 
 
 class NoopPolicy:
-    """Keeps still."""
+    """The no-op floor: sends the action that keeps the robot still."""
 
     def __init__(self) -> None:
         self.latencies: list[float] = []
@@ -137,7 +137,7 @@ class NoopPolicy:
 
 
 class RandomPolicy:
-    """Uniform commands around the resting action, 10 % of the range either way: no knowledge, legal moves."""
+    """The random floor: uniform actions around the resting one, 10 % of the action range either way."""
 
     def __init__(self, noise_seed: int) -> None:
         self._noise_seed = noise_seed

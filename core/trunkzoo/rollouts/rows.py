@@ -1,4 +1,4 @@
-"""Result rows: one JSON line per episode, with everything needed to doubt it."""
+"""Result rows: one JSON line per episode, its scores and all that decided them, appended as episodes end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read_rows(path: Path) -> list[Row]:
         DataError: there is no such file, or another line is no JSON object with a seed.
     """
     if not path.is_file():
-        raise DataError(f"no result rows at {path}; `zoo eval RUN -o {path}` writes them")
+        raise DataError(f"no result rows at {path}; `zoo eval` writes them")
     lines = path.read_text(encoding="utf-8").split("\n")
     rows = []
     for number, line in enumerate(lines, 1):
@@ -123,7 +123,7 @@ class RowFile:
 
     def _lock(self) -> None:
         if not take(self._file):
-            raise UsageError(f"another evaluation is writing {self._path}; wait for it or give another -o")
+            raise UsageError(f"another evaluation is writing {self._path}; wait for it or give another file", ["file"])
 
     def _check(self, row: Row) -> None:
         for key, value in self._provenance.items():
@@ -131,7 +131,8 @@ class RowFile:
                 then, now = differing(row.get(key), value)
                 raise UsageError(
                     f"{self._path} holds episodes of another evaluation: {key} of seed {row['seed']} is "
-                    f"{_short(then)}, now {_short(now)}. Give another file with -o, or delete this one"
+                    f"{_short(then)}, now {_short(now)}. Give another file, or delete this one",
+                    ["file"],
                 )
 
 

@@ -30,5 +30,5 @@ def parse_seeds(text: str) -> range:
     """
     first, _, last = text.partition(":")
     if not (first.isdecimal() and last.isdecimal() and int(first) < int(last)):
-        raise UsageError(f"--seeds {text!r}: write A:B with 0 ≤ A < B, for example 0:20 for the seeds 0 to 19")
+        raise UsageError(f"seeds {text!r}: write A:B with 0 ≤ A < B, for example 0:20 for the seeds 0 to 19", ["seeds"])
     return range(int(first), int(last))

@@ -28,7 +28,7 @@ ALIVE_EVERY = 2.0  # seconds
 
 @dataclass(frozen=True)
 class Done:
-    """An episode ended."""
+    """An episode has ended, with this result."""
 
     episode: EpisodeResult
     latencies: tuple[float, ...]
@@ -45,7 +45,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Alive:
-    """The episode goes on."""
+    """Sign of life: the episode is still running."""
 
 
 def main(connection: Connection, log: Path) -> None:

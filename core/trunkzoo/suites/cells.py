@@ -106,7 +106,8 @@ def hold_suite(directory: Path) -> Iterator[None]:
 
     def busy(owner: str) -> ZooError:
         return ZooError(
-            f"another `zoo suite run` (process {owner}) works in {directory}; wait for it or choose another -o"
+            f"another `zoo suite run` (process {owner}) works in {directory}; wait for it or choose another directory",
+            ["output"],
         )
 
     with readable_os_errors(directory):

@@ -20,11 +20,11 @@ class ArmConfig(Config):
     recipe: str = Field(description="a recipe of registry.toml")
     name: str = Field(default="", description="what tables call it; the recipe's name if empty")
     trunk: str | None = Field(default=None, description="another trunk, with its own defaults")
-    set: dict[str, Any] = Field(default={}, description="dotted keys over the recipe, as with --set")
+    set: dict[str, Any] = Field(default={}, description="dotted keys over the recipe, applied last")
 
     @property
     def label(self) -> str:
-        """The name in tables, files and --only."""
+        """The arm's name in tables and files, and by which it is chosen."""
         return self.name or self.recipe
 
 

@@ -1,4 +1,4 @@
-"""From a suite's table to its cells."""
+"""Plan a suite: from its table in registry.toml to its cells, each with all inputs that decide it."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def plan_suite(name: str, zoo: Zoo, directory: Path, only: Sequence[str] = (), p
 
 
 class _Planner:
-    """Makes cells."""
+    """Resolves the recipes and tasks of a suite and names all inputs of every cell."""
 
     def __init__(self, config: SuiteConfig, zoo: Zoo, home: Path, parallel: int) -> None:
         self._config, self._zoo = config, zoo
@@ -121,7 +121,7 @@ class _Planner:
         chosen = [(arm, baseline) for arm, baseline in chosen if _wanted(arm.label, only)]
         if not chosen:
             labels = ", ".join(arm.label for arm in (*self._config.arms, *self._config.baselines))
-            raise UsageError(f"--only {' '.join(only)} matches no arm; this suite has {labels}")
+            raise UsageError(f"no arm matches {' or '.join(only)}; this suite has {labels}", ["only"])
         arms = tuple(self._arm(arm, baseline, found, collect) for arm, baseline in chosen)
         return TaskPlan(found.id, collect, arms, self._floors(part, found))
 

@@ -18,7 +18,7 @@ LEAVE_SECONDS = 60.0  # a training that is asked to leave saves first
 
 
 class CellProcess:
-    """Starts on construction; what it prints goes to the log in the cell's directory."""
+    """The process of a running cell, started on construction; its output goes to the log in the cell's directory."""
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
@@ -45,13 +45,13 @@ class CellProcess:
             self._process.stdin.close()
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait for its end, and make one if it does not come."""
+        """Wait for the process to end; kill it after ``seconds``."""
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self.ask_to_leave()  # nobody is there to hear it, but the pipe is ours to close
+        self.ask_to_leave()  # the process has ended: this only closes our end of the pipe
 
     def last_words(self) -> str:
         """Exit code and the last line of the log of a process that was waited for."""

@@ -28,7 +28,7 @@ class RayEngine:
         try:
             import ray
         except ImportError:
-            raise UsageError("--engine ray needs Ray: pip install 'trunkzoo[ray]'") from None
+            raise UsageError("the ray engine needs Ray: pip install 'trunkzoo[ray]'", ["engine"]) from None
         self._ray: Any = ray  # untyped
         self._gpus, self._slots = gpus_per_training, slots
         if not ray.is_initialized():
@@ -64,7 +64,8 @@ class RayEngine:
         if not any(all(node.get(name, 0) >= count for name, count in need.items()) for node in nodes):
             raise UsageError(
                 f"no node of the Ray cluster has {need['CPU']} CPUs and {need['GPU']:g} GPUs for '{cell.title}': lower "
-                "--max-parallel or the suite's gpus_per_training, or add a node"
+                "the cores used at once or the suite's gpus_per_training, or add a node",
+                ["parallel"],
             )
 
     def _submit(self, cell: Cell) -> Any:

@@ -44,8 +44,10 @@ def _heading(plan: SuitePlan, stage: str, cells: Sequence[Cell], todo: Sequence[
     if not todo:
         return f"{heading} – done before"
     minutes = plan.config.minutes.get(stage)
-    done = f", {len(cells) - len(todo)} of {len(cells)} done before" if len(todo) < len(cells) else ""
-    return heading + (f" (about {minutes:g} min on two cores{done})" if minutes else done.replace(",", " –", 1))
+    done = [f"{len(cells) - len(todo)} of {len(cells)} done before"] if len(todo) < len(cells) else []
+    if minutes:
+        return f"{heading} ({', '.join([f'about {minutes:g} min on two cores', *done])})"
+    return " – ".join([heading, *done])
 
 
 def _run_stage(cells: Sequence[Cell], engine: Engine) -> list[Failure]:

@@ -1,4 +1,4 @@
-"""The cells that count: checkpoints on selection seeds, the chosen one on fresh seeds, floors and the ceiling."""
+"""Evaluation cells: checkpoints on selection seeds, the chosen one on fresh seeds, floors and the ceiling."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def evaluate_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def floor_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
-    """Nobody, chance or the expert on the report seeds."""
+    """Evaluate the no-op policy, the random one or the expert on the report seeds."""
     task, policy = Part.model_validate(cell.inputs["task"]), cell.inputs["policy"]
     run([_report(cell, policy, plan(catalogue, policy, task=task))], workers=1)
     return {}
@@ -66,7 +66,7 @@ def _report(cell: Cell, name: str, planned: Plan) -> Evaluation:
 
 
 def _show(cell: Cell, report: Evaluation, catalogue: Catalogue) -> None:
-    """Film the first success and the first failure, and look through the agent's eyes: episodes repeat exactly."""
+    """Film the first success and the first failure, and record where the agent looks: episodes repeat exactly."""
     from trunkzoo.rollouts.film import film
     from trunkzoo.rollouts.gaze import record_gaze
     from trunkzoo.rollouts.policies import make_agent_policy

@@ -1,4 +1,4 @@
-"""How far a suite is."""
+"""Progress of a suite: the state of each of its cells."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def begin_writeback(descriptor: int, start: int, end: int) -> None:
 
 @contextmanager
 def readable_os_errors(target: Path, only: Collection[int] | None = None) -> Iterator[None]:
-    """Turn an operating-system error while writing ``target`` into one line for people.
+    """A block in which an operating-system error about ``target`` becomes one readable line.
 
     ``only`` are the error numbers to turn; None turns all.
 

@@ -1,4 +1,4 @@
-"""Does it keep the rules: the conformance kit for trunks, heads and tasks, the smoke test of a recipe, the doctor.
+"""Tests of plugins and recipes: the conformance kit for trunks, heads and tasks, the smoke test, the doctor.
 
 In your package's tests::
 

@@ -1,4 +1,4 @@
-"""One conformance check, how it is run, and what came of it."""
+"""Conformance checks: one rule, how it is run on a record, and its outcome."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Check(Generic[SpecT]):
 
 @dataclass(frozen=True)
 class Result:
-    """What one check said about one record."""
+    """Outcome of one conformance check on one record."""
 
     id: str
     check: str

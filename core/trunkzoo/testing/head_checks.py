@@ -52,7 +52,7 @@ def noise(contract: Contract, n: int = 3) -> Tensor:
 
 
 def build(subject: HeadSubject, contract: Contract = SMALL, seed: int = 0) -> nn.Module:
-    """Build the head; its weights are stirred, because a fresh head may well ignore its input."""
+    """Build the head and add small noise to its weights: a freshly initialised head may well ignore its input."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = subject.spec.build(subject.config, contract)

@@ -1,4 +1,4 @@
-"""Run the conformance kit over records, and count."""
+"""Run the conformance checks of records, and count their outcomes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def require_one(records: Sequence[tuple[RecordKind, str, AnySpec]], settings: Ma
         UsageError: there are settings and several records.
     """
     if settings and len(records) > 1:
-        raise UsageError(f"--set fits one record, but '{name}' has {len(records)}: name one of them")
+        raise UsageError(f"settings fit one record, but '{name}' has {len(records)}: name one of them", ["settings"])
 
 
 def check_records(catalogue: Catalogue, name: str, settings: Mapping[str, Any] | None = None) -> Report:

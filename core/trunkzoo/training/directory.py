@@ -1,4 +1,4 @@
-"""A run directory: who owns it, what runs in it, and its checkpoints."""
+"""The run directory of a training: its lock, its ``run.json`` and its checkpoints."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ def check_output(path: Path, resume: bool) -> None:
 
 def _check_contents(path: Path, resume: bool) -> None:
     if resume and not (path / _RUN).is_file():
-        raise UsageError(f"no run to resume at {path}; start it without --resume")
+        raise UsageError(f"no run to resume at {path}; start one instead", ["resume"])
     entries = (entry.name for entry in path.iterdir()) if path.exists() else ()
     if not resume and any(name != _LOCK and LEFTOVER not in name for name in entries):
-        raise UsageError(f"{path} already exists; continue it with --resume, or choose another directory")
+        raise UsageError(f"{path} already exists; resume it, or choose another directory", ["resume", "output"])
     for half in step_directories(path).values():
         if not (half / MANIFEST).is_file():  # saving there would fail, hours from now
             raise CheckpointError(f"{half} has no {MANIFEST}, so it is half a copy; copy the rest, or remove it")

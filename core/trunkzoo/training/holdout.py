@@ -19,7 +19,8 @@ class Holdout:
     """The windows of the last ``episodes`` episodes."""
 
     def __init__(self, windows: Windows, episodes: int) -> None:
-        """
+        """Choose up to 64 evenly spaced windows of them.
+
         Raises:
             UsageError: nothing would be left to train on.
         """

@@ -96,9 +96,11 @@ def _learner(
 def _check_end(run: RunConfig, steps: int, done: int) -> None:
     """Refuse an end that lies behind, or a stop that would never come."""
     if steps < done:
-        raise UsageError(f"{run.output} has done {done} steps already, more than train.steps {steps}; raise --steps")
+        raise UsageError(
+            f"{run.output} has done {done} steps already, more than train.steps {steps}; raise it", ["train.steps"]
+        )
     if run.stop_at is not None and not done <= run.stop_at <= steps:
-        raise UsageError(f"--stop-at {run.stop_at} is not among the steps {done} to {steps} that are left")
+        raise UsageError(f"stop_at {run.stop_at} is not among the steps {done} to {steps} that are left", ["stop_at"])
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Numbers over time: one JSON line per ``log_every`` steps, always, without any service."""
+"""Training metrics: one JSON line per ``log_every`` steps, always, without any service."""
 
 from __future__ import annotations
 

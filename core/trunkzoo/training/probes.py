@@ -1,4 +1,4 @@
-"""What a network does while it learns, read from a few samples now and then."""
+"""Measurements of a network while it learns, on a few samples."""
 
 from __future__ import annotations
 

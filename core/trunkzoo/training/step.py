@@ -20,7 +20,7 @@ from trunkzoo.training.schedule import learning_rate
 
 
 class StepReport(NamedTuple):
-    """What a step saw, the same on every process."""
+    """Metrics of one optimiser step, the same on every process."""
 
     values: dict[str, float]
     """Loss, gradient norm and the head's scalars, means over the whole batch."""

@@ -31,7 +31,7 @@ class Block(NamedTuple):
 
 
 def image_blocks(reader: LeRobotReader, key: str) -> list[Block]:
-    """Everything of one camera, as parts that can be read side by side."""
+    """All images of one camera, in blocks that can be read in parallel."""
     return _video_blocks(reader, key) if reader.info.features[key].dtype == "video" else _png_blocks(reader, key)
 
 

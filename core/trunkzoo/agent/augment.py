@@ -33,14 +33,14 @@ def centre_crop(images: Tensor, size: tuple[int, int]) -> Tensor:
 def random_crop(images: Tensor, size: tuple[int, int], draws: Draws, frames: int) -> Tensor:
     """A random crop per sample, the same for its ``frames`` consecutive images (N = samples × frames)."""
     spread = [full - part + 1 for full, part in zip(images.shape[-2:], size, strict=True)]
-    top, left = _offsets(draws, spread, frames, images.device)
+    top, left = _offsets(draws, spread, frames, images.device)  # (N,) each
     return cut(images, top, left, size)
 
 
 def random_shift(images: Tensor, pixels: int, draws: Draws, frames: int) -> Tensor:
     """Shift by up to ± ``pixels`` in both axes, one shift per sample; edges repeat (Yarats et al. 2021, DrQ)."""
     span = 2 * pixels + 1
-    top, left = _offsets(draws, [span, span], frames, images.device)
+    top, left = _offsets(draws, [span, span], frames, images.device)  # (N,) each, in 0 … 2·pixels
     return cut(images, top - pixels, left - pixels, (images.shape[-2], images.shape[-1]))
 
 
@@ -53,5 +53,5 @@ def _offsets(draws: Draws, spread: list[int], frames: int, device: torch.device)
 def colour_jitter(images: Tensor, strength: float, draws: Draws, frames: int) -> Tensor:
     """Contrast × (1 ± strength) and brightness ± strength/2 per sample, on images in [0, 1]."""
     unit = draws.uniform(2).to(images.device).repeat_interleave(frames, dim=0) * 2 - 1  # (N, 2)
-    contrast, brightness = (unit[:, i, None, None, None] for i in range(2))
+    contrast, brightness = (unit[:, i, None, None, None] for i in range(2))  # (N, 1, 1, 1) each, in (-1, 1)
     return ((images - 0.5) * (1 + strength * contrast) + 0.5 + strength / 2 * brightness).clamp(0, 1)

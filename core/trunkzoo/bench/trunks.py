@@ -79,7 +79,7 @@ def measure(
 ) -> list[TrunkRow]:
     """Measure built trunks on random square images in channels_last memory."""
     images = torch.randn(batch, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)
-    one = images[:1].contiguous(memory_format=torch.channels_last)
+    one = images[:1].contiguous(memory_format=torch.channels_last)  # (1, 3, size, size)
     counts = {name: (count_parameters(trunk), count_multiply_adds(trunk, size)) for name, trunk in trunks.items()}
     runs = {name: _on_device(trunk, device, compile) for name, trunk in trunks.items()}
     steps = {name: train_step(run, images) for name, run in runs.items()}

@@ -133,7 +133,7 @@ class Catalogue:
         if target in records:
             return target
         matches = [id for id in records if id.partition("/")[2] == target]
-        if len(matches) == 1:
+        if len(matches) == 1:  # a short name works while it is unique
             return matches[0]
         preferred = self.names.prefer.get(target)
         if preferred in matches:

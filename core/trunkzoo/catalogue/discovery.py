@@ -124,7 +124,7 @@ def _verdict(claim: Claim, ours: Sequence[Claim], rules: LoadRules) -> tuple[Sta
 
 def _load(claim: Claim) -> tuple[PluginRow, Records]:
     """Import one plugin and collect its records. What it prints goes to stderr: stdout may be JSON."""
-    had_torch = "torch" in sys.modules
+    had_torch = "torch" in sys.modules  # of an earlier plugin, or of the caller: then nothing can be told
     try:
         with contextlib.redirect_stdout(sys.stderr):
             records = load_records(_entry_point(claim))

@@ -64,7 +64,7 @@ def continue_agent(path: Path, recipe: ResolvedRecipe) -> Agent:
 def _rebuild(resolved: ResolvedRecipe, recipe: Recipe, header: CheckpointHeader, file: Path) -> Agent:
     changed = changed_versions(header, resolved.parts, file)
     agent = assemble(resolved)
-    agent.recipe = recipe
+    agent.recipe = recipe  # as it was trained, with the settings that only chose initial weights
     load_weights(agent, read_tensors(file), f"{file}{changed}")
     return agent.eval()
 

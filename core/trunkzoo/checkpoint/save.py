@@ -60,6 +60,7 @@ def save_checkpoint(
     """
     contents = {MODEL: (weights or agent.state_dict(), metadata_of(agent, step))}
     if training_state is not None:
+        # a file of its own: acting needs no optimiser state
         contents[TRAINING_STATE] = (training_state.tensors, dict(training_state.metadata))
     with readable_os_errors(directory), new_directory(directory) as temporary:
         write_manifest(

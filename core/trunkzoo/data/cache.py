@@ -78,6 +78,7 @@ def _build(reader: LeRobotReader, missing: Mapping[str, Path], size: tuple[int, 
     """Decode several cameras side by side, each under its lock, taken in one order by every process."""
     work: list[tuple[Block, Frames]] = []
     with ExitStack() as stack:
+        # one order for all processes, or two could wait for each other's locks
         for key, place in sorted(missing.items(), key=lambda item: item[1]):
             stack.enter_context(_lock(place))
             if place.exists():  # another process has built it while this one waited

@@ -66,8 +66,8 @@ class WindowDataset:
         batch = self._images(observed)
         ahead = newest[:, None] + np.arange(self.contract.pred_horizon)  # (B, P)
         last = self._last[newest][:, None]
-        batch[STATE_KEY] = torch.from_numpy(self._state[observed])
-        batch[ACTION_KEY] = torch.from_numpy(self._action[np.minimum(ahead, last)])
+        batch[STATE_KEY] = torch.from_numpy(self._state[observed])  # (B, T, S)
+        batch[ACTION_KEY] = torch.from_numpy(self._action[np.minimum(ahead, last)])  # (B, P, A)
         batch[PAD_KEY] = torch.from_numpy(ahead > last)
         return batch
 

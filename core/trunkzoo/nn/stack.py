@@ -51,8 +51,8 @@ class Query(nn.Module):
         """w, or w + U D RMSNorm(newest) at every position (the paper's input-dependent query, at low rank)."""
         if self.down is None or self.up is None:
             return self.query
-        x = rms_normalise(newest, self.dim).movedim(self.dim, -1)
-        return (self.query + (x @ self.down.T) @ self.up.T).movedim(-1, self.dim)
+        x = rms_normalise(newest, self.dim).movedim(self.dim, -1)  # (…, C)
+        return (self.query + (x @ self.down.T) @ self.up.T).movedim(-1, self.dim)  # (…, C) → (…, rank) → (…, C)
 
 
 class Static(nn.Module):
@@ -99,7 +99,7 @@ class DepthMix(nn.Module):
         """The sources of a fresh pass: v_0 and the ``carried`` ones before it."""
         if self.mixing.learned:
             return Sources([*carried, entry], self.group)
-        return Sources([sum(carried, start=entry)], 0)
+        return Sources([sum(carried, start=entry)], 0)  # plain sums need no history
 
     def forward(self, sources: Sources) -> Tensor:
         """h_l, the input of the next sublayer (or the read-out), shaped as each source."""
@@ -118,7 +118,7 @@ class DepthMix(nn.Module):
     def weights(self, sources: Sources) -> Tensor:
         """α of the coming read, (L, *positions): what :meth:`forward` multiplies the sources with (residual: ones)."""
         values = sources.values
-        positions = values[0].movedim(self.dim, -1)[..., 0].float()
+        positions = values[0].movedim(self.dim, -1)[..., 0].float()  # (…): a template of the positions
         if not self.mixing.learned:
             n = 1 + self.carried + sources.read
             return positions.new_full((n, *positions.shape), 1.0 if self.mixing.kind == "residual" else 1 / n)
@@ -158,5 +158,5 @@ def collect_weights(module: nn.Module, *inputs: Tensor) -> dict[str, Tensor]:
 
 def relative_entropy(weights: Tensor) -> Tensor:
     """Mean entropy of α (sources, *positions) over log(number of sources > 1): 1 is uniform, 0 picks one source."""
-    entropy: Tensor = torch.special.entr(weights).sum(0).mean()
+    entropy: Tensor = torch.special.entr(weights).sum(0).mean()  # over sources, then over positions
     return entropy / math.log(weights.shape[0])

@@ -102,7 +102,7 @@ class Registry:
         """
         tree = self.tree("recipes", name)
         if trunk is not None:
-            tree.drop(("trunk",))
+            tree.drop(("trunk",))  # the other trunk's settings would not fit this one
             tree.put(("trunk", "name"), trunk, labels.trunk)
         for key, value in overrides.items():
             tree.lay(_assignment(key, value, labels.override))

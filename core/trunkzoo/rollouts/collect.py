@@ -98,7 +98,7 @@ def collect(
                 _check_patience(spec, episodes, len(kept), len(failed))
                 continue
             writer.add_episode(demo.frames, spec.summary, {"seed": demo.seed, "first_success": demo.first_success})
-            kept.append(Demonstration(demo.seed, {}, demo.first_success))
+            kept.append(Demonstration(demo.seed, {}, demo.first_success))  # without its frames, which are written
         seeds = tuple(demo.seed for demo in kept)
         writer.origin = _origin(task, noise, seeds, tuple(failed))
     return Collected(Path(output), seeds, tuple(failed), writer.frames)
@@ -143,7 +143,7 @@ def _in_order(
     ahead: deque[Future[Demonstration]] = deque()
     seed = first_seed
     while True:
-        while len(ahead) < workers + 1:
+        while len(ahead) < workers + 1:  # one in reserve, so that no worker waits for the writer
             ahead.append(executor.submit(_in_worker, part, seed, noise))
             seed += 1
         try:

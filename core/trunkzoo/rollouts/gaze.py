@@ -121,8 +121,8 @@ def gaze_of(agent: Agent, steps: list[int], frames: list[dict[str, NDArray[Any]]
         prepared = encoder.prepare(pixels.to(agent.device), None, 1)
         found = collect_weights(encoder.trunk(camera), prepared)
         pool = cast(CameraEncoder, encoder.cameras[camera]).pool
-        keypoints.append(pool(encoder.trunk(camera)(prepared)).cpu().numpy())
-        images.append(seen.permute(0, 2, 3, 1).numpy())
+        keypoints.append(pool(encoder.trunk(camera)(prepared)).cpu().numpy())  # (T, K, 2)
+        images.append(seen.permute(0, 2, 3, 1).numpy())  # (T, H, W, 3)
         for name, alpha in found.items():  # (sources, T, h, w)
             weights.setdefault(name, []).append(alpha.float().flatten(1).mean(1).cpu())
         if camera == 0:

@@ -49,7 +49,7 @@ def plan(
         CheckpointError, ContractError: the checkpoint is damaged or does not fit the task.
     """
     _check_request(policy, checkpoint, max_steps, noise_seed)
-    file = model_file(Path(checkpoint)).resolve() if checkpoint is not None else None
+    file = model_file(Path(checkpoint)).resolve() if checkpoint is not None else None  # workers may run elsewhere
     header = read_header(file) if file else None
     recipe = parse(Recipe, header.recipe, "recipe") if header else None
     part = task or (recipe.task if recipe else None)

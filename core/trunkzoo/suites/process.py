@@ -76,7 +76,7 @@ def _wait_for(cell: Cell, log: BinaryIO) -> None:
         ZooError: it does not leave.
     """
     deadline = time.monotonic() + LEAVE_SECONDS
-    while not take(log):
+    while not take(log):  # a living process shares this lock
         if time.monotonic() > deadline:
             raise ZooError(f"a process of an earlier run still works on '{cell.title}' in {cell.directory}; end it")
         time.sleep(0.2)

@@ -46,6 +46,7 @@ def capture(learner: Learner, progress: Progress) -> TrainingState:
     parameters = trainable(learner.agent)
     tensors: dict[str, Tensor] = {}
     if learner.ema:
+        # the model file holds the averages, which act
         tensors |= {f"live/{name}": parameter for name, parameter in parameters.items()}
     for name, parameter in parameters.items():
         for slot, value in learner.optimizer.state.get(parameter, {}).items():

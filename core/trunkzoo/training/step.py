@@ -92,7 +92,7 @@ class Learner:
             batch = {key: value.to(self.accelerator.device) for key, value in part.items()}
             with nullcontext() if last else self.accelerator.no_sync(self.model):
                 scalars = self.model(batch)
-                (scalars["loss"] / len(parts)).backward()
+                (scalars["loss"] / len(parts)).backward()  # parts are equal: the mean of their means is the batch's
             for name, value in scalars.items():
                 totals[name] = totals.get(name, 0.0) + value.detach() / len(parts)
         return totals

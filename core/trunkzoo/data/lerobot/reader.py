@@ -56,6 +56,7 @@ class LeRobotReader:
     def tasks(self) -> tuple[str, ...]:
         """Instructions in words, by ``task_index``."""
         table = read_table(self.directory / TASKS_PATH)
+        # pandas has stored the index, which is the text, under several names
         texts = [name for name in table.column_names if name != "task_index"]
         if not texts or len(texts) == table.num_columns:
             raise DataError(f"{self.directory / TASKS_PATH} needs task_index and a text, it has {table.column_names}")

@@ -89,7 +89,7 @@ def evaluate(
     file = out or _default_file(planned.job.checkpoint, policy.value)
     evaluation = Evaluation(planned, chosen, file, _films(file, video), video)
     beside = floors_of(evaluation, catalogue, floors) if floors and policy is PolicyChoice.agent else []
-    processes = workers or len(os.sched_getaffinity(0))
+    processes = workers or len(os.sched_getaffinity(0))  # in a container fewer than the machine has
     for batch in ([evaluation], beside):
         with EvaluationProgress(planned.job.task.name, sum(len(each.seeds) for each in batch)) as progress:
             run(batch, processes, progress)

@@ -148,6 +148,7 @@ class Catalogue:
         renamed = self.names.renamed.get(target)
         if renamed is None:
             return target
+        # at the level of whoever asked for the name
         warnings.warn(f"'{target}' is now called '{renamed}'; use the new name", FutureWarning, stacklevel=5)
         return renamed
 

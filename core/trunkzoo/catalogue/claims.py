@@ -41,6 +41,7 @@ def installed_claims() -> list[Claim]:
         if not _mentions_us(distribution):
             continue
         name, version = _identity(distribution)
+        # distributions without readable metadata share no name: each of them is a claim
         if normal(name) not in seen or name == NAMELESS:
             seen.add(normal(name))
             claims += _claims_of(distribution, name, version)

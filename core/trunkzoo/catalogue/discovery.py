@@ -94,6 +94,7 @@ def _settle(name: str, claims: Sequence[Claim], rules: LoadRules) -> list[tuple[
 
 
 def _verdict(claim: Claim, ours: Sequence[Claim], rules: LoadRules) -> tuple[Status, str]:
+    # in this order: what is switched off is not judged, and the owner of a reserved name has no rivals
     if rules.only is not None and claim.name not in rules.only:
         return "disabled", "not in TRUNKZOO_PLUGINS"
     if claim.name in rules.disabled:

@@ -95,6 +95,7 @@ class TaskSpec(Generic[ConfigT]):
 
 def install_line(spec: TrunkSpec[Any] | TaskSpec[Any]) -> str:
     """The line that installs what ``spec`` requires and this environment lacks; empty when nothing is absent."""
+    # the package of a dotted name: find_spec would import it to look inside
     absent = [name for name in spec.requires if find_spec(name.partition(".")[0]) is None]
     if not absent:
         return ""

@@ -104,6 +104,7 @@ class Registry:
         if trunk is not None:
             tree.drop(("trunk",))  # the other trunk's settings would not fit this one
             tree.put(("trunk", "name"), trunk, labels.trunk)
+        # last: what is asked for in a call wins over every file
         for key, value in overrides.items():
             tree.lay(_assignment(key, value, labels.override))
         return tree
@@ -115,6 +116,7 @@ class Registry:
     def tree(self, section: RegistrySection, name: str) -> Tree:
         """The values of one recipe or suite with their origins: its ancestors first, ours before the user's."""
         tree = Tree()
+        # the user's file after ours at every ancestor: a change to a parent reaches all its children
         for ancestor in self._lineage(section, name):
             for file in self.files:
                 table = getattr(file.content, section).get(ancestor)

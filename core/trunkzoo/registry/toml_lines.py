@@ -31,6 +31,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     table: KeyPath = ()
     for number, statement in _statements(text):
         parsed = tomllib.loads(statement)
+        # a header alone parses to nested empty tables, and its one path is that of the table
         if statement.lstrip().startswith("["):
             table = next(_paths(parsed))[-1] if parsed else ()
             _note_prefixes(lines, table, number)

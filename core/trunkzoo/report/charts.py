@@ -9,9 +9,9 @@ from typing import NamedTuple
 from trunkzoo.report.svg import Plot, axis
 from trunkzoo.statistics import Interval
 
-LINE_HEIGHT = 34  # height of one line of an interval chart, pixels
-LONGEST_NAME = 24  # of a name in an interval chart, letters; its number stands on the same line
-DOT_DISTANCE = 9  # between dots of equal cost, pixels
+LINE_HEIGHT = 34  # of an interval chart, pixels
+LONGEST_NAME = 24  # in an interval chart, letters; its number stands on the same line
+DOT_DISTANCE = 9  # of dots of equal cost, pixels
 COLOURS = 8
 FLOOR_STYLE = "floor"
 

@@ -97,6 +97,7 @@ class EpisodeRunner:
         """Run one episode."""
         from trunkzoo.rollouts.episode import run_episode
 
+        # at the first episode: then what is wrong with a plugin is told as that episode's failure
         catalogue = self._catalogue = self._catalogue or _open_catalogue()
         task, policy = self._prepare(item.job, catalogue)
         if item.video is None:

@@ -21,6 +21,7 @@ def evaluate_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     """Score every checkpoint on the selection seeds, then the best of them on fresh report seeds."""
     found = _checkpoints(cell)
     selection = {step: _selection(cell, catalogue, step, path) for step, path in found.items()}
+    # one worker: the suite counts a cell as one core, and more would take those of other cells
     run(list(selection.values()), workers=1)
     scores = {step: average_reward(evaluation.ordered) for step, evaluation in selection.items()}
     chosen = max(scores, key=lambda step: scores[step])

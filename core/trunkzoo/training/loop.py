@@ -126,6 +126,7 @@ def _accelerator(run: RunConfig, config: TrainConfig) -> Iterator[Accelerator]:
         on_cpu = device.type == "cpu"
         if device.index is not None:
             torch.cuda.set_device(device)
+    # an accelerator of the caller shares this state: then it is not ours to reset
     borrowed = bool(PartialState._shared_state)
     precision = "bf16" if config.precision == "bf16" else "no"
     accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision)

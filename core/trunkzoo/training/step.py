@@ -52,7 +52,7 @@ class Learner:
         before = [buffer.clone() for buffer in self.buffers]  # a forward moves the statistics of batch norm
         scalars = self._backward(parts)
         scalars["grad_norm"] = self._clip()
-        names = sorted(scalars)
+        names = sorted(scalars)  # one order on every process: the mean over processes goes by position
         asked = torch.tensor(float(stop), device=self.accelerator.device)
         numbers = torch.stack([scalars[name].float() for name in names] + [asked])
         *values, stopped = self._mean(numbers).tolist()  # the one wait for the device

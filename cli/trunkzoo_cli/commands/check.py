@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trunkzoo_cli.options import JsonOption, assigned
-from trunkzoo_cli.output import emit_json, emit_table, progress
+from trunkzoo_cli.output import counted, emit_json, emit_table
 
 if TYPE_CHECKING:
     from trunkzoo.testing import Report
@@ -36,7 +36,7 @@ def check(
     settings = assigned(set_)
     require_one(records, settings, name)
     least = least_checks_of(records, slow=not quick)
-    results = list(progress(run_records(records, settings, slow=not quick), f"checking {name}"))
+    results = list(counted(run_records(records, settings, slow=not quick), f"checking {name}"))
     report = Report(tuple(results), least)
     if json:
         emit_json(report.to_dict())

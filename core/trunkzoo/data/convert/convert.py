@@ -115,7 +115,7 @@ def _replay_zarr(path: Path) -> Iterator[Source]:
 
 def _check_choices(source: Path, state: tuple[str, ...], cameras: dict[str, str], fps: float | None) -> None:
     if not fps:
-        raise UsageError(f"{source} does not state its frame rate; say it", ["fps"])
+        raise UsageError(f"{source} does not state its frame rate; give it in frames per second", ["fps"])
     if not 0 < fps < math.inf:
         raise UsageError(f"{fps} frames per second: must be a positive number", ["fps"])
     if not state:

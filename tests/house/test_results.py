@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from trunkzoo.statistics import compare, summarise
+from trunkzoo.statistics import compare, summarize
 from trunkzoo.statistics.comparison import Measure
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +65,7 @@ def scores(runs: list[list[dict[str, Any]]], key: str) -> list[list[float]]:
 @pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.folder}/{line.arm}/{line.part}")
 def test_a_line_of_a_table(line: Line) -> None:
     runs = rows(line.folder, line.arm, line.part)
-    summary = summarise(scores(runs, "success"), scores(runs, "average_reward"))
+    summary = summarize(scores(runs, "success"), scores(runs, "average_reward"))
     assert line.success == f"{summary.successes}/{summary.training_seeds * summary.episodes} = {summary.success.text()}"
     assert line.reward == summary.reward_mean.text(3)
 

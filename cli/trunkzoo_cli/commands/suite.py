@@ -127,7 +127,7 @@ def _show(plan: SuitePlan, json: bool) -> None:
     results, page = read_results(plan), plan.directory / REPORT
     write_suite_page(plan, results, page)
     if json:
-        emit_json([result.as_json() for result in results])
+        emit_json([result.to_dict() for result in results])
         return
     for result in results:
         emit_table(COLUMNS, table(result), title=f"\n{plan.name}: {result.plan.name}")

@@ -1,13 +1,13 @@
-"""The top of a suite's report: which arm, how sure, and what cannot be concluded."""
+"""The conclusions on top of a suite's report: which arm is better, how sure that is, and what cannot be concluded."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from trunkzoo.report.charts import Bar, interval_chart
+from trunkzoo.report.charts import IntervalBar, interval_chart
 from trunkzoo.report.page import Figure
 from trunkzoo.statistics import Comparison
-from trunkzoo.statistics.intervals import FEWEST
+from trunkzoo.statistics.intervals import FEWEST_EPISODES
 from trunkzoo.suites.results import MEASURES, TaskResult
 
 
@@ -18,7 +18,7 @@ def answer_of(result: TaskResult) -> str:
         arm = result.arms[0]
         return f"{arm.plan.label} succeeds in {arm.summary.success.text()} of the episodes; nothing to compare it with."
     first = comparisons[0]
-    if first.episodes < FEWEST:
+    if first.episodes < FEWEST_EPISODES:
         return f"{first.episodes} episodes show nothing about which arm is better."
     if not any(comparison.decided for comparison in comparisons):
         arms = list(dict.fromkeys(comparison.a for comparison in comparisons))
@@ -43,7 +43,7 @@ def _by_outcome(comparisons: Sequence[Comparison]) -> dict[tuple[str, tuple[str,
 
 def caveats(comparisons: Sequence[Comparison]) -> list[str]:
     """What cannot be concluded: differences too small for these episodes, one training seed, many comparisons."""
-    if not comparisons or comparisons[0].episodes < FEWEST:
+    if not comparisons or comparisons[0].episodes < FEWEST_EPISODES:
         return []
     missed = {measure: max(c.detectable for c in comparisons if c.measure == measure) for measure, _ in MEASURES}
     sizes = " or ".join(f"under {size:.2g} in {measure}" for measure, size in missed.items() if size > 0)
@@ -64,7 +64,7 @@ def answer_figures(comparisons: Sequence[Comparison], styles: Mapping[str, str])
     for measure, _ in MEASURES:
         found = [comparison for comparison in comparisons if comparison.measure == measure]
         if found:
-            bars = [Bar(c.a, c.difference, styles[c.a]) for c in found]
+            bars = [IntervalBar(c.a, c.difference, styles[c.a]) for c in found]
             label = f"difference in {measure} from {found[0].b}"
             caption = "Paired by episode seed, 95 %. An interval across the dashed zero decides nothing."
             figures.append(Figure(caption, interval_chart(bars, label, label.capitalize(), difference=True)))

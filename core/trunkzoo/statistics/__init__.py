@@ -8,7 +8,7 @@ from trunkzoo.statistics.comparison import Comparison, compare
 from trunkzoo.statistics.intervals import Interval, bootstrap, newcombe_paired, wilson
 from trunkzoo.statistics.measures import interquartile_mean, mean, median, probability_of_improvement
 from trunkzoo.statistics.power import detectable_mean, detectable_rate
-from trunkzoo.statistics.summary import Summary, summarise
+from trunkzoo.statistics.summary import Summary, summarize
 
 __all__ = [
     "Comparison",
@@ -23,6 +23,6 @@ __all__ = [
     "median",
     "newcombe_paired",
     "probability_of_improvement",
-    "summarise",
+    "summarize",
     "wilson",
 ]

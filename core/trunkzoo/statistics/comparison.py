@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trunkzoo.statistics.intervals import FEWEST, Interval, Matrix, matrix, newcombe_paired, over_seeds, widest
+from trunkzoo.statistics.intervals import FEWEST_EPISODES, Interval, Matrix, matrix, newcombe_paired, over_seeds, widest
 from trunkzoo.statistics.measures import mean_difference, probability_of_improvement
 from trunkzoo.statistics.power import detectable_mean
 
@@ -39,9 +39,9 @@ class Comparison(NamedTuple):
     @property
     def decided(self) -> bool:
         """Whether the interval of the difference leaves zero out."""
-        return self.episodes >= FEWEST and (self.difference.low > 0 or self.difference.high < 0)
+        return self.episodes >= FEWEST_EPISODES and (self.difference.low > 0 or self.difference.high < 0)
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain numbers; intervals as ``[value, low, high]``."""
         fields = {k: v.limits() if isinstance(v, Interval) else v for k, v in self._asdict().items()}
         fields["detectable"] = None if math.isnan(self.detectable) else self.detectable
@@ -52,7 +52,7 @@ class Comparison(NamedTuple):
         digits = self._digits()
         values = f"{self.a} {self.value_a:.{digits}f}, {self.b} {self.value_b:.{digits}f}"
         numbers = f"{values}, difference {self.difference.text(digits, signed=True)}"
-        if self.episodes < FEWEST:
+        if self.episodes < FEWEST_EPISODES:
             said = "1 episode shows" if self.episodes == 1 else f"{self.episodes} episodes show"
             return f"{said} nothing about {self.measure}: {numbers}."
         if self.decided:
@@ -123,7 +123,7 @@ def _rate_difference(a: Matrix, b: Matrix) -> Interval:
 def _detectable(differences: Matrix, measure: Measure) -> float:
     """Detectable mean of the differences (S, E): by their scatter over episodes and, with several, over training seeds."""
     episodes, seeds = differences.mean(axis=0), differences.mean(axis=1)  # (E,), (S,)
-    if len(episodes) < FEWEST:
+    if len(episodes) < FEWEST_EPISODES:
         return math.nan
     if measure == "success":  # one made-up pair each way: agreement in n episodes is not agreement for ever
         episodes = np.append(episodes, [1.0, -1.0])

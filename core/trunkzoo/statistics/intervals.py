@@ -14,7 +14,7 @@ from scipy import stats
 Matrix = NDArray[np.float64]
 RESAMPLES = 4999  # the Monte-Carlo error of a 95 % limit is then about 2 % of the interval's width
 BOOTSTRAP_SEED = 20_250
-FEWEST = 5  # episodes; resamples of fewer have no tails, and an interval from them would claim far too much
+FEWEST_EPISODES = 5  # episodes; resamples of fewer have no tails, and an interval from them would claim far too much
 
 
 class Interval(NamedTuple):
@@ -139,7 +139,7 @@ def bootstrap(
     if len({m.shape for m in matrices}) != 1:
         raise ValueError(f"scores of shapes {[m.shape for m in matrices]}: pairs need equal shapes")
     value = float(statistic(*(m.ravel() for m in matrices)))
-    if matrices[0].shape[1] < FEWEST:
+    if matrices[0].shape[1] < FEWEST_EPISODES:
         return Interval(value, math.nan, math.nan)
     limits = _resample(statistic, matrices, confidence, seed).confidence_interval
     return Interval(value, float(limits.low), float(limits.high))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from trunkzoo.plugin.config import Config
-from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS, SPACE
+from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS, SEEDS_PER_PURPOSE
 
 
 def _by_name(key: str) -> BeforeValidator:
@@ -20,11 +20,11 @@ class ArmConfig(Config):
     recipe: str = Field(description="a recipe of registry.toml")
     name: str = Field(default="", description="what tables call it; the recipe's name if empty")
     trunk: str | None = Field(default=None, description="another trunk, with its own defaults")
-    set: dict[str, Any] = Field(default={}, description="dotted keys over the recipe, as with --set")
+    set: dict[str, Any] = Field(default={}, description="dotted keys over the recipe, applied last")
 
     @property
     def label(self) -> str:
-        """The name in tables, files and --only."""
+        """The arm's name in tables and files, and by which it is chosen."""
         return self.name or self.recipe
 
 
@@ -54,8 +54,12 @@ class SuiteConfig(Config):
     batch_size: PositiveInt = Field(description="samples per step of every training")
     checkpoints: PositiveInt = Field(default=4, description="checkpoints of every training, evenly spaced")
     set: dict[str, Any] = Field(default={}, description="dotted keys over all recipes")
-    selection_episodes: PositiveInt = Field(default=10, le=SPACE, description="episodes per checkpoint that choose one")
-    report_episodes: PositiveInt = Field(default=20, le=SPACE, description="fresh episodes of the chosen checkpoint")
+    selection_episodes: PositiveInt = Field(
+        default=10, le=SEEDS_PER_PURPOSE, description="episodes per checkpoint that choose one"
+    )
+    report_episodes: PositiveInt = Field(
+        default=20, le=SEEDS_PER_PURPOSE, description="fresh episodes of the chosen checkpoint"
+    )
     blind: bool = Field(default=True, description="also run the chosen checkpoints of the arms on blanked images")
     gpus_per_training: float = Field(default=0.0, ge=0, description="GPUs that Ray reserves for a training")
     minutes: dict[str, PositiveFloat] = Field(default={}, description="how long each stage takes, for its heading")

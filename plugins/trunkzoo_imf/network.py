@@ -10,7 +10,7 @@ from trunkzoo.nn.mixing import parse_mixing
 from trunkzoo.nn.norms import RMSNorm
 from trunkzoo.nn.stack import DepthMix
 from trunkzoo_imf.config import NetworkConfig
-from trunkzoo_imf.derivative import Linear
+from trunkzoo_imf.derivative import Linear, has_tangent
 from trunkzoo_imf.layers import Attention, SwiGLU, TimeTokens
 
 
@@ -42,6 +42,7 @@ class ChunkTransformer(nn.Module):
         self.outputs = nn.ModuleList(_zero(Linear(width, contract.action_dim)) for _ in range(outputs))
 
     def forward(self, z: Tensor, r: Tensor, t: Tensor, cond: Tensor) -> tuple[Tensor, ...]:
+        self.mix.fused = not has_tangent(z)  # the closed-form backward has no forward-mode derivative
         actions = self.action_in(z) + self.action_position
         sources = self.mix.start(
             torch.cat([self.time(r, t), self.cond_in(cond.to(z.dtype)) + self.cond_position, actions], dim=1)

@@ -10,8 +10,17 @@ from trunkzoo.config import Config, parse
 from trunkzoo.contract import Contract
 from trunkzoo.draws import Draws, sample_seeds
 from trunkzoo.errors import ConfigError
-from trunkzoo_imf.config import DDIMConfig, FlowConfig, IMFConfig, InstantTimes, IntervalTimes, RegressionConfig
+from trunkzoo_imf.config import (
+    DDIMConfig,
+    DriftConfig,
+    FlowConfig,
+    IMFConfig,
+    InstantTimes,
+    IntervalTimes,
+    RegressionConfig,
+)
 from trunkzoo_imf.ddim import DDIMHead, levels, squared_cosine, to_clean, to_target
+from trunkzoo_imf.drift import DriftHead
 from trunkzoo_imf.flow import FlowHead
 from trunkzoo_imf.imf import IMFHead
 from trunkzoo_imf.objective import adaptive, bounded
@@ -33,7 +42,13 @@ def many() -> Draws:
 
 @pytest.mark.parametrize(
     ("head", "config"),
-    [(IMFHead, IMFConfig()), (FlowHead, FlowConfig()), (DDIMHead, DDIMConfig()), (RegressionHead, RegressionConfig())],
+    [
+        (IMFHead, IMFConfig()),
+        (FlowHead, FlowConfig()),
+        (DDIMHead, DDIMConfig()),
+        (DriftHead, DriftConfig()),
+        (RegressionHead, RegressionConfig()),
+    ],
 )
 def test_default_size(head: type[nn.Module], config: Config) -> None:
     with torch.device("meta"):
@@ -62,7 +77,7 @@ def test_settings_that_cannot_work_are_refused(model: type[Config], values: dict
 
 
 @pytest.mark.parametrize(
-    "config", [IMFConfig(tangent="data", weight_power=0), FlowConfig(), DDIMConfig(), RegressionConfig()]
+    "config", [IMFConfig(tangent="data", weight_power=0), FlowConfig(), DDIMConfig(), DriftConfig(), RegressionConfig()]
 )
 def test_a_resolved_config_may_state_every_field(config: Config) -> None:
     assert type(config).model_validate(config.model_dump(mode="json")) == config

@@ -59,7 +59,7 @@ def test_fresh_heads_agree_under_every_mixing(mixing: str) -> None:
     torch.testing.assert_close(mixed.velocities(*given)[0], plain.velocities(*given)[0], rtol=2e-3, atol=2e-3)
 
 
-@pytest.mark.parametrize("head", ["imf", "flow", "ddim", "regression"])
+@pytest.mark.parametrize("head", ["imf", "flow", "ddim", "drift", "regression"])
 def test_noise_enters_a_fresh_network_from_zero(head: str) -> None:
     """Noise as large as torch's default lets it in drowns the positions for hundreds of steps: every head starts deaf."""
     built = load_catalogue().head(f"imf/{head}").spec

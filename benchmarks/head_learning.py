@@ -19,39 +19,25 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from pose_agent import ENTRY, Learner, PoseAgent
+from posed_demonstrations import BODIES, POSE_KEY, Posed, Windows, demonstrations
 
-from trunkzoo.assembly import build_head
-from trunkzoo.catalogue import Catalogue, load_catalogue
-from trunkzoo.collect import demonstrate
-from trunkzoo.contract import ACTION_KEY, STATE_KEY
-from trunkzoo.data.stats import statistics as column_statistics
+from trunkzoo.catalogue import load_catalogue
+from trunkzoo.contract import STATE_KEY
 from trunkzoo.draws import Draws, sample_seeds
-from trunkzoo.normalize import Normalizer
-from trunkzoo.recipe import Part, Recipe
+from trunkzoo.recipe import Recipe
 from trunkzoo.registry import load_registry
-from trunkzoo.seeds import DEMONSTRATION_SEEDS, REPORT_SEEDS
-from trunkzoo.spec import Step, TaskSpec
+from trunkzoo.seeds import REPORT_SEEDS
 from trunkzoo.tasks import make_task
-from trunkzoo.training.batches import Sampler
-from trunkzoo.training.config import TrainConfig
-from trunkzoo.training.ema import Ema
-from trunkzoo.training.optimizer import adamw, set_rate
-from trunkzoo.training.schedule import learning_rate
 
-POSE_KEY, POSE_DIM = "pose", 9
-BODIES = {"two-arm-handover": "hammer_root", "two-arm-lift": "pot_root"}
 HELD_OUT, EVERY, NOISES, CHECKPOINTS = 10, 6, 4, 4
 EVALUATIONS = (1, 2, 10)
 """Of the network per chunk: what a trained head that samples in steps is also judged at."""
 BEFORE = {"output": "sample", "draws_per_sample": 2}
 """What the heads of the demo recipes had in common before this script was written."""
-ENTRY = "entry"  # an arm's own key: "wide" lets the noise enter as torch's default makes it, as heads did before
 
 
 def arms(recipes: Mapping[str, Recipe]) -> dict[str, dict[str, Any]]:
@@ -70,162 +56,7 @@ def arms(recipes: Mapping[str, Recipe]) -> dict[str, dict[str, Any]]:
     return {**now, "imf-before": imf, "flow-before": flow}
 
 
-# ── Data: demonstrations with the object's pose ─────────────────────────────────────────────────────────────────────
-
-
-class Posed:
-    """A two-arm task whose observation is the robot's state and the object's true pose; nothing is rendered."""
-
-    def __init__(self, task: Any, body: str) -> None:
-        self.contract, self.action_low, self.action_high = task.contract, task.action_low, task.action_high
-        self._task, self._body = task, body
-
-    def reset(self, seed: int) -> None:
-        """Start the episode of ``seed``."""
-        self._task.reset(seed)
-
-    def observe(self) -> dict[str, NDArray[np.float32]]:
-        """State (16,) and pose (9,): place in m, and the first two columns of the rotation."""
-        body = self._task.data.body(self._body)
-        pose = np.concatenate([body.xpos, body.xmat.reshape(3, 3)[:, :2].ravel()])
-        return {STATE_KEY: self._task.observe()[STATE_KEY], POSE_KEY: pose.astype(np.float32)}
-
-    def step(self, action: NDArray[np.float32]) -> Step:
-        """One control step."""
-        return cast(Step, self._task.step(action))
-
-    def hold(self) -> NDArray[np.float32]:
-        """The resting action."""
-        return cast(NDArray[np.float32], self._task.hold())
-
-    def expert(self, seed: int) -> Any:
-        """The scripted demonstrator."""
-        return self._task.expert(seed)
-
-    def close(self) -> None:
-        """Free the simulation."""
-        self._task.close()
-
-
-def demonstrations(task: Posed, spec: TaskSpec[Any], wanted: int, file: Path | None) -> list[dict[str, Tensor]]:
-    """The first ``wanted`` demonstrations, from ``file`` where it holds enough of them."""
-    kept: list[dict[str, Tensor]] = torch.load(file) if file and file.exists() else []
-    if len(kept) < wanted:
-        kept = list(_demonstrate(task, spec, wanted))
-        if file:
-            torch.save(kept, file)
-    return kept[:wanted]
-
-
-def _demonstrate(task: Posed, spec: TaskSpec[Any], wanted: int) -> Iterator[dict[str, Tensor]]:
-    """``wanted`` successful episodes: state (T, 16), pose (T, 9), clean commands (T, 16)."""
-    seed = DEMONSTRATION_SEEDS
-    while wanted:
-        demo = demonstrate(task, seed, 1.0, spec.demo_steps)
-        seed += 1
-        if demo.first_success is not None:
-            wanted -= 1
-            yield {key: torch.from_numpy(values) for key, values in demo.frames.items()}
-
-
-class Windows:
-    """One window per frame of some episodes: what is seen, the chunk that follows, and which of it is real."""
-
-    def __init__(self, episodes: Sequence[dict[str, Tensor]], horizon: int) -> None:
-        self.state, self.pose = (torch.cat([ep[key] for ep in episodes]) for key in (STATE_KEY, POSE_KEY))
-        chunks, valid = zip(*(_chunks(ep[ACTION_KEY], horizon) for ep in episodes), strict=True)
-        self.actions, self.valid = torch.cat(chunks), torch.cat(valid)
-        self.stats = {key: column_statistics(torch.cat([ep[key] for ep in episodes]).numpy()) for key in episodes[0]}
-
-    def __len__(self) -> int:
-        return len(self.state)
-
-    def take(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """State, pose, chunk and valid mask of the windows ``index``."""
-        return self.state[index], self.pose[index], self.actions[index], self.valid[index]
-
-
-def _chunks(actions: Tensor, horizon: int) -> tuple[Tensor, Tensor]:
-    """(T, A) → chunks (T, horizon, A), the last action repeated past the end, and where they are real."""
-    ahead = torch.arange(len(actions))[:, None] + torch.arange(horizon)
-    return actions[ahead.clamp_max(len(actions) - 1)], ahead < len(actions)
-
-
-# ── The agent and its training ──────────────────────────────────────────────────────────────────────────────────────
-
-
-class PoseAgent(nn.Module):
-    """Pose → small network in place of the cameras, then state, then the head."""
-
-    def __init__(self, recipe: Recipe, head: dict[str, Any], catalogue: Catalogue, seed: int) -> None:
-        super().__init__()
-        contract = recipe.contract
-        self.steps, self.noise = contract.num_action_steps, recipe.encoder.state_noise
-        self.chunk_shape = (contract.pred_horizon, contract.action_dim)
-        torch.manual_seed(seed)
-        eyes = contract.cond_dim - contract.state_dim
-        self.eyes = nn.Sequential(nn.Linear(POSE_DIM, 128), nn.SiLU(), nn.Linear(128, eyes))
-        config = {key: value for key, value in head.items() if key not in ("name", ENTRY)}
-        part = Part(name=head["name"], config=config)
-        built: Any = build_head(recipe.model_copy(update={"head": part}), catalogue)
-        if head.get(ENTRY) == "wide":
-            torch.manual_seed(seed + 1)
-            built.network.action_in.reset_parameters()
-        self.head: Any = built
-        dims = {STATE_KEY: contract.state_dim, POSE_KEY: POSE_DIM, ACTION_KEY: contract.action_dim}
-        self.state, self.pose, self.action = (Normalizer("min_max", dim, key) for key, dim in dims.items())
-
-    def fit(self, windows: Windows) -> None:
-        """Take the ranges of the training data."""
-        for normalizer in (self.state, self.pose, self.action):
-            normalizer.fit(windows.stats)
-
-    def condition(self, state: Tensor, pose: Tensor, draws: Draws | None = None) -> Tensor:
-        """(B, 16) and (B, 9) → (B, 1, 208)."""
-        state = self.state.normalize(state)
-        if draws is not None:
-            state = state + self.noise * draws.normal(state.shape[1])
-        return torch.cat([self.eyes(self.pose.normalize(pose)), state], dim=-1)[:, None]
-
-    def loss(self, windows: Windows, index: Tensor, seeds: Tensor) -> Tensor:
-        """The head's loss on some windows."""
-        state, pose, actions, valid = windows.take(index)
-        draws = Draws(seeds)
-        cond = self.condition(state, pose, draws)
-        return cast(Tensor, self.head(cond, self.action.normalize(actions), valid, draws)["loss"])
-
-    @torch.no_grad()
-    def chunk(self, state: Tensor, pose: Tensor, noise: Tensor) -> Tensor:
-        """A sampled chunk (B, H, A) in [-1, 1]."""
-        return cast(Tensor, self.head.sample(self.condition(state, pose), noise)).clamp(-1, 1)
-
-
-class Learner:
-    """An agent, its optimiser and its average."""
-
-    def __init__(self, agent: PoseAgent, config: TrainConfig, seed: int, windows: Windows) -> None:
-        self.agent, self.config, self.windows = agent, config, windows
-        self.optimizer, self.ema = adamw(agent, config), Ema(agent, config.ema)
-        self.sampler = Sampler(seed, len(windows), config.batch_size)
-
-    def step(self, step: int) -> None:
-        """The update that follows ``step`` finished ones."""
-        torch.autograd.backward(self.agent.loss(self.windows, self.sampler.indices(step), self.sampler.seeds(step)))
-        nn.utils.clip_grad_norm_(self.agent.parameters(), self.config.clip_norm)
-        set_rate(self.optimizer, learning_rate(step, self.config))
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.ema.update()
-
-    def acting(self) -> PoseAgent:
-        """The agent with its averaged weights; training goes on from the live ones after :meth:`back`."""
-        self.live = {name: value.clone() for name, value in self.agent.state_dict().items()}
-        self.agent.load_state_dict(self.ema.weights(self.agent))
-        return self.agent
-
-    def back(self) -> None:
-        """Undo :meth:`acting`."""
-        self.agent.load_state_dict(self.live)
+# ── Scores ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Score(NamedTuple):

@@ -150,7 +150,9 @@ def test_errors_between_chunks_are_those_of_the_predicted_chunk() -> None:
     samples, _, t, e = batch()
     samples = Samples(samples.cond.float(), samples.actions.float(), samples.valid, samples.draws)
     error = head.loss(samples, t.float(), e.float())["loss"]  # a fresh network predicts zero
-    torch.testing.assert_close(error, (samples.actions.square() * samples.valid[..., None]).flatten(1).sum(1).mean() / 15)
+    torch.testing.assert_close(
+        error, (samples.actions.square() * samples.valid[..., None]).flatten(1).sum(1).mean() / 15
+    )
 
 
 @pytest.mark.parametrize("output", ["velocity", "sample"])

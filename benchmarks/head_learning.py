@@ -47,6 +47,7 @@ def arms(recipes: Mapping[str, Recipe]) -> dict[str, dict[str, Any]]:
         for name, recipe in (
             ("imf", recipes["imf-resnet18-demo"]),
             ("flow", recipes["flow-resnet18-demo"]),
+            ("drift", recipes["drift-resnet18-demo"]),
             ("regression", recipes["regression-resnet18-demo"]),
         )
     }

@@ -31,8 +31,8 @@ class DriftHead(nn.Module):
         c, n = self.config, self.config.draws_per_sample
         samples = prepare(cond, actions, valid, draws, copies=n, cond_dropout=c.cond_dropout)
         x = self.sample(samples.cond, samples.draw_noise()) * samples.valid[..., None]
-        groups, wanted = x.flatten(1).unflatten(0, (-1, n)), samples.actions.flatten(1).unflatten(0, (-1, n))[:, :1]
-        move, scale = chunk_drift(groups.detach(), wanted, c.temperatures)
+        groups, wanted = (chunks.flatten(1).reshape(len(cond), n, -1) for chunks in (x, samples.actions))
+        move, scale = chunk_drift(groups.detach(), wanted[:, :1], c.temperatures)
         error = (groups - (groups.detach() + move)).square().sum(-1)  # (B, n)
         numbers = samples.actions[0].numel()
         return {

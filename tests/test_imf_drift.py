@@ -85,24 +85,32 @@ def test_particles_leave_one_mode_for_both_in_their_shares() -> None:
     assert 0.03 < x[~right].std(0).mean() < 0.12
 
 
-def test_a_chunk_moves_in_its_own_scale() -> None:
+def test_a_normalised_chunk_moves_in_its_own_scale() -> None:
     """Distances are measured in units of their mean: actions in other units move as far in those."""
     x, wanted = points(3, 4, 6), points(3, 1, 6, seed=1)
-    move, scale = chunk_drift(x, wanted, (0.05, 0.2))
-    larger, larger_scale = chunk_drift(10 * x, 10 * wanted, (0.05, 0.2))
+    move, scale = chunk_drift(x, wanted, (0.05, 0.2), normalised=True)
+    larger, larger_scale = chunk_drift(10 * x, 10 * wanted, (0.05, 0.2), normalised=True)
     torch.testing.assert_close(larger, 10 * move)
     torch.testing.assert_close(larger_scale, 10 * scale)
 
 
-def test_an_observation_moves_alone() -> None:
+@pytest.mark.parametrize("normalised", [False, True])
+def test_an_observation_moves_alone(normalised: bool) -> None:
     x, wanted = points(3, 4, 6), points(3, 1, 6, seed=1)
-    alone = chunk_drift(x[:1], wanted[:1], (0.05, 0.2))[0]
-    torch.testing.assert_close(chunk_drift(x, wanted, (0.05, 0.2))[0][:1], alone)
+    alone = chunk_drift(x[:1], wanted[:1], (0.05, 0.2), normalised)[0]
+    torch.testing.assert_close(chunk_drift(x, wanted, (0.05, 0.2), normalised)[0][:1], alone)
+
+
+def test_a_near_chunk_pulls_harder_than_a_far_one() -> None:
+    """What keeps modes where one chunk is seen at a time, and what normalised fields give up."""
+    x, towards = points(1, 4, 6) * 0.01, torch.ones(1, 1, 6, dtype=torch.float64)
+    near, far = (chunk_drift(x, distance * towards, (0.3,))[0].norm() / distance for distance in (0.2, 2.0))
+    assert near > 5 * far
 
 
 def test_the_gradient_is_towards_the_drifted_sample() -> None:
     torch.manual_seed(0)
-    head = DriftHead(DriftConfig.model_validate(TINY | {"weight_power": 0, "draws_per_sample": 3}), SMALL)
+    head = DriftHead(DriftConfig.model_validate(TINY | {"draws_per_sample": 3}), SMALL)
     with torch.no_grad():
         for parameter in head.parameters():
             parameter += 0.3 * torch.randn_like(parameter)
@@ -111,7 +119,7 @@ def test_the_gradient_is_towards_the_drifted_sample() -> None:
     log = head(cond, actions, valid, Draws(seeds))
     noise = Draws(seeds).repeat(3).normal(5, 3)
     x = head.sample(cond.repeat_interleave(3, 0), noise)
-    move, _ = chunk_drift(x.detach().flatten(1).unflatten(0, (2, 3)), actions.flatten(1)[:, None], (0.02, 0.05, 0.2))
+    move, _ = chunk_drift(x.detach().flatten(1).unflatten(0, (2, 3)), actions.flatten(1)[:, None], (0.3,))
     torch.testing.assert_close(log["loss"], move.square().mean())
     bias = head.network.outputs[0].bias
     (grad,) = torch.autograd.grad(log["loss"], bias)

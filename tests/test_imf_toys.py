@@ -12,7 +12,8 @@ from trunkzoo.api import load_recipe
 from trunkzoo.bench.clock import cpu_threads
 from trunkzoo.contract import Contract
 from trunkzoo.draws import Draws, sample_seeds
-from trunkzoo_imf.config import FlowConfig, IMFConfig
+from trunkzoo_imf.config import DriftConfig, FlowConfig, IMFConfig
+from trunkzoo_imf.drift import DriftHead
 from trunkzoo_imf.flow import FlowHead
 from trunkzoo_imf.imf import IMFHead
 
@@ -127,6 +128,18 @@ def test_one_step_finds_both_modes_with_their_share(one_step_head: nn.Module) ->
 def test_the_published_weight_gives_up_the_smaller_mode() -> None:
     """p = 1 makes the loss Σ log(error): its minimum is the larger mode. Hence the recipes' weight_power = 0."""
     assert smaller_share(two_mode_head(weight_power=1)) < LEFT / 3
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("normalised", "low", "high"), [(False, LEFT - 0.1, LEFT + 0.1), (True, 0.0, LEFT / 3)])
+def test_drift_keeps_modes_unless_fields_are_normalised(normalised: bool, low: float, high: float) -> None:
+    """An observation is seen with one chunk at a time, as robots' are; 16 observations of 8 samples per step."""
+    torch.manual_seed(0)
+    size = {"width": 64, "blocks": 1, "heads": 2, "time_tokens": 2}
+    settings = {"normalised": True, "temperatures": (0.02, 0.05, 0.2)} if normalised else {}
+    head = DriftHead(DriftConfig.model_validate(size | settings), contract(CHUNK))
+    assert low <= smaller_share(trained(head, two_modes, steps=800, batch=16, rate=5e-3)) <= high
 
 
 def test_one_step_is_nearer_to_the_data_than_the_best_regressor(one_step_head: nn.Module) -> None:

@@ -161,12 +161,14 @@ class DDIMConfig(GenerativeConfig):
 class DriftConfig(GenerativeConfig):
     """A drifting model (arXiv 2602.04770) as a policy (arXiv 2604.03540)."""
 
-    draws_per_sample: int = Field(default=4, ge=2, description="samples of an observation that repel one another")
+    draws_per_sample: int = Field(default=8, ge=2, description="samples of an observation that repel one another")
     temperatures: tuple[PositiveFloat, ...] = Field(
-        default=(0.02, 0.05, 0.2), min_length=1, description="widths of the kernel, in units of the mean distance"
+        default=(0.3,), min_length=1, description="widths of the kernel, as root mean square per number of a chunk"
     )
-    weight_power: float = Field(
-        default=1.0, ge=0, le=1, description="p of the weight 1 / scale^2p of an observation; 1 is published"
+    normalised: bool = Field(
+        default=False,
+        description="distances and fields in units of their means over an observation's samples, near the papers'; "
+        "seen with one chunk at a time, an observation then keeps its largest mode only",
     )
 
 

@@ -20,7 +20,7 @@ _LEAST = 1e-6  # affinities keep this much, so that a sample far from everything
 
 
 class DriftHead(nn.Module):
-    """Regress samples x = f(e, cond) on sg(x + drift), where the demonstrated chunk attracts and samples repel."""
+    """Regress samples x = f(e, cond) on sg(x + drift): the demonstrated chunk attracts, samples repel one another."""
 
     def __init__(self, config: DriftConfig, contract: Contract) -> None:
         super().__init__()
@@ -32,11 +32,10 @@ class DriftHead(nn.Module):
         samples = prepare(cond, actions, valid, draws, copies=n, cond_dropout=c.cond_dropout)
         x = self.sample(samples.cond, samples.draw_noise()) * samples.valid[..., None]
         groups, wanted = (chunks.flatten(1).reshape(len(cond), n, -1) for chunks in (x, samples.actions))
-        move, scale = chunk_drift(groups.detach(), wanted[:, :1], c.temperatures)
-        error = (groups - (groups.detach() + move)).square().sum(-1)  # (B, n)
-        numbers = samples.actions[0].numel()
+        move, scale = chunk_drift(groups.detach(), wanted[:, :1], c.temperatures, c.normalised)
+        error = (groups - (groups.detach() + move)) / scale
         return {
-            "loss": (error / scale.pow(2 * c.weight_power)).mean() / numbers,
+            "loss": error.square().mean(),
             "mse_x": mean_square(squared_error(x, samples.actions, samples.valid), samples.valid, actions.shape[-1]),
             "spread": groups.detach().std(1).mean(),
         }
@@ -48,23 +47,26 @@ class DriftHead(nn.Module):
 
 
 @torch.no_grad()
-def chunk_drift(x: Tensor, wanted: Tensor, temperatures: tuple[float, ...]) -> tuple[Tensor, Tensor]:
-    """How far each sample x (B, G, D) of an observation is to move, and the scale (B, 1) of that observation.
+def chunk_drift(
+    x: Tensor, wanted: Tensor, temperatures: tuple[float, ...], normalised: bool = False
+) -> tuple[Tensor, Tensor]:
+    """How far each sample x (B, G, D) of an observation is to move, and the scale (B, 1, 1) that it is measured in.
 
-    Distances are divided by their mean over the observation's samples and chunks ``wanted`` (B, P, D), each
-    temperature's field by its own root mean square, and the fields are added: so no temperature and no scale of the
-    actions dominates (arXiv 2602.04770, feature and drift normalisation). The papers take these means over a batch;
-    here they belong to one observation, so that a sample's loss does not depend on its batch.
+    The papers divide distances by their mean, and each temperature's field by its root mean square, over the whole
+    batch. ``normalised`` does so over the samples and ``wanted`` chunks (B, P, D) of one observation, since a sample's
+    loss must not depend on its batch; but then a chunk far from all samples pulls as hard as a near one. By default
+    actions are their own unit, as they come in [-1, 1] anyway.
     """
-    apart = torch.cdist(x, torch.cat([x, wanted], 1))
-    mean = apart.mean((1, 2)).clamp_min(1e-3)  # (B,)
-    scale = mean / x.shape[-1] ** 0.5
+    root = x.shape[-1] ** 0.5
+    scale = x.new_ones(len(x), 1, 1)
+    if normalised:
+        scale = per_chunk(torch.cdist(x, torch.cat([x, wanted], 1)).mean((1, 2)).clamp_min(1e-3)) / root
     itself = _SELF * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
     total = torch.zeros_like(x)
     for temperature in temperatures:
-        field = drift(x, wanted, x, temperature * mean, itself)
-        total += field / per_chunk(field.square().mean((1, 2)).sqrt().clamp_min(1e-12))
-    return total * per_chunk(scale), scale[:, None]
+        field = drift(x, wanted, x, temperature * root * scale[:, 0, 0], itself)
+        total += field / field.square().mean((1, 2), keepdim=True).sqrt().clamp_min(1e-12) if normalised else field
+    return total * scale if normalised else total, scale
 
 
 def drift(

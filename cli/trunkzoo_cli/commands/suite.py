@@ -7,7 +7,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,7 +15,6 @@ from trunkzoo_cli.options import JsonOption
 from trunkzoo_cli.output import emit_json, emit_table, note
 
 if TYPE_CHECKING:
-    from trunkzoo.statistics import Measure
     from trunkzoo.suites.engine import Engine
     from trunkzoo.suites.planning import SuitePlan
 
@@ -46,7 +45,10 @@ class Outcome(StrEnum):
     reward = "reward"
 
 
-MEASURE: dict[Outcome, Measure] = {Outcome.success: "success", Outcome.reward: "average reward"}
+MEASURE: dict[Outcome, Literal["success", "average reward"]] = {
+    Outcome.success: "success",
+    Outcome.reward: "average reward",
+}
 
 
 class UntilName(StrEnum):
@@ -144,14 +146,13 @@ def plan(
 
     Example: zoo suite plan phase2-cpu --detect 0.1 --from results/phase2-cpu
     """
-    from trunkzoo.statistics import Spread
     from trunkzoo.suites.outlook import outlook
 
     found = outlook(
         _plan(name, out, only),
         MEASURE[outcome],
         detect,
-        None if spread is None else Spread(*spread),
+        spread,
         published,
     )
     if json:

@@ -60,19 +60,20 @@ def outlook(
     plan: SuitePlan,
     measure: Measure,
     detect: float,
-    spread: Spread | None = None,
+    spread: tuple[float, float] | None = None,
     published: Path | None = None,
 ) -> list[Outlook]:
-    """What each task needs. The spread of a difference is the stated one, else from published rows, else from this suite's
+    """What each task needs. The spread of a difference (standard deviations over trainings and over episodes) is the stated one, else from published rows, else from this suite's
     finished cells, else as it was seen in phase2-cpu.
 
     Raises:
         UsageError: the difference is not positive, or the published rows have no two arms with two trainings.
     """
     if not 0 < detect < 1:
-        raise UsageError(f"--detect {detect:g}: a difference to find lies between 0 and 1, for example 0.1")
+        raise UsageError(f"difference {detect:g}: one to find lies between 0 and 1, for example 0.1", ["detect"])
     return [
-        _of_task(plan, task, measure, detect, *_source(plan, task, measure, spread, published)) for task in plan.tasks
+        _of_task(plan, task, measure, detect, *_source(plan, task, measure, spread and Spread(*spread), published))
+        for task in plan.tasks
     ]
 
 

@@ -157,7 +157,11 @@ def test_a_null_result_says_what_it_could_have_missed() -> None:
     a, b = rng.integers(0, 2, (2, 20))
     comparison = compare("old", a, "new", b, "success")
     assert comparison.sentence().startswith("No difference in success that 20 episodes could show")
-    assert f"under {comparison.detectable:.2f} would probably be missed" in comparison.sentence()
+    assert (
+        f"a true difference of {comparison.detectable:.2f} would be found four times in five" in comparison.sentence()
+    )
+    beyond = max(-comparison.difference.low, comparison.difference.high)
+    assert f"differences beyond ± {beyond:.2f} are excluded" in comparison.sentence()
     assert "not yet of two trunks" in comparison.sentence()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -12,6 +14,7 @@ from trunkzoo.agent.agent import Agent
 from trunkzoo.agent.encoder import ObservationEncoder
 from trunkzoo.catalogue.guard import foreign
 from trunkzoo.errors import ContractError, PluginError
+from trunkzoo.nn.draws import sample_seeds
 from trunkzoo.plugin.contract import IMAGE_KEY
 from trunkzoo.plugin.protocols import IMAGENET, Head, InputNorm, VisionTrunk
 from trunkzoo.registry.recipe import Part, Recipe, part_config, resolve
@@ -23,18 +26,32 @@ if TYPE_CHECKING:
 def assemble(recipe: Recipe, catalogue: Catalogue, seed: int = 0) -> Agent:
     """Build the agent of a recipe; the same seed gives the same weights.
 
+    Every part draws its initial values by the seed and its own name: agents of one seed that differ in their trunk start
+    with equal camera projections (where the trunks have equal channels, equal keypoint layers too) and an equal head.
+
     Raises:
         UsageError, ConfigError: a part is unknown or misconfigured.
         PluginError: a plugin built something that is no trunk or no head.
         ContractError: the real modules do not give what they declare or what the contract expects.
     """
     recipe = resolve(recipe, catalogue)
+
+    def begin(part: str) -> None:
+        torch.manual_seed(part_seed(seed, part))
+
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        encoder = ObservationEncoder(recipe.contract, recipe.encoder, lambda: build_trunk(recipe.trunk, catalogue))
+        build = partial(build_trunk, recipe.trunk, catalogue)
+        encoder = ObservationEncoder(recipe.contract, recipe.encoder, build, begin)
+        begin("head")
         agent = Agent(recipe, encoder, build_head(recipe, catalogue))
     probe(agent)
     return agent
+
+
+def part_seed(seed: int, part: str) -> int:
+    """Hash an agent's seed and the name of one of its parts to the part's own seed."""
+    name = int.from_bytes(hashlib.sha256(part.encode()).digest()[:8], signed=True)
+    return int(sample_seeds(seed, name))
 
 
 def build_trunk(part: Part, catalogue: Catalogue) -> VisionTrunk:

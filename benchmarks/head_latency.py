@@ -10,9 +10,9 @@ import argparse
 from typing import Any
 
 from trunkzoo.bench.agent import as_table, bench_agent
-from trunkzoo.registry import load_registry
+from trunkzoo.registry import Zoo, open_zoo
 from trunkzoo.registry.recipe import Part, Recipe
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry.resolved import ResolvedRecipe, resolve
 
 HEAD_SHARE_GATE = 0.35
 SAMPLERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -24,10 +24,11 @@ SAMPLERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def with_sampler(recipe: Recipe, name: str) -> Recipe:
+def with_sampler(zoo: Zoo, recipe: Recipe, name: str) -> ResolvedRecipe:
     """The recipe with another head."""
     head, config = SAMPLERS[name]
-    return recipe.model_copy(update={"name": name, "head": Part(name=head, config=config)})
+    other = recipe.model_copy(update={"name": name, "head": Part(name=head, config=config)})
+    return resolve(other, zoo.catalogue)
 
 
 def main() -> None:
@@ -36,12 +37,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--compile", action="store_true", help="also measure one-step imf under torch.compile")
     arguments = parser.parse_args()
-    catalogue = load_catalogue()
-    recipe = load_registry().recipe(arguments.recipe, {}, None, catalogue)
-    recipes = [with_sampler(recipe, name) for name in SAMPLERS]
-    rows = bench_agent(recipes, (1,), rounds=arguments.rounds, catalogue=catalogue)
+    zoo = open_zoo()
+    recipe = zoo.recipe(arguments.recipe).recipe
+    recipes = [with_sampler(zoo, recipe, name) for name in SAMPLERS]
+    rows = bench_agent(recipes, (1,), rounds=arguments.rounds)
     if arguments.compile:
-        compiled = bench_agent(recipes[:1], (1,), rounds=arguments.rounds, compile=True, catalogue=catalogue)
+        compiled = bench_agent(recipes[:1], (1,), rounds=arguments.rounds, compile=True)
         print(f"compiled ÷ eager, one-step imf: {compiled[0].total.median / rows[0].total.median:.2f}")
     columns, cells = as_table(rows)
     for line in (columns, *cells):

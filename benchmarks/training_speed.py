@@ -26,8 +26,7 @@ from trunkzoo.checkpoint import save_checkpoint
 from trunkzoo.checkpoint.save import TrainingState
 from trunkzoo.data.synthetic import write_synthetic
 from trunkzoo.plugin.contract import Contract
-from trunkzoo.registry import load_registry
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry import open_zoo
 from trunkzoo.training.metrics import read_metrics
 from trunkzoo.training.optimizer import adamw
 from trunkzoo.training.step import Learner
@@ -39,10 +38,10 @@ CPU = torch.device("cpu")
 
 def step_overhead(name: str, batch_size: int) -> float:
     """CPU time of a training step (noise, clipping, average, bookkeeping) ÷ forward + backward + fused AdamW."""
-    catalogue = load_catalogue()
-    recipe = load_registry().recipe(name, {}, None, catalogue)
+    resolved = open_zoo().recipe(name)
+    recipe = resolved.recipe
     batch = random_batch(recipe.contract, batch_size)
-    bare, whole = (assemble(recipe, catalogue) for _ in range(2))
+    bare, whole = (assemble(resolved) for _ in range(2))
     for agent in (bare, whole):
         agent.fit_normalizers(unit_statistics(recipe.contract))
     bare.train()
@@ -92,13 +91,12 @@ def save_cost(folder: Path, megabytes: int = 100) -> tuple[float, float]:
 
     The first against a plain save that is synced too, the second against one left to the page cache.
     """
-    catalogue = load_catalogue()
-    agent = assemble(load_registry().recipe("imf-resnet18-demo", {}, None, catalogue), catalogue)
+    agent = assemble(open_zoo().recipe("imf-resnet18-demo"))
     state = TrainingState({f"t{i}": torch.randn(1 << 18) for i in range(megabytes)}, {"format": "1"})
     counter = iter(range(10_000))
 
     def atomic() -> None:
-        save_checkpoint(folder / f"atomic-{next(counter)}", agent, state, catalogue)
+        save_checkpoint(folder / f"atomic-{next(counter)}", agent, state)
 
     def plain(sync: bool) -> None:
         path = folder / f"plain-{next(counter)}"

@@ -23,8 +23,8 @@ from torch.nn import functional as F
 from trunkzoo.agent.assemble import build_trunk
 from trunkzoo.agent.encoder import SpatialSoftmax
 from trunkzoo.nn.stack import relative_entropy
+from trunkzoo.registry import open_zoo
 from trunkzoo.registry.recipe import Part
-from trunkzoo.registry.zoo import load_catalogue
 
 SIZE, BATCH, KEYPOINTS, LR, WARMUP = 64, 16, 32, 1e-3, 20
 NARROW = {"widths": [16, 32, 64, 128], "heads": [1, 2, 4, 8], "output_stride": 16}
@@ -91,7 +91,7 @@ class Pointer(nn.Module):
 def train(part: Part, seed: int, steps: int) -> Iterator[Pointer]:
     """Train one arm; yields the model before and after."""
     torch.manual_seed(seed)
-    model = Pointer(build_trunk(part, load_catalogue()))
+    model = Pointer(build_trunk(open_zoo().catalogue.configure("trunk", part)))
     plain = [p for n, p in model.named_parameters() if p.dim() < 2 or n.endswith("query")]
     decayed = [p for n, p in model.named_parameters() if p.dim() >= 2 and not n.endswith("query")]
     groups = [{"params": decayed, "weight_decay": 1e-4}, {"params": plain, "weight_decay": 0.0}]

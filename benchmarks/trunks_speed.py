@@ -20,7 +20,7 @@ from trunkzoo.agent.assemble import build_trunk
 from trunkzoo.bench.clock import Work, in_turns, peak_bytes
 from trunkzoo.bench.trunks import LATENCY_REPEATS, evaluation, measure, parse_trunk, train_step
 from trunkzoo.nn.depth import depth_mix
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry import open_zoo
 
 SIZE, BATCH = 96, 32
 MAP = (16, 24, 24, 64)  # the map of the mix rows: 16 images, 24 × 24 cells, 64 channels
@@ -65,7 +65,9 @@ def plain_resnet18() -> nn.Sequential:
 
 def trunk(name: str, device: torch.device) -> nn.Module:
     torch.manual_seed(0)
-    return channels_last(cast(nn.Module, build_trunk(parse_trunk(name), load_catalogue())), device)
+    return channels_last(
+        cast(nn.Module, build_trunk(open_zoo().catalogue.configure("trunk", parse_trunk(name)))), device
+    )
 
 
 def channels_last(module: nn.Module, device: torch.device) -> nn.Module:

@@ -14,6 +14,7 @@ from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.discovery import PluginRow
 from trunkzoo.plugin import Config, Contract, Draws, HeadSpec, TrunkSpec
 from trunkzoo.registry.recipe import Part, Recipe
+from trunkzoo.registry.resolved import resolve
 from trunkzoo.registry.train_config import EmaConfig, TrainConfig
 
 
@@ -139,6 +140,7 @@ def tiny_run(tiny_recipe: Recipe, tiny_windows: TinyWindows, tiny_catalogue: Cat
         own = {key: changes.pop(key) for key in changes.keys() & RunConfig.model_fields.keys()}
         settings = {**recipe.model_dump(), "train": {**recipe.train.model_dump(), **changes}}
         config = {"recipe": settings, "data": tmp_path, "output": tmp_path / name, "device": "cpu", **own}
-        return fit(RunConfig.model_validate(config), lambda: tiny_windows, tiny_catalogue)
+        checked = RunConfig.model_validate(config)
+        return fit(checked, resolve(checked.recipe, tiny_catalogue), lambda: tiny_windows)
 
     return run

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from trunkzoo.catalogue.catalogue import Catalogue
-    from trunkzoo.registry.recipe import Recipe
+    from trunkzoo.registry import Zoo
+    from trunkzoo.registry.resolved import ResolvedRecipe
 
 TrunkOption = Annotated[
     str | None, typer.Option("--trunk", metavar="TRUNK", help="Use this trunk, with its plugin's defaults.")
@@ -20,8 +20,8 @@ SetOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def recipe_of(name: str, trunk: str | None, assignments: list[str] | None, catalogue: Catalogue) -> Recipe:
+def recipe_of(name: str, trunk: str | None, assignments: list[str] | None, zoo: Zoo) -> ResolvedRecipe:
     """The recipe ``name`` of registry.toml with ``--trunk`` and ``--set`` applied."""
-    from trunkzoo.registry import load_registry, parse_assignments
+    from trunkzoo.registry import parse_assignments
 
-    return load_registry().recipe(name, parse_assignments(assignments or []), trunk, catalogue)
+    return zoo.recipe(name, parse_assignments(assignments or []), trunk)

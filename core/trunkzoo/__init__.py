@@ -10,10 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trunkzoo.api import assemble, create_trunk, list_trunks, load_recipe
-    from trunkzoo.checkpoint import load_agent
-    from trunkzoo.rollouts import evaluate
-    from trunkzoo.training import RunConfig, train
+    from trunkzoo.api import assemble, create_trunk, evaluate, list_trunks, load_agent, load_recipe, train
+    from trunkzoo.registry.zoo import open_zoo
+    from trunkzoo.training import RunConfig
 
 __version__ = "0.1.0"
 
@@ -21,11 +20,12 @@ _EXPORTS = {
     "RunConfig": "trunkzoo.training",
     "assemble": "trunkzoo.api",
     "create_trunk": "trunkzoo.api",
-    "evaluate": "trunkzoo.rollouts",
+    "evaluate": "trunkzoo.api",
     "list_trunks": "trunkzoo.api",
-    "load_agent": "trunkzoo.checkpoint",
+    "load_agent": "trunkzoo.api",
     "load_recipe": "trunkzoo.api",
-    "train": "trunkzoo.training",
+    "open_zoo": "trunkzoo.registry.zoo",
+    "train": "trunkzoo.api",
 }
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "list_trunks",
     "load_agent",
     "load_recipe",
+    "open_zoo",
     "train",
 ]
 

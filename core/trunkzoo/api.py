@@ -1,23 +1,29 @@
-"""The public Python API: what the CLI does, in a notebook. ``trunkzoo`` itself exports these names."""
+"""The public Python API: what the CLI does, in a notebook. ``trunkzoo`` itself exports these names.
+
+Each call opens the zoo of this environment, as each command does; what lies below is handed what it needs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trunkzoo.registry import load_registry
-from trunkzoo.registry.recipe import Part, Recipe
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry.zoo import open_zoo
 
 if TYPE_CHECKING:
     from trunkzoo.agent.agent import Agent
+    from trunkzoo.catalogue.part import Part
     from trunkzoo.plugin.protocols import VisionTrunk
+    from trunkzoo.registry.recipe import Recipe
+    from trunkzoo.rollouts import Evaluation, PolicyKind, Row
+    from trunkzoo.training import RunConfig, TrainResult
 
 
 def list_trunks(pattern: str = "*") -> list[str]:
     """Full names ``plugin/trunk`` of the installed trunks that match a shell pattern."""
-    return [name for name in load_catalogue().trunks if fnmatchcase(name, pattern)]
+    return [name for name in open_zoo().catalogue.trunks if fnmatchcase(name, pattern)]
 
 
 def create_trunk(name: str, **config: Any) -> VisionTrunk:
@@ -26,17 +32,71 @@ def create_trunk(name: str, **config: Any) -> VisionTrunk:
     >>> trunk = create_trunk("resnet-18", norm="group")  # a torch.nn.Module
     """
     from trunkzoo.agent.assemble import build_trunk
+    from trunkzoo.catalogue.part import Part
 
-    return build_trunk(Part(name=name, config=config), load_catalogue())
+    return build_trunk(open_zoo().catalogue.configure("trunk", Part(name=name, config=config)))
 
 
 def load_recipe(name: str, overrides: Mapping[str, Any] | None = None, trunk: str | None = None) -> Recipe:
     """A recipe of registry.toml with ``{"train.steps": 100, …}`` over it, and another trunk if one is named."""
-    return load_registry().recipe(name, overrides or {}, trunk, load_catalogue())
+    return open_zoo().recipe(name, overrides, trunk).recipe
 
 
 def assemble(recipe: Recipe | str, seed: int = 0) -> Agent:
     """Build the agent of a recipe or of a recipe's name; the same seed gives the same weights."""
     from trunkzoo.agent.assemble import assemble as build
+    from trunkzoo.registry.resolved import resolve
 
-    return build(load_recipe(recipe) if isinstance(recipe, str) else recipe, load_catalogue(), seed)
+    zoo = open_zoo()
+    return build(zoo.recipe(recipe) if isinstance(recipe, str) else resolve(recipe, zoo.catalogue), seed)
+
+
+def load_agent(path: str | Path, expect: Recipe | None = None) -> Agent:
+    """Rebuild the agent of a run, a checkpoint or a lone ``model.safetensors``, in eval mode.
+
+    Raises:
+        CheckpointError: it is absent, damaged, does not fit the code, or needs a plugin that is not installed.
+        ContractError: its contract is not that of the recipe ``expect``.
+    """
+    from trunkzoo.checkpoint import load_agent as load
+
+    return load(path, open_zoo().catalogue, expect)
+
+
+def train(run: RunConfig) -> TrainResult:
+    """Train the recipe of ``run`` on its data; see :func:`trunkzoo.training.loop.train` for what it raises."""
+    from trunkzoo.registry.resolved import resolve
+    from trunkzoo.training import train as fit
+
+    return fit(run, resolve(run.recipe, open_zoo().catalogue))
+
+
+def evaluate(
+    checkpoint: str | Path | None = None,
+    *,
+    seeds: Sequence[int],
+    policy: PolicyKind = "agent",
+    task: Part | str | None = None,
+    workers: int = 1,
+    max_steps: int | None = None,
+    noise_seed: int = 0,
+    device: str = "cpu",
+    file: Path | None = None,
+    films: Path | None = None,
+    filmed: int = 0,
+    on_row: Callable[[Evaluation, Row], None] = lambda evaluation, row: None,
+) -> Evaluation:
+    """Roll a policy out on ``seeds``; equal rows for any number of ``workers``.
+
+    Raises:
+        UsageError: the request does not fit together, or ``file`` holds rows of another evaluation.
+        TaskError: an episode failed three times, or gave another row than before when it was filmed.
+    """
+    from trunkzoo.catalogue.part import Part
+    from trunkzoo.rollouts import Evaluation, plan, run
+
+    part = Part(name=task) if isinstance(task, str) else task
+    planned = plan(open_zoo().catalogue, policy, checkpoint, part, max_steps, noise_seed, device)
+    evaluation = Evaluation(planned, seeds, file, films, filmed)
+    run([evaluation], workers, on_row)
+    return evaluation

@@ -16,14 +16,15 @@ from torch import Tensor
 
 from labelled import ELSEWHERE, Labelled, Machine
 from trunkzoo.agent.agent import Agent
-from trunkzoo.agent.assemble import assemble, probe
+from trunkzoo.agent.assemble import assemble
 from trunkzoo.agent.example import random_batch, unit_statistics
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.checkpoint.tensors import write_tensors
 from trunkzoo.plugin import Contract
+from trunkzoo.registry import open_zoo
 from trunkzoo.registry.recipe import EncoderConfig, Part, Recipe
+from trunkzoo.registry.resolved import resolve
 from trunkzoo.registry.train_config import EmaConfig
-from trunkzoo.registry.zoo import load_catalogue
 from trunkzoo.training.ema import Ema
 from trunkzoo.training.probes import depth_entropy
 
@@ -56,14 +57,14 @@ def for_agents(*pairs: tuple[str, str]) -> pytest.MarkDecorator:
 
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
-    return load_catalogue()
+    return open_zoo().catalogue
 
 
 @pytest.fixture
 def agent(request: pytest.FixtureRequest, catalogue: Catalogue) -> Agent:
     trunk, head = request.param
     recipe = Recipe(name="a", trunk=TRUNKS[trunk], head=HEADS[head], contract=CONTRACT, encoder=AUGMENTED)
-    agent = assemble(recipe, catalogue)
+    agent = assemble(resolve(recipe, catalogue))
     agent.fit_normalizers(unit_statistics(CONTRACT))
     for parameter in agent.parameters():  # outputs and queries start at zero, behind which faults could hide
         torch.nn.init.normal_(parameter, std=0.1)
@@ -135,9 +136,8 @@ def test_the_noise_of_a_prediction_may_come_from_any_generator(agent: Agent, mac
 @for_agents(("full", "imf"))
 def test_what_looks_into_an_agent_works_on_another_device(agent: Agent, machine: Machine) -> None:
     batch = random_batch(CONTRACT)
-    shapes, entropy = probe(agent), depth_entropy(agent, batch)
+    entropy = depth_entropy(agent, batch)
     agent.to(ELSEWHERE)
-    assert probe(agent) == shapes
     assert depth_entropy(agent, batch) == pytest.approx(entropy)
 
 

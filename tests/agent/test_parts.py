@@ -6,15 +6,14 @@ import pytest
 import torch
 
 from trunkzoo.agent.assemble import assemble, part_seed
-from trunkzoo.registry import load_registry
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry.zoo import open_zoo
 from trunkzoo.suites.planning import load_suite
 
 def weights(arm: str, seed: int = 0) -> dict[str, torch.Tensor]:
     """Initial values of an arm of ``phase2-cpu``."""
-    registry, catalogue = load_registry(), load_catalogue()
-    (found,) = (each for each in load_suite(registry, "phase2-cpu").arms if each.label == arm)
-    return assemble(registry.recipe(found.recipe, found.set, found.trunk, catalogue), catalogue, seed).state_dict()
+    zoo = open_zoo()
+    (found,) = (each for each in load_suite(zoo.registry, "phase2-cpu").arms if each.label == arm)
+    return assemble(zoo.recipe(found.recipe, found.set, found.trunk), seed).state_dict()
 
 
 @pytest.mark.parametrize("arm", ["conv-18", "conv-deep", "tokens"])

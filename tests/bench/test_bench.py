@@ -6,16 +6,14 @@ import pytest
 
 from trunkzoo.bench.agent import AgentRow, Latency, bench_agent
 from trunkzoo.errors import UsageError
-from trunkzoo.registry import load_registry
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry import open_zoo
 from trunkzoo.system.devices import device_of
 from trunkzoo_cli.app import main
 
 
 def test_an_agents_parts_add_up_to_its_prediction() -> None:
-    catalogue = load_catalogue()
-    recipe = load_registry().recipe("imf-resnet18-demo", {}, None, catalogue)
-    rows = bench_agent([recipe], (1, 2), rounds=3, catalogue=catalogue)
+    recipe = open_zoo().recipe("imf-resnet18-demo")
+    rows = bench_agent([recipe], (1, 2), rounds=3)
     assert [row.batch for row in rows] == [1, 2]
     for row in rows:
         parts = row.trunk.median + row.encoder.median + row.head.median

@@ -37,7 +37,7 @@ def catalogue() -> Catalogue:
 @pytest.mark.parametrize("name", ["resnet/resnet-18", "resnet-18", "default"])
 def test_a_trunk_is_found_by_id_short_name_and_alias(catalogue: Catalogue, name: str) -> None:
     found = catalogue.trunk(name)
-    assert (found.id, found.plugin_row.distribution) == ("resnet/resnet-18", "zoo-resnet")
+    assert (found.id, found.plugin.distribution) == ("resnet/resnet-18", "zoo-resnet")
 
 
 def test_a_former_name_works_with_a_warning(catalogue: Catalogue) -> None:

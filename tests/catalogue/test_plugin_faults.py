@@ -17,14 +17,19 @@ from torch import Tensor, nn
 from trunkzoo.agent.assemble import assemble
 from trunkzoo.agent.numbers import count_trunk
 from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.catalogue.discovery import PluginRow
 from trunkzoo.catalogue.guard import foreign
 from trunkzoo.catalogue.loader import load_records
+from trunkzoo.catalogue.part import Configured
 from trunkzoo.catalogue.tasks import contract_of
 from trunkzoo.errors import ConfigError, ContractError, PluginError, ZooError
 from trunkzoo.plugin import Config, TaskSpec, TrunkSpec, hookimpl, parse
-from trunkzoo.registry.recipe import Part, Recipe, resolve
+from trunkzoo.registry.recipe import Part, Recipe
+from trunkzoo.registry.resolved import resolve
 from trunkzoo.testing.check import run_check, subject_of
 from trunkzoo.testing.trunk_checks import TRUNK_CHECKS
+
+ROW = PluginRow(name="tiny", distribution="tiny-parts", version="1.0", api="1", target="tiny", status="ok")
 
 
 class Settings(Config):
@@ -144,14 +149,14 @@ def test_assembling_says_what_is_wrong_with_a_trunk(
     spec, reason = faulty
     recipe, catalogue = _with(tiny_catalogue, tiny_recipe, spec)
     with pytest.raises((PluginError, ContractError), match=reason) as caught:
-        assemble(recipe, catalogue)
+        assemble(resolve(recipe, catalogue))
     assert "\n" not in str(caught.value)
 
 
 def test_counting_says_what_is_wrong_with_a_trunk(faulty: tuple[TrunkSpec[Any], str]) -> None:
     spec, reason = faulty
     with pytest.raises(PluginError, match=reason):
-        count_trunk(spec, Settings())
+        count_trunk(Configured("trunk", "tiny/odd", spec, ROW, Settings()))
 
 
 def test_a_build_that_ends_the_process_fails_its_checks_only() -> None:
@@ -164,7 +169,7 @@ def test_a_map_with_the_channels_last_is_refused(tiny_catalogue: Catalogue, tiny
     spec = TrunkSpec(**{**TRUNK, "build": lambda _: Tiny(work=lambda x: torch.zeros(len(x), 4, 4, 8))})
     recipe, catalogue = _with(tiny_catalogue, tiny_recipe, spec)
     with pytest.raises(ContractError, match=r"should give a map \(8, 4, 4\), but it gives \(4, 4, 8\)"):
-        assemble(recipe, catalogue)
+        assemble(resolve(recipe, catalogue))
 
 
 class Raises(Config):
@@ -200,8 +205,10 @@ def test_settings_that_json_cannot_hold(tiny_catalogue: Catalogue, tiny_recipe: 
     [(lambda config: {}, "is a dict, not a TaskContract"), (raising(KeyError("x")), "failed: KeyError")],
 )
 def test_a_contract_that_is_none(contract: Any, reason: str) -> None:
+    spec = TaskSpec(**{**TASK, "contract": contract})
+    task = Configured("task", "tiny/odd", spec, ROW, Settings())
     with pytest.raises(PluginError, match=reason):
-        contract_of(TaskSpec(**{**TASK, "contract": contract}), Settings())
+        contract_of(task)
 
 
 def test_what_a_plugin_prints_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,13 +22,14 @@ from trunkzoo.checkpoint.header import read_safetensors_header
 from trunkzoo.checkpoint.load import CheckpointWarning
 from trunkzoo.checkpoint.tensors import write_tensors
 from trunkzoo.errors import CheckpointError, ContractError, UsageError, ZooError
+from trunkzoo.registry import open_zoo
 from trunkzoo.registry.recipe import Part
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry.resolved import resolve
 
 
 @pytest.fixture
 def agent(tiny_recipe, tiny_catalogue, tiny_stats):
-    built = assemble(tiny_recipe, tiny_catalogue, seed=3)
+    built = assemble(resolve(tiny_recipe, tiny_catalogue), seed=3)
     built.fit_normalizers(tiny_stats)
     return built.eval()
 
@@ -36,13 +37,13 @@ def agent(tiny_recipe, tiny_catalogue, tiny_stats):
 @pytest.fixture
 def saved(agent, tiny_catalogue, tmp_path):
     path = tmp_path / "model.safetensors"
-    save_model(path, agent, tiny_catalogue, step=7)
+    save_model(path, agent, step=7)
     return path
 
 
 def rewrite(path: Path, tensors=None, **metadata: str | None) -> None:
     """Write the file again with other tensors or metadata; None drops a field."""
-    old, _ = read_safetensors_header(path)
+    old = read_safetensors_header(path).metadata
     kept = {key: value for key, value in {**old, **metadata}.items() if value is not None}
     tensors = load_file(path) if tensors is None else tensors
     path.unlink()  # the library maps the file, so it must not change under its tensors
@@ -73,7 +74,7 @@ def test_every_dtype_survives(tmp_path, dtype):
 
 def test_equal_content_gives_equal_bytes(agent, tiny_catalogue, tmp_path):
     for name in "ab":
-        save_model(tmp_path / name, agent, tiny_catalogue)
+        save_model(tmp_path / name, agent)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -97,14 +98,15 @@ assert not {{"torch", "numpy", "safetensors"}} & sys.modules.keys()"""
 
 
 def test_file_that_the_trunk_started_from_may_be_gone(tiny_recipe, tiny_catalogue, tiny_stats, tmp_path):
-    catalogue = replace(load_catalogue(), heads=tiny_catalogue.heads)
+    catalogue = replace(open_zoo().catalogue, heads=tiny_catalogue.heads)
     catalogue = replace(catalogue, plugins=(*catalogue.plugins, *tiny_catalogue.plugins))
     trunk = Part(name="resnet/resnet-18", config={"width": 2, "weights": str(tmp_path / "start.safetensors")})
     save_file(
-        build_trunk(trunk.model_copy(update={"config": {"width": 2}}), catalogue).state_dict(), trunk.config["weights"]
+        build_trunk(catalogue.configure("trunk", trunk.model_copy(update={"config": {"width": 2}}))).state_dict(),
+        trunk.config["weights"],
     )
-    agent = assemble(tiny_recipe.model_copy(update={"trunk": trunk}), catalogue)
-    save_model(tmp_path / "model.safetensors", agent, catalogue)
+    agent = assemble(resolve(tiny_recipe.model_copy(update={"trunk": trunk}), catalogue))
+    save_model(tmp_path / "model.safetensors", agent)
     (tmp_path / "start.safetensors").unlink()
     loaded = load_agent(tmp_path / "model.safetensors", catalogue)
     assert loaded.recipe == agent.recipe
@@ -198,7 +200,7 @@ def test_contract_of_another_recipe_shows_both_sides(saved, tiny_catalogue, tiny
 
 
 def test_contract_that_contradicts_the_stored_recipe(saved, tiny_catalogue):
-    contract = json.loads(read_safetensors_header(saved)[0]["contract"]) | {"action_dim": 7}
+    contract = json.loads(read_safetensors_header(saved).metadata["contract"]) | {"action_dim": 7}
     rewrite(saved, contract=json.dumps(contract))
     with pytest.raises(ContractError, match="action_dim: 7 ≠ 2"):
         load_agent(saved, tiny_catalogue)
@@ -212,7 +214,7 @@ def test_nothing_there(tmp_path):
 
 
 def test_changed_byte_breaks_the_hash(agent, tiny_catalogue, tmp_path):
-    save_checkpoint(tmp_path / "c", agent, catalogue=tiny_catalogue)
+    save_checkpoint(tmp_path / "c", agent)
     file = tmp_path / "c" / "model.safetensors"
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
@@ -222,17 +224,17 @@ def test_changed_byte_breaks_the_hash(agent, tiny_catalogue, tmp_path):
 
 
 def test_directory_without_manifest_is_unfinished(agent, tiny_catalogue, tmp_path):
-    save_checkpoint(tmp_path / "c", agent, catalogue=tiny_catalogue)
+    save_checkpoint(tmp_path / "c", agent)
     (tmp_path / "c" / "manifest.json").unlink()
     with pytest.raises(CheckpointError, match="never finished"):
         load_agent(tmp_path / "c", tiny_catalogue)
 
 
 def test_existing_checkpoint_is_not_overwritten(agent, tiny_catalogue, tmp_path):
-    save_checkpoint(tmp_path / "c", agent, catalogue=tiny_catalogue)
+    save_checkpoint(tmp_path / "c", agent)
     before = (tmp_path / "c" / "manifest.json").stat().st_mtime_ns
     with pytest.raises(CheckpointError, match="already exists"):
-        save_checkpoint(tmp_path / "c", agent, catalogue=tiny_catalogue, step=1)
+        save_checkpoint(tmp_path / "c", agent, step=1)
     assert (tmp_path / "c" / "manifest.json").stat().st_mtime_ns == before
 
 
@@ -240,7 +242,7 @@ def test_failure_while_writing_leaves_nothing(agent, tiny_catalogue, tmp_path):
     folder = tmp_path / "file"
     folder.write_text("not a directory")
     with pytest.raises(UsageError, match="cannot write"):
-        save_checkpoint(folder / "c", agent, catalogue=tiny_catalogue)
+        save_checkpoint(folder / "c", agent)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

@@ -14,6 +14,7 @@ from trunkzoo.checkpoint import load_agent, read_header
 from trunkzoo.checkpoint.migrations import FORMAT
 from trunkzoo.errors import CheckpointError
 from trunkzoo.registry.recipe import Recipe
+from trunkzoo.registry.resolved import resolve
 from trunkzoo.training.loop import fit
 from trunkzoo.training.run import RunConfig
 
@@ -37,12 +38,12 @@ def test_frozen_checkpoint_acts_as_it_did(frozen, tiny_catalogue):
 def test_frozen_checkpoint_can_be_trained_on(frozen, tiny_catalogue, tiny_windows, tmp_path):
     recipe = Recipe.model_validate(read_header(frozen).recipe)
     config = RunConfig(recipe=recipe, data=tmp_path, output=tmp_path / "run", device="cpu", stop_at=1)
-    fit(config, lambda: tiny_windows, tiny_catalogue)
+    fit(config, resolve(config.recipe, tiny_catalogue), lambda: tiny_windows)
     shutil.copytree(frozen, tmp_path / "run" / "checkpoints" / "step-000008")
     settings = {**recipe.train.model_dump(), "steps": 10}
     longer = recipe.model_copy(update={"train": type(recipe.train).model_validate(settings)})
     more = config.model_copy(update={"recipe": longer, "resume": True, "stop_at": None})
-    assert fit(more, lambda: tiny_windows, tiny_catalogue).step == 10
+    assert fit(more, resolve(more.recipe, tiny_catalogue), lambda: tiny_windows).step == 10
 
 
 def test_older_format_goes_through_its_migration(monkeypatch, tmp_path, tiny_catalogue):

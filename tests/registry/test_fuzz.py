@@ -1,5 +1,6 @@
 """Random settings and random registries give messages, never a traceback of ours."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from trunkzoo.catalogue.catalogue import load_catalogue
 from trunkzoo.errors import ZooError
-from trunkzoo.registry import load_registry, packaged_registry, parse_assignments
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry import Zoo, load_registry, packaged_registry, parse_assignments
 from trunkzoo.testing import subject_of
 
-CATALOGUE = load_catalogue(packaged_registry().names)
-RECORDS = {id: spec for _, id, spec in CATALOGUE.everything()}
+ZOO = Zoo(load_catalogue(packaged_registry().names), packaged_registry())
+RECORDS = {id: spec for _, id, spec in ZOO.catalogue.everything()}
 KEYS = sorted({name for spec in RECORDS.values() for name in spec.config.model_fields} | {"name", "summary", "extends"})
 SECTIONS = [
     "format",
@@ -91,7 +92,7 @@ def test_any_registry_is_read_or_refused(lines: list[str], headed: bool, tmp_pat
             for entry in registry.entries(section):
                 only_messages(lambda name=entry.name, section=section: registry.tree(section, name))
         for name in registry.recipe_names():
-            only_messages(lambda name=name: registry.resolved(name, {}, None, CATALOGUE))
+            only_messages(lambda name=name: replace(ZOO, usable=registry).recipe(name))
         only_messages(lambda: (registry.trunks, registry.known))
 
     only_messages(use)
@@ -113,6 +114,4 @@ def test_any_bytes_are_read_or_refused(content: bytes, tmp_path: Path) -> None:
     value=st.text(max_size=10) | toml_scalars,
 )
 def test_any_override_is_taken_or_refused(key: str, value: str) -> None:
-    only_messages(
-        lambda: packaged_registry().recipe("imf-resnet18-demo", parse_assignments([f"{key}={value}"]), None, CATALOGUE)
-    )
+    only_messages(lambda: ZOO.recipe("imf-resnet18-demo", parse_assignments([f"{key}={value}"])))

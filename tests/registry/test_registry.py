@@ -1,15 +1,14 @@
 """registry.toml: inheritance, overlays, overrides, where values come from, and what its mistakes say."""
 
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.errors import ConfigError, UsageError
-from trunkzoo.registry import Registry, load_registry, packaged_registry, parse_assignments
-from trunkzoo.registry.recipe import check_task
+from trunkzoo.registry import Registry, Zoo, load_registry, packaged_registry, parse_assignments
+from trunkzoo.registry.resolved import check_task
+from trunkzoo.registry.written import rows_of
 from trunkzoo.registry.zoo import load_catalogue
 
 USER = """format = 1
@@ -35,8 +34,9 @@ lr = 2e-3
 
 
 @pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return load_catalogue(packaged_registry().names)
+def zoo() -> Zoo:
+    registry = packaged_registry()
+    return Zoo(load_catalogue(registry.names), registry)
 
 
 @pytest.fixture
@@ -46,43 +46,41 @@ def registry(tmp_path: Path) -> Registry:
     return load_registry(path)
 
 
-def refused(tmp_path: Path, text: str, catalogue: Catalogue, recipe: str = "mine") -> str:
+def refused(tmp_path: Path, text: str, zoo: Zoo, recipe: str = "mine") -> str:
     """The message about a user's registry."""
     path = tmp_path / "registry.toml"
     path.write_text(text)
     with pytest.raises(UsageError) as caught:
-        load_registry(path).recipe(recipe, {}, None, catalogue)
+        replace(zoo, usable=load_registry(path)).recipe(recipe)
     return str(caught.value).replace(f"{tmp_path}/", "")
 
 
 @pytest.mark.parametrize("name", packaged_registry().recipe_names())
-def test_every_recipe_of_ours_resolves_and_fits_its_task(name: str, catalogue: Catalogue) -> None:
-    recipe = packaged_registry().recipe(name, {}, None, catalogue)
-    check_task(recipe, catalogue)
-    assert recipe.name == name
+def test_every_recipe_of_ours_resolves_and_fits_its_task(name: str, zoo: Zoo) -> None:
+    resolved = zoo.recipe(name)
+    check_task(resolved.recipe, resolved.task)
+    assert resolved.recipe.name == name
 
 
-def test_a_child_keeps_what_it_does_not_change(registry: Registry, catalogue: Catalogue) -> None:
-    recipe = registry.recipe("mine", {}, None, catalogue)
+def test_a_child_keeps_what_it_does_not_change(registry: Registry, zoo: Zoo) -> None:
+    recipe = replace(zoo, usable=registry).recipe("mine").recipe
     assert (recipe.train.steps, recipe.train.batch_size, recipe.contract.cond_dim) == (7, 32, 208)
 
 
-def test_a_child_that_changes_the_trunk_starts_from_that_trunks_defaults(
-    registry: Registry, catalogue: Catalogue
-) -> None:
-    trunk = registry.recipe("mine", {}, None, catalogue).trunk
-    defaults = catalogue.trunk("attnres-conv-18").spec.config().model_dump(mode="json")
+def test_a_child_that_changes_the_trunk_starts_from_that_trunks_defaults(registry: Registry, zoo: Zoo) -> None:
+    trunk = replace(zoo, usable=registry).recipe("mine").recipe.trunk
+    defaults = zoo.catalogue.trunk("attnres-conv-18").spec.config().model_dump(mode="json")
     assert trunk.name == "attnres/attnres-conv-18"
     assert trunk.config == defaults  # the parent's width = 16 and norm are gone
 
 
-def test_tables_inside_tables_are_laid_over_key_by_key(registry: Registry, catalogue: Catalogue) -> None:
-    ema = registry.recipe("again", {}, None, catalogue).train.ema
+def test_tables_inside_tables_are_laid_over_key_by_key(registry: Registry, zoo: Zoo) -> None:
+    ema = replace(zoo, usable=registry).recipe("again").recipe.train.ema
     assert (ema.power, ema.decay_max) == (0.5, 0.95)
 
 
-def test_the_users_file_lies_over_ours_key_by_key(registry: Registry, catalogue: Catalogue) -> None:
-    train, ours = (r.recipe("imf-resnet18-demo", {}, None, catalogue).train for r in (registry, packaged_registry()))
+def test_the_users_file_lies_over_ours_key_by_key(registry: Registry, zoo: Zoo) -> None:
+    train, ours = (z.recipe("imf-resnet18-demo").recipe.train for z in (replace(zoo, usable=registry), zoo))
     assert train == ours.model_copy(update={"lr": 2e-3})
 
 
@@ -90,18 +88,16 @@ def test_the_users_aliases_count(registry: Registry) -> None:
     assert load_catalogue(registry.names).trunk("eyes").id == "resnet/resnet-34"
 
 
-def test_overrides_come_last_and_the_trunk_option_drops_the_trunks_settings(
-    registry: Registry, catalogue: Catalogue
-) -> None:
+def test_overrides_come_last_and_the_trunk_option_drops_the_trunks_settings(registry: Registry, zoo: Zoo) -> None:
     settings = parse_assignments(["train.steps=9", "trunk.width=32"])
-    recipe = registry.recipe("imf-resnet18-demo", settings, "resnet-34", catalogue)
+    recipe = replace(zoo, usable=registry).recipe("imf-resnet18-demo", settings, "resnet-34").recipe
     assert (recipe.trunk.name, recipe.trunk.config["width"], recipe.train.steps) == ("resnet/resnet-34", 32, 9)
     assert recipe.trunk.config["norm"] == "batch"  # not the recipe's group norm: those are settings of its own trunk
 
 
-def test_every_value_says_where_it_was_written(registry: Registry, catalogue: Catalogue) -> None:
-    found = registry.resolved("again", {"train.lr": 0.5}, None, catalogue)
-    origins = {key: origin for key, _, origin in found.rows()}
+def test_every_value_says_where_it_was_written(registry: Registry, zoo: Zoo) -> None:
+    found = replace(zoo, usable=registry).recipe("again", {"train.lr": 0.5})
+    origins = {key: origin for key, _, origin in rows_of(found)}
     assert origins["train.lr"] == "--set"
     assert origins["train.steps"].endswith("registry.toml:11")
     assert origins["train.ema.power"].endswith("registry.toml:16")
@@ -137,14 +133,14 @@ def test_every_value_says_where_it_was_written(registry: Registry, catalogue: Ca
         ("format = 1\n[recipes.mine]\n", "required, but not given"),
     ],
 )
-def test_a_mistake_names_file_line_and_key(tmp_path: Path, text: str, message: str, catalogue: Catalogue) -> None:
-    assert message in refused(tmp_path, text, catalogue)
+def test_a_mistake_names_file_line_and_key(tmp_path: Path, text: str, message: str, zoo: Zoo) -> None:
+    assert message in refused(tmp_path, text, zoo)
 
 
-def test_the_line_of_a_value_behind_values_over_several_lines(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_the_line_of_a_value_behind_values_over_several_lines(tmp_path: Path, zoo: Zoo) -> None:
     text = 'format = 1\n[recipes.mine]\nextends = "imf-resnet18"\nsummary = """\none\n[two]\n"""\n'
     text += "contract.cameras = [\n  'a', # one\n  'b',\n]\ncontract.pred_horizon = 0\n"
-    assert "registry.toml:12: contract.pred_horizon = 0" in refused(tmp_path, text, catalogue)
+    assert "registry.toml:12: contract.pred_horizon = 0" in refused(tmp_path, text, zoo)
 
 
 def test_a_registry_that_is_no_text_is_refused(tmp_path: Path) -> None:
@@ -186,14 +182,14 @@ def test_an_assignment_without_a_key_is_refused(assignment: str) -> None:
         parse_assignments([assignment])
 
 
-def test_an_override_of_a_whole_part_is_refused(catalogue: Catalogue) -> None:
+def test_an_override_of_a_whole_part_is_refused(zoo: Zoo) -> None:
     with pytest.raises(UsageError, match=r"'trunk' is a table; write --set trunk.name=resnet-34"):
-        packaged_registry().recipe("imf-resnet18", {"trunk": "resnet-34"}, None, catalogue)
+        zoo.recipe("imf-resnet18", {"trunk": "resnet-34"})
 
 
-def test_an_override_with_an_unknown_key_names_the_nearest(catalogue: Catalogue) -> None:
+def test_an_override_with_an_unknown_key_names_the_nearest(zoo: Zoo) -> None:
     with pytest.raises(ConfigError, match=r"--set train.step: unknown key. Did you mean 'steps'\?"):
-        packaged_registry().recipe("imf-resnet18", {"train.step": 3}, None, catalogue)
+        zoo.recipe("imf-resnet18", {"train.step": 3})
 
 
 def test_ours_in_the_working_directory_is_not_laid_over_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,8 +203,3 @@ def test_a_registry_in_the_working_directory_counts(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TRUNKZOO_REGISTRY", raising=False)
     assert "mine" in load_registry().recipe_names()
-
-
-def test_the_registry_does_not_load_the_catalogue_that_reads_it() -> None:
-    code = "import sys, trunkzoo.registry.resolve; sys.exit('trunkzoo.catalogue' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

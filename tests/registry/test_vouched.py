@@ -3,9 +3,9 @@
 import pytest
 
 from trunkzoo.agent.numbers import count_trunk, golden
+from trunkzoo.catalogue.catalogue import load_catalogue
+from trunkzoo.catalogue.part import Part
 from trunkzoo.registry import packaged_registry
-from trunkzoo.registry.zoo import load_catalogue
-from trunkzoo.testing import subject_of
 
 WRAPPERS = ("transformers", "timm")  # their networks belong to other libraries, whose releases we do not assert
 CATALOGUE = load_catalogue(packaged_registry().names)
@@ -23,7 +23,7 @@ def test_every_trunk_of_ours_has_facts_and_every_fact_a_trunk() -> None:
 @pytest.mark.parametrize("id", OURS)
 def test_the_counted_facts_hold(id: str) -> None:
     facts = packaged_registry().trunks[id]
-    counted = count_trunk(CATALOGUE.trunks[id], subject_of(id, CATALOGUE.trunks[id]).config).to_dict()
+    counted = count_trunk(CATALOGUE.configure("trunk", Part(name=id))).to_dict()
     assert {key: getattr(facts, key) for key in counted if key != "map_96"} == {
         key: value for key, value in counted.items() if key != "map_96"
     }

@@ -14,8 +14,7 @@ from PIL import Image
 import trunkzoo.report
 from trunkzoo.agent.assemble import assemble
 from trunkzoo.errors import UsageError
-from trunkzoo.registry import load_registry
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry import open_zoo
 from trunkzoo.report.charts import APART, Bar, Curve, Point, interval_chart, line_chart, paired, scatter, short, style
 from trunkzoo.report.page import Figure, Row, Section, Table, write_page
 from trunkzoo.report.pictures import (
@@ -202,8 +201,7 @@ def test_pictures_are_written_as_png(tmp_path: Path) -> None:
 @pytest.mark.parametrize("recipe", ["imf-resnet18-demo", "imf-attnres-demo"])
 def test_a_real_agent_is_looked_into(recipe: str) -> None:
     """Keypoints are those of the encoder; depth weights exist for attention over depth alone and sum to one."""
-    catalogue = load_catalogue()
-    agent = assemble(load_registry().recipe(recipe, {}, None, catalogue), catalogue).eval()
+    agent = assemble(open_zoo().recipe(recipe)).eval()
     rng = np.random.default_rng(0)
     frames = [
         {k: rng.integers(0, 256, (96, 96, 3), dtype=np.uint8) for k in agent.contract.image_keys} for _ in range(2)

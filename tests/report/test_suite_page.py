@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 
 from reach_task import REGISTRY, install
-from trunkzoo.registry import load_registry
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry import open_zoo
 from trunkzoo.report.answer import answer_of, caveats
 from trunkzoo.report.suite_page import write_suite_page
 from trunkzoo.rollouts.gaze import Look
@@ -100,7 +99,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SuitePlan]:
     (directory / "registry.toml").write_text(REGISTRY + SUITE)
     with pytest.MonkeyPatch.context() as patch:
         install(patch)
-        plan = plan_suite("many", load_registry(directory / "registry.toml"), load_catalogue(), directory)
+        plan = plan_suite("many", open_zoo(directory / "registry.toml"), directory)
         for cell in every_cell(plan):
             finish(cell)
         shown = plan.tasks[0].arms[1].evaluations[0].directory

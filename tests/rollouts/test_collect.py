@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from trunkzoo.catalogue.part import Configured, Part
 from trunkzoo.data.lerobot.images import frames_at
 from trunkzoo.data.lerobot.reader import LeRobotReader
 from trunkzoo.errors import TaskError, UsageError
-from trunkzoo.plugin import Step, TaskContract
-from trunkzoo.registry.recipe import Part
+from trunkzoo.plugin import Step, TaskContract, TaskSpec
+from trunkzoo.registry import open_zoo
 from trunkzoo.rollouts.collect import Collected, Demonstration, collect, demonstrate
 from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS
 from trunkzoo.simulation.scene import Observation
@@ -22,6 +24,10 @@ from trunkzoo_robosuite import TWO_ARM_LIFT
 from trunkzoo_robosuite.config import LiftConfig
 
 needs_robosuite = pytest.mark.skipif(find_spec("robosuite") is None, reason="needs trunkzoo[robosuite]")
+
+
+def task(name: str, **config: Any) -> Configured[TaskSpec[Any]]:
+    return open_zoo().catalogue.configure("task", Part(name=name, config=config))
 
 
 class Slider:
@@ -104,19 +110,19 @@ def test_a_demonstration_that_does_not_arrive_in_time_has_failed() -> None:
 def test_numbers_out_of_range_are_refused(tmp_path: Path, name: str, value: float) -> None:
     arguments = {"episodes": 1, name: value}
     with pytest.raises(UsageError, match=name.replace("_", " ")):
-        collect("two-arm-lift", output=tmp_path / "data", **arguments)
+        collect(task("robosuite/two-arm-lift"), output=tmp_path / "data", **arguments)
 
 
 def test_an_existing_output_is_refused_before_any_simulation(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(UsageError, match="exists already"):
-        collect("two-arm-lift", 1, tmp_path)
+        collect(task("robosuite/two-arm-lift"), 1, tmp_path)
     assert (tmp_path / "mine.txt").read_text() == "precious"
 
 
 @pytest.fixture(scope="module")
 def collected(tmp_path_factory: pytest.TempPathFactory) -> Collected:
-    return collect("robosuite/two-arm-lift", 2, tmp_path_factory.mktemp("collected") / "data", workers=2)
+    return collect(task("robosuite/two-arm-lift"), 2, tmp_path_factory.mktemp("collected") / "data", workers=2)
 
 
 @pytest.fixture(scope="module")
@@ -153,14 +159,14 @@ def test_an_interrupted_collection_leaves_nothing(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        collect("robosuite/two-arm-lift", 2, tmp_path / "data", workers=1, on_episode=interrupt)
+        collect(task("robosuite/two-arm-lift"), 2, tmp_path / "data", workers=1, on_episode=interrupt)
     assert list(tmp_path.iterdir()) == []
 
 
 @needs_robosuite
 @pytest.mark.slow
 def test_failed_demonstrations_are_replaced_by_later_seeds_and_reported(tmp_path: Path) -> None:
-    result = collect("robosuite/two-arm-lift", 3, tmp_path / "data", noise=4.0)
+    result = collect(task("robosuite/two-arm-lift"), 3, tmp_path / "data", noise=4.0)
     assert result.failed_seeds
     tried = range(DEMONSTRATION_SEEDS, max(result.seeds) + 1)
     assert sorted((*result.seeds, *result.failed_seeds)) == list(tried)
@@ -169,7 +175,7 @@ def test_failed_demonstrations_are_replaced_by_later_seeds_and_reported(tmp_path
 @pytest.mark.skipif(find_spec("metaworld") is None, reason="needs trunkzoo[metaworld]")
 @pytest.mark.slow
 def test_hopeless_noise_ends_with_an_error_and_no_dataset(tmp_path: Path) -> None:
-    push = Part(name="metaworld/push", config={"cameras": ["gripperPOV"]})
+    push = task("metaworld/push", cameras=["gripperPOV"])
     with pytest.raises(TaskError, match="demonstrations failed, so nothing was written"):
         collect(push, 1, tmp_path / "data", noise=50.0)
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ import pytest
 
 from trunkzoo.data.lerobot.writer import LeRobotWriter, task_features
 from trunkzoo.data.synthetic import episode
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry import open_zoo
 from trunkzoo_cli.app import main
 
 TASK = "robosuite/two-arm-lift"
@@ -26,7 +26,7 @@ def zoo(*arguments: str) -> int:
 @pytest.fixture
 def collection(tmp_path: Path) -> Path:
     """A dataset that says it is two demonstrations of the lift, one seed having failed."""
-    spec = load_catalogue().task(TASK).spec
+    spec = open_zoo().catalogue.task(TASK).spec
     config = spec.config(**spec.defaults)
     contract = spec.contract(config)
     origin: dict[str, Any] = {"task": TASK, "config": config.model_dump(mode="json"), "noise": 1.0}

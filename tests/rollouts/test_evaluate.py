@@ -14,8 +14,9 @@ import pytest
 
 from reach_task import install, reach, untrained
 from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.catalogue.part import Part
 from trunkzoo.errors import ContractError, DataError, TaskError, UsageError
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry import open_zoo
 from trunkzoo.rollouts import REPORT_SEEDS, SELECTION_SEEDS, Evaluation, evaluate, plan, read_rows, run
 from trunkzoo.rollouts.seeds import parse_seeds
 
@@ -58,13 +59,13 @@ def test_the_noise_of_a_chunk_belongs_to_its_seed_and_number(checkpoint: Path) -
 
 def test_a_checkpoint_on_another_task_is_refused(checkpoint: Path) -> None:
     with pytest.raises(ContractError, match="disagree"):
-        evaluate(checkpoint, task="two-arm-lift", seeds=[0], catalogue=_with_robosuite())
+        plan(_with_robosuite(), "agent", checkpoint, Part(name="two-arm-lift"))
 
 
 def _with_robosuite() -> Catalogue:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRUNKZOO_PLUGINS", "reach,resnet,imf,robosuite")
-        return load_catalogue()
+        return open_zoo().catalogue
 
 
 def test_any_number_of_workers_writes_the_same_bytes(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_a_worker_that_dies_is_replaced_and_its_episode_repeated(fault: str, tmp
 
 def test_a_hung_worker_is_replaced(tmp_path: Path) -> None:
     task = reach(fault="hang", once=str(tmp_path / "hung"))
-    evaluation = Evaluation(plan(load_catalogue(), "noop", task=task), range(5))
+    evaluation = Evaluation(plan(open_zoo().catalogue, "noop", task=task), range(5))
     run([evaluation], workers=1, on_row=lambda *_: None, stall_seconds=3)
     assert [row["seed"] for row in evaluation.ordered] == list(range(5))
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reach_task import install
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry import open_zoo
 from trunkzoo.testing.check import CheckFailed, Subject
 from trunkzoo.testing.task_checks import (
     TaskSubject,
@@ -20,7 +20,7 @@ from trunkzoo.testing.task_checks import (
 @pytest.fixture
 def task(monkeypatch: pytest.MonkeyPatch) -> TaskSubject:
     install(monkeypatch)
-    spec = load_catalogue().task("reach/reach").spec
+    spec = open_zoo().catalogue.task("reach/reach").spec
     return Subject("reach/reach", spec, spec.config())
 
 

@@ -43,7 +43,7 @@ def test_the_users_own_choice_wins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_choosing_does_not_import_mujoco() -> None:
-    code = "import sys, trunkzoo.simulation.scene as r; r.prepare_mujoco(); assert 'mujoco' not in sys.modules"
+    code = "import sys, trunkzoo.simulation.gl as r; r.prepare_mujoco(); assert 'mujoco' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

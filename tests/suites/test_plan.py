@@ -12,8 +12,7 @@ import pytest
 from reach_task import REGISTRY, install, small
 from trunkzoo.errors import ConfigError, UsageError, ZooError
 from trunkzoo.plugin import parse
-from trunkzoo.registry import load_registry
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry import open_zoo
 from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.suites.conditions import require_equal_conditions
 from trunkzoo.suites.config import SuiteConfig
@@ -53,7 +52,7 @@ def test_a_suite_that_could_not_be_fair_is_refused(change: dict[str, Any], messa
 
 def test_an_unknown_suite_is_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown suite 'smal'"):
-        plan_suite("smal", load_registry(), load_catalogue(), tmp_path)
+        plan_suite("smal", open_zoo(), tmp_path)
 
 
 def test_a_setting_that_no_recipe_has_names_its_arm(tmp_path: Path) -> None:
@@ -97,10 +96,10 @@ def test_a_cell_is_named_by_what_decides_it(tmp_path: Path) -> None:
 
 
 def test_a_new_version_of_a_foreign_plugin_makes_new_cells(tmp_path: Path) -> None:
-    base, found = keys_of(small(tmp_path)), load_catalogue()
-    rows = tuple(replace(row, version="2.0") if row.name == "reach" else row for row in found.plugins)
-    registry = load_registry(tmp_path / "registry.toml")
-    changed = keys_of(plan_suite("small", registry, replace(found, plugins=rows), tmp_path))
+    base, zoo = keys_of(small(tmp_path)), open_zoo(tmp_path / "registry.toml")
+    rows = tuple(replace(row, version="2.0") if row.name == "reach" else row for row in zoo.catalogue.plugins)
+    newer = replace(zoo, catalogue=replace(zoo.catalogue, plugins=rows))
+    changed = keys_of(plan_suite("small", newer, tmp_path))
     assert all(changed[title] != key for title, key in base.items())
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from trunkzoo.registry import load_registry
+from trunkzoo.registry import open_zoo
 from trunkzoo.registry.recipe import Part
-from trunkzoo.registry.zoo import load_catalogue
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.planning import SuitePlan, plan_suite
 
@@ -63,7 +62,7 @@ def reach(**config: object) -> Part:
 def small(folder: Path, *only: str, text: str = REGISTRY) -> SuitePlan:
     """The suite ``small`` of a registry in ``folder``, with its cells there."""
     (folder / "registry.toml").write_text(text)
-    return plan_suite("small", load_registry(folder / "registry.toml"), load_catalogue(), folder / "runs", only)
+    return plan_suite("small", open_zoo(folder / "registry.toml"), folder / "runs", only)
 
 
 def floor(home: Path, policy: str = "noop", episodes: int = 2, **config: object) -> Cell:
@@ -79,11 +78,10 @@ def untrained(folder: Path) -> Path:
     from trunkzoo.checkpoint import save_checkpoint
 
     (folder / "registry.toml").write_text(REGISTRY)
-    catalogue = load_catalogue()
-    recipe = load_registry(folder / "registry.toml").recipe("reach-resnet", {"head.name": "imf/imf"}, None, catalogue)
-    agent = assemble(recipe, catalogue)
+    recipe = open_zoo(folder / "registry.toml").recipe("reach-resnet", {"head.name": "imf/imf"})
+    agent = assemble(recipe)
     agent.fit_normalizers(unit_statistics(recipe.contract))
-    save_checkpoint(folder / "agent", agent, catalogue=catalogue)
+    save_checkpoint(folder / "agent", agent)
     return folder / "agent"
 
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from trunkzoo.agent.assemble import assemble
 from trunkzoo.errors import CheckpointError, TrainingError, UsageError
+from trunkzoo.registry.resolved import resolve
 from trunkzoo.registry.train_config import TrainConfig
 from trunkzoo.training.directory import open_run
 from trunkzoo.training.loop import fit
@@ -38,7 +39,7 @@ def test_skipped_steps_move_nothing(tiny_run, tiny_windows):
 
 
 def test_skipped_steps_leave_batch_norm_alone(tiny_recipe, tiny_windows, tiny_catalogue):
-    agent = assemble(tiny_recipe, tiny_catalogue)
+    agent = assemble(resolve(tiny_recipe, tiny_catalogue))
     agent.fit_normalizers(tiny_windows.stats)
     agent.encoder.trunks[0].norm = torch.nn.BatchNorm2d(8)
     config = tiny_recipe.train.model_copy(update={"skip_nonfinite": 1})
@@ -82,8 +83,10 @@ def test_signal_before_the_first_step_ends_at_once(tiny_recipe, tiny_catalogue, 
         os.kill(os.getpid(), number)
         pytest.fail("went on")
 
+    config = RunConfig(recipe=tiny_recipe, data=tmp_path, output=tmp_path / "run")
+    recipe = resolve(tiny_recipe, tiny_catalogue)
     with pytest.raises(raised) as caught:
-        fit(RunConfig(recipe=tiny_recipe, data=tmp_path, output=tmp_path / "run"), interrupt, tiny_catalogue)
+        fit(config, recipe, interrupt)
     assert number == signal.SIGINT or caught.value.code == 143
     assert signal.getsignal(number) is before
 
@@ -171,11 +174,11 @@ def test_small_crop_is_warned_of(tiny_recipe, tiny_windows, tiny_catalogue, tmp_
     recipe = tiny_recipe.model_copy(update={"encoder": encoder, "train": TrainConfig(steps=1, batch_size=2)})
     config = RunConfig(recipe=recipe, data=tmp_path, output=tmp_path / "run", device="cpu")
     with pytest.warns(UserWarning, match="keeps 12% of"):
-        fit(config, lambda: tiny_windows, tiny_catalogue)
+        fit(config, resolve(config.recipe, tiny_catalogue), lambda: tiny_windows)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_absent_gpu(tiny_recipe, tiny_windows, tiny_catalogue, tmp_path):
     config = RunConfig(recipe=tiny_recipe, data=tmp_path, output=tmp_path / "run", device="cuda")
     with pytest.raises(UsageError, match="sees no GPU"):
-        fit(config, lambda: tiny_windows, tiny_catalogue)
+        fit(config, resolve(config.recipe, tiny_catalogue), lambda: tiny_windows)

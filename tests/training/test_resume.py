@@ -25,7 +25,7 @@ def assert_same_run(one, other):
         assert ours.keys() == theirs.keys()
         assert all(torch.equal(ours[key], theirs[key]) for key in ours), name
     assert rows(one.output) == rows(other.output)
-    states = [read_safetensors_header(each.checkpoint / "training_state.safetensors")[0] for each in (one, other)]
+    states = [read_safetensors_header(each.checkpoint / "training_state.safetensors").metadata for each in (one, other)]
     assert states[0] == states[1]  # counters, meters and best-so-far
     assert (one.best and one.best.name) == (other.best and other.best.name)
 

@@ -39,18 +39,18 @@ def trunks(
 
     from trunkzoo.bench.trunks import as_table, bench_trunks
     from trunkzoo.plugin.records import install_line
-    from trunkzoo.registry.zoo import load_catalogue
+    from trunkzoo.registry import open_zoo
 
-    catalogue = load_catalogue()
+    catalogue = open_zoo().catalogue
     rows = bench_trunks(
         names or [id for id, spec in catalogue.trunks.items() if not install_line(spec)],
+        catalogue,
         size,
         batch,
         device,
         rounds=rounds,
         threads=threads,
         compile=compile_,
-        catalogue=catalogue,
     )
     if json:
         emit_json([asdict(row) | {"ratios": row.ratios(rows[0])} for row in rows])
@@ -81,13 +81,11 @@ def agent(
     from dataclasses import asdict
 
     from trunkzoo.bench.agent import as_table, bench_agent
-    from trunkzoo.registry.zoo import load_catalogue
+    from trunkzoo.registry import open_zoo
 
-    catalogue = load_catalogue()
-    recipes = [recipe_of(name, trunk, set_, catalogue) for name in names]
-    rows = bench_agent(
-        recipes, (1, batch), device, rounds=rounds, threads=threads, compile=compile_, catalogue=catalogue
-    )
+    zoo = open_zoo()
+    recipes = [recipe_of(name, trunk, set_, zoo) for name in names]
+    rows = bench_agent(recipes, (1, batch), device, rounds=rounds, threads=threads, compile=compile_)
     if json:
         emit_json([asdict(row) | {"head_share": row.head_share} for row in rows])
         return

@@ -34,20 +34,21 @@ def build(
         raise UsageError(f"{out} exists; give -o a new directory, or remove that one")
     from trunkzoo.agent.assemble import assemble
     from trunkzoo.checkpoint import save_checkpoint
-    from trunkzoo.registry.recipe import check_task
-    from trunkzoo.registry.zoo import load_catalogue
+    from trunkzoo.registry import open_zoo
+    from trunkzoo.registry.resolved import check_task
 
-    catalogue = load_catalogue()
-    chosen = recipe_of(recipe, trunk, set_, catalogue)
-    check_task(chosen, catalogue)
-    agent = assemble(chosen, catalogue, seed)
+    chosen = recipe_of(recipe, trunk, set_, open_zoo())
+    check_task(chosen.recipe, chosen.task)
+    agent = assemble(chosen, seed)
     facts = describe(agent)
     if out is not None:
-        save_checkpoint(out, agent, catalogue=catalogue)
+        save_checkpoint(out, agent)
     if json:
         emit_json(facts | {"checkpoint": str(out) if out else None})
         return
-    emit_table(("part", "what", "parameters", "shape"), _rows(facts), title=f"{chosen.name}: {chosen.summary}")
+    emit_table(
+        ("part", "what", "parameters", "shape"), _rows(facts), title=f"{chosen.recipe.name}: {chosen.recipe.summary}"
+    )
     print(facts["sum"])
     if out is not None:
         note(f"saved to {out}; it has seen no data yet: `zoo train {recipe} --data DIR -o RUN` trains one")
@@ -55,10 +56,9 @@ def build(
 
 def describe(agent: Agent) -> dict[str, Any]:
     """The facts of an agent, JSON-able."""
-    from trunkzoo.agent.assemble import probe
     from trunkzoo.agent.numbers import count_parameters
 
-    found, recipe = probe(agent), agent.recipe
+    found, recipe = agent.probe, agent.recipe
     return {
         "recipe": recipe.name,
         "trunk": recipe.trunk.name,

@@ -29,11 +29,10 @@ def check(
 
     Example: zoo check resnet/resnet-18 --set width=16
     """
-    from trunkzoo.registry import parse_assignments
-    from trunkzoo.registry.zoo import load_catalogue
-    from trunkzoo.testing.report import Report, chosen_records, floor_of, require_one, run_records
+    from trunkzoo.registry import open_zoo, parse_assignments
+    from trunkzoo.testing.report import Report, floor_of, require_one, run_records
 
-    records = chosen_records(load_catalogue(), name)
+    records = open_zoo().catalogue.chosen(name)
     settings = parse_assignments(set_ or [])
     require_one(records, settings, name)
     floor = floor_of(records, slow=not quick)

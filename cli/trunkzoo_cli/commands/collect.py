@@ -11,6 +11,7 @@ from trunkzoo_cli.options import JsonOption
 from trunkzoo_cli.output import emit_json, note
 
 if TYPE_CHECKING:
+    from trunkzoo.catalogue.part import Configured
     from trunkzoo.rollouts.collect import Demonstration
 
 
@@ -38,18 +39,19 @@ def collect(
 
     Example: zoo collect robosuite/two-arm-lift -n 40 -o data/lift
     """
+    from trunkzoo.catalogue.part import Part
     from trunkzoo.data.staging import refuse_existing, require_writable
-    from trunkzoo.registry import parse_assignments
+    from trunkzoo.registry import open_zoo, parse_assignments
     from trunkzoo.registry.assignments import laid_over
-    from trunkzoo.registry.recipe import Part
     from trunkzoo.rollouts.collect import collect as record
     from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS
     from trunkzoo.system.progress import progress
 
     first_seed = DEMONSTRATION_SEEDS if seed is None else seed
     part = Part(name=task, config=laid_over({}, parse_assignments(set_ or [])))
+    chosen = open_zoo().catalogue.configure("task", part)
     if reuse and out.exists():
-        facts = _reused(out, part, episodes, first_seed, noise)
+        facts = _reused(out, chosen, episodes, first_seed, noise)
     else:
         refuse_existing(out)
         require_writable(out)
@@ -59,7 +61,7 @@ def collect(
                 advance(int(demo.first_success is not None))
 
             done = record(
-                part, episodes, out, first_seed=first_seed, noise=noise, workers=workers, video=video,
+                chosen, episodes, out, first_seed=first_seed, noise=noise, workers=workers, video=video,
                 on_episode=advance_if_kept,
             )  # fmt: skip
         facts = {"directory": str(out), "reused": False, "episodes": len(done.seeds), "frames": done.frames}
@@ -72,17 +74,14 @@ def collect(
     note(f"`zoo data info {out} --sheet FILE.png` shows them; `zoo train RECIPE --data {out} -o RUN` trains on them")
 
 
-def _reused(out: Path, part: Any, episodes: int, first_seed: int, noise: float) -> dict[str, Any]:
+def _reused(out: Path, task: Configured[Any], episodes: int, first_seed: int, noise: float) -> dict[str, Any]:
     """The facts of the collection in ``out``, once it is the one that was asked for."""
     from trunkzoo.data.lerobot.layout import read_info
     from trunkzoo.data.reuse import require_same_collection
     from trunkzoo.data.summary import read_origin
-    from trunkzoo.registry.recipe import part_config
-    from trunkzoo.registry.zoo import load_catalogue
 
-    found = load_catalogue().task(part.name)
-    config = part_config(part, found.spec.config, found.spec.defaults, "task").model_dump(mode="json")
-    require_same_collection(out, {"task": found.id, "config": config, "noise": noise}, episodes, first_seed)
+    part = task.as_part()
+    require_same_collection(out, {"task": part.name, "config": part.config, "noise": noise}, episodes, first_seed)
     note(f"{out} holds this collection already; reused")
     info, origin = read_info(out), read_origin(out) or {}
     facts = {"directory": str(out), "reused": True, "episodes": info.total_episodes, "frames": info.total_frames}

@@ -75,14 +75,14 @@ def evaluate(
     Examples: zoo eval runs/imf --episodes 200 --workers 2 --video 4
               zoo eval --policy expert --task two-arm-lift -n 20 -o expert.jsonl
     """
-    from trunkzoo.registry.recipe import Part
-    from trunkzoo.registry.zoo import load_catalogue
+    from trunkzoo.catalogue.part import Part
+    from trunkzoo.registry import open_zoo
     from trunkzoo.rollouts import Evaluation, plan, run
     from trunkzoo.rollouts.floors import floors_of
     from trunkzoo.rollouts.progress import EvaluationProgress
 
     part = Part(name=task) if task else None
-    catalogue = load_catalogue()
+    catalogue = open_zoo().catalogue
     planned = plan(catalogue, policy.value, checkpoint, part, max_steps, noise_seed, device)
     chosen = _seeds(seeds, episodes)
     file = out or _default_file(planned.job.checkpoint, policy.value)

@@ -35,16 +35,14 @@ def inspect(
     Examples: zoo inspect runs/attnres
               zoo inspect runs/attnres --task two-arm-lift -o pictures
     """
-    from trunkzoo.checkpoint import read_header
     from trunkzoo.checkpoint.layout import model_file
-    from trunkzoo.checkpoint.manifest import verify
+    from trunkzoo.checkpoint.manifest import read_verified
     from trunkzoo.errors import UsageError
 
     if out is None and (task or seed):
         raise UsageError("--task and --seed choose the episode that is played with -o DIR; give -o too")
     file = model_file(checkpoint)
-    header = read_header(file)
-    verified = verify(file)
+    header, verified = read_verified(file)
     pictures = _pictures(file, task, seed, out) if out else []
     if json:
         kept = header.model_dump(mode="json", exclude=None if tensors else {"tensors"})
@@ -58,13 +56,13 @@ def inspect(
 
 
 def _pictures(file: Path, task: str | None, seed: int, out: Path) -> list[str]:
-    from trunkzoo.registry.recipe import Part
-    from trunkzoo.registry.zoo import load_catalogue
+    from trunkzoo.catalogue.part import Part
+    from trunkzoo.registry import open_zoo
     from trunkzoo.report.pictures import write_pictures
     from trunkzoo.rollouts import plan
     from trunkzoo.rollouts.gaze import look_at_job
 
-    catalogue = load_catalogue()
+    catalogue = open_zoo().catalogue
     job = plan(catalogue, "agent", file, Part(name=task) if task else None).job
     return [str(picture) for picture in write_pictures(look_at_job(job, seed, catalogue), out)]
 

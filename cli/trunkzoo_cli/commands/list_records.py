@@ -38,17 +38,15 @@ def list_records(
 
     Short names work wherever a name is asked for, while they are unique: `resnet-18` is `resnet/resnet-18`.
     """
-    from trunkzoo.registry import load_usable_registry
-    from trunkzoo.registry.zoo import load_catalogue
+    from trunkzoo.registry import open_zoo
 
-    registry, notes = load_usable_registry()
-    catalogue = load_catalogue(registry.names)
+    zoo = open_zoo()
     rows = [
         row
-        for row in [*_records(catalogue), *_recipes(registry)]
+        for row in [*_records(zoo.catalogue), *_recipes(zoo.usable)]
         if (not kind or row["kind"] in kind) and _matches(row["name"], pattern)
     ]
-    for line in (*notes, *catalogue.notes):
+    for line in zoo.notes:
         note(line)
     if json:
         emit_json(rows)

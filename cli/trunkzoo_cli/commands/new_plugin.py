@@ -38,11 +38,11 @@ def new_plugin(
 def _check_name(name: str) -> None:
     from trunkzoo.errors import UsageError
     from trunkzoo.plugin.records import NAME_RULE
-    from trunkzoo.registry.zoo import load_catalogue
+    from trunkzoo.registry import open_zoo
 
     if not NAME_RULE.fullmatch(name):
         raise UsageError(f"plugin name '{name}': use lower-case letters, digits and single - _ . between them")
-    catalogue = load_catalogue()
+    catalogue = open_zoo().catalogue
     owner = catalogue.names.reserved.get(name)
     if owner is not None:
         raise UsageError(f"the plugin name '{name}' is reserved for {owner}; choose another")

@@ -12,9 +12,9 @@ def plugins(json: JsonOption = False) -> None:
     Status: ok · broken (see `zoo doctor --trace`) · incompatible (another API version, never imported) ·
     disabled (by registry.toml or $TRUNKZOO_PLUGINS, never imported) · conflict (two distributions, one name).
     """
-    from trunkzoo.registry.zoo import load_catalogue
+    from trunkzoo.registry import open_zoo
 
-    rows = load_catalogue().plugins
+    rows = open_zoo().catalogue.plugins
     if json:
         keys = ("name", "distribution", "version", "api", "target", "status", "reason", "trunks", "heads", "tasks")
         emit_json([{key: getattr(row, key) for key in keys} for row in rows])

@@ -11,9 +11,8 @@ from trunkzoo_cli.options import JsonOption, TrunkOption
 from trunkzoo_cli.output import emit_json, emit_table
 
 if TYPE_CHECKING:
-    from trunkzoo.catalogue.catalogue import Catalogue, Kind
-    from trunkzoo.plugin.records import AnySpec
-    from trunkzoo.registry import Registry
+    from trunkzoo.catalogue.part import Configured
+    from trunkzoo.registry import Registry, Zoo
 
 
 def show(
@@ -34,12 +33,12 @@ def show(
     Examples: zoo show resnet-18 --set output_stride=16 · zoo show imf-attnres --resolved --trunk resnet-50
     """
     from trunkzoo.errors import UsageError
-    from trunkzoo.registry import load_registry, parse_assignments
-    from trunkzoo.registry.zoo import load_catalogue
+    from trunkzoo.registry import open_zoo, parse_assignments
 
-    catalogue, registry, settings = load_catalogue(), load_registry(), parse_assignments(set_ or [])
+    zoo, settings = open_zoo(), parse_assignments(set_ or [])
+    registry = zoo.registry
     if name in registry.recipe_names():
-        _show_recipe(registry, catalogue, name, settings, trunk, resolved=resolved, json=json)
+        _show_recipe(zoo, name, settings, trunk, resolved=resolved, json=json)
         return
     if resolved or trunk:
         raise UsageError(
@@ -48,8 +47,7 @@ def show(
     if name in [entry.name for entry in registry.entries("suites")]:
         _show_suite(registry, name, json)
         return
-    kind, id, spec = _record(catalogue, registry, name)
-    facts = _facts(catalogue, registry, kind, id, spec, settings)
+    facts = _facts(zoo, *_record(zoo, name, settings))
     if json:
         emit_json(facts)
     else:
@@ -57,17 +55,12 @@ def show(
 
 
 def _show_recipe(
-    registry: Registry,
-    catalogue: Catalogue,
-    name: str,
-    settings: dict[str, Any],
-    trunk: str | None,
-    *,
-    resolved: bool,
-    json: bool,
+    zoo: Zoo, name: str, settings: dict[str, Any], trunk: str | None, *, resolved: bool, json: bool
 ) -> None:
-    found = registry.resolved(name, settings, trunk, catalogue)
-    rows = [row for row in found.rows() if resolved or row[2] != "default"]
+    from trunkzoo.registry.written import rows_of
+
+    found = zoo.recipe(name, settings, trunk)
+    rows = [row for row in rows_of(found) if resolved or row[2] != "default"]
     if json:
         emit_json([{"key": key, "value": value, "origin": origin} for key, value, origin in rows])
         return
@@ -84,71 +77,63 @@ def _show_suite(registry: Registry, name: str, json: bool) -> None:
         emit_table(("setting", "value", "from"), rows, title=f"suite {name}")
 
 
-def _record(catalogue: Catalogue, registry: Registry, name: str) -> tuple[Kind, str, AnySpec]:
+def _record(zoo: Zoo, name: str, settings: dict[str, Any]) -> tuple[Configured[Any], dict[str, Any]]:
+    """The one record of a name, and the values of its settings: its defaults with ``settings`` over them."""
+    from trunkzoo.catalogue.part import Part
     from trunkzoo.errors import UsageError, did_you_mean
-    from trunkzoo.testing.report import chosen_records
+    from trunkzoo.registry.assignments import laid_over
 
     try:
-        records = chosen_records(catalogue, name)
+        records = zoo.catalogue.chosen(name)
     except UsageError as error:
-        others = [entry.name for section in ("recipes", "suites") for entry in registry.entries(section)]
+        others = [entry.name for section in ("recipes", "suites") for entry in zoo.registry.entries(section)]
         hint = did_you_mean(name, others)
         raise UsageError(f"{error}.{hint} (a recipe or suite)" if hint else str(error)) from None
     if len(records) > 1:
         raise UsageError(f"'{name}' is a plugin with {len(records)} records: {', '.join(id for _, id, _ in records)}")
-    return records[0]
+    kind, id, spec = records[0]
+    values = laid_over(spec.defaults, settings)
+    return zoo.catalogue.configure(kind, Part(name=id, config=values)), values
 
 
-def _facts(
-    catalogue: Catalogue, registry: Registry, kind: Kind, id: str, spec: AnySpec, settings: dict[str, Any]
-) -> dict[str, Any]:
+def _facts(zoo: Zoo, record: Configured[Any], values: dict[str, Any]) -> dict[str, Any]:
     from trunkzoo.catalogue.guard import foreign
     from trunkzoo.plugin.settings import settings_of
-    from trunkzoo.registry.assignments import laid_over
 
-    plugin = catalogue.plugin_of(id)
-    with foreign(f"describing the settings of '{id}'"):
-        settings_rows = [vars(setting) for setting in settings_of(spec.config, laid_over(spec.defaults, settings))]
+    plugin, spec = record.plugin, record.spec
+    with foreign(f"describing the settings of '{record.id}'"):
+        settings_rows = [vars(setting) for setting in settings_of(spec.config, values)]
     facts: dict[str, Any] = {
-        "kind": kind,
-        "name": id,
+        "kind": record.kind,
+        "name": record.id,
         "summary": spec.summary,
         "plugin": f"{plugin.name} ({plugin.distribution} {plugin.version}, API {plugin.api})",
         "settings": settings_rows,
     }
-    if kind == "trunk":
-        facts["counted"] = _counted(catalogue, id, settings)
-        known = registry.trunks.get(id)
+    if record.kind == "trunk":
+        facts["counted"] = _counted(record)
+        known = zoo.registry.trunks.get(record.id)
         facts["registry"] = known.model_dump(exclude_defaults=True) if known else {}
-    if kind == "task":
-        facts |= _task_facts(catalogue, id, settings)
+    if record.kind == "task":
+        facts |= _task_facts(record)
     return facts
 
 
-def _counted(catalogue: Catalogue, id: str, settings: dict[str, Any]) -> dict[str, Any]:
+def _counted(record: Configured[Any]) -> dict[str, Any]:
     from trunkzoo.agent.numbers import count_trunk
     from trunkzoo.plugin.records import install_line
-    from trunkzoo.testing.check import subject_of
 
-    spec = catalogue.trunks[id]
-    install = install_line(spec)
-    if install:
-        return {"needs": install}
-    return count_trunk(spec, subject_of(id, spec, settings).config).to_dict()
+    install = install_line(record.spec)
+    return {"needs": install} if install else count_trunk(record).to_dict()
 
 
-def _task_facts(catalogue: Catalogue, id: str, settings: dict[str, Any]) -> dict[str, Any]:
+def _task_facts(record: Configured[Any]) -> dict[str, Any]:
     from trunkzoo.catalogue.tasks import contract_of
-    from trunkzoo.testing.check import subject_of
 
-    spec = catalogue.tasks[id]
     keys = ("fps", "max_steps", "demo_steps", "success_rule", "reward_range", "expert_success", "requires")
-    facts = {key: getattr(spec, key) for key in keys}
-    facts["reward_range"] = [limit if math.isfinite(limit) else None for limit in spec.reward_range]
-    return {
-        "contract": contract_of(spec, subject_of(id, spec, settings).config).model_dump(mode="json"),
-        "task": facts,
-    }
+    facts = {key: getattr(record.spec, key) for key in keys}
+    facts["reward_range"] = [limit if math.isfinite(limit) else None for limit in record.spec.reward_range]
+    return {"contract": contract_of(record).model_dump(mode="json"), "task": facts}
 
 
 def _print_record(facts: dict[str, Any]) -> None:

@@ -30,21 +30,19 @@ def smoke(
     Example: zoo smoke imf-resnet18 imf-attnres --expect-cond-dim 208
     """
     from trunkzoo.errors import UsageError
-    from trunkzoo.registry import load_registry
-    from trunkzoo.registry.zoo import load_catalogue
+    from trunkzoo.registry import open_zoo
 
     if bool(recipes) == all_:
         raise UsageError("name one or more recipes, or --all; `zoo list --kind recipe` shows them")
-    catalogue = load_catalogue()
-    chosen = [
-        recipe_of(name, trunk, set_, catalogue) for name in (load_registry().recipe_names() if all_ else recipes or [])
-    ]
+    zoo = open_zoo()
+    names = zoo.registry.recipe_names() if all_ else recipes or []
+    chosen = [recipe_of(name, trunk, set_, zoo) for name in names]
     from trunkzoo.testing.smoke import smoke as checks_of
 
     checks: list[Check] = []
     for recipe in chosen:
-        note(f"smoke test of {recipe.name}")
-        checks.extend(checks_of(recipe, catalogue, expect_cond_dim))
+        note(f"smoke test of {recipe.recipe.name}")
+        checks.extend(checks_of(recipe, zoo.catalogue, expect_cond_dim))
     _report(checks, json)
     if not all(check.ok for check in checks):
         raise typer.Exit(1)

@@ -101,11 +101,10 @@ def publish(
 
 
 def _plan(name: str, out: Path | None, only: list[str] | None, slots: int = 2) -> SuitePlan:
-    from trunkzoo.registry import load_registry
-    from trunkzoo.registry.zoo import load_catalogue
+    from trunkzoo.registry import open_zoo
     from trunkzoo.suites.planning import plan_suite
 
-    return plan_suite(name, load_registry(), load_catalogue(), out or Path("runs") / name, only or (), slots)
+    return plan_suite(name, open_zoo(), out or Path("runs") / name, only or (), slots)
 
 
 def _engine(name: EngineName, max_parallel: int | None, plan: SuitePlan) -> Engine:

@@ -51,18 +51,17 @@ def train(
     Examples: zoo train imf-attnres --data data/lift -o runs/attnres
               torchrun --nproc-per-node 2 -m trunkzoo_cli train imf-resnet18 --data data/lift -o runs/two
     """
-    from trunkzoo.registry.zoo import load_catalogue
+    from trunkzoo.registry import open_zoo
 
     settings = {"steps": steps, "workers": workers, "compile": compile_ or None, "skip_nonfinite": skip_nonfinite}
     given = [f"train.{key}={str(value).lower()}" for key, value in settings.items() if value is not None]
-    catalogue = load_catalogue()
-    chosen = recipe_of(recipe, trunk, [*(set_ or []), *given], catalogue)
+    chosen = recipe_of(recipe, trunk, [*(set_ or []), *given], open_zoo())
     from trunkzoo.data.fit import parse_camera_map
     from trunkzoo.plugin.config import parse
     from trunkzoo.training import RunConfig, train
 
     values = {
-        "recipe": chosen,
+        "recipe": chosen.recipe,
         "data": data,
         "output": out,
         "seed": seed,
@@ -73,9 +72,9 @@ def train(
         "stop_at": stop_at,
         "tensorboard": tensorboard,
     }
-    result = train(parse(RunConfig, values, "zoo train"), catalogue)
+    result = train(parse(RunConfig, values, "zoo train"), chosen)
     if os.environ.get("RANK", "0") == "0":  # torchrun starts one process per rank; one of them speaks
-        _report(result, chosen.train.steps, json)
+        _report(result, chosen.recipe.train.steps, json)
     if result.signal is not None:
         raise typer.Exit(128 + result.signal)
 

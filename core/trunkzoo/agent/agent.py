@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from trunkzoo.agent.encoder import ObservationEncoder
 from trunkzoo.agent.normalizer import Normalizer
+from trunkzoo.agent.probe import probe
+from trunkzoo.catalogue.part import Found
 from trunkzoo.errors import ContractError, DataError
 from trunkzoo.nn.draws import Draws
 from trunkzoo.plugin.contract import ACTION_KEY, PAD_KEY, SEED_KEY, STATE_KEY, Contract
@@ -27,9 +29,18 @@ class Agent(nn.Module):
     to the newest observation.
     """
 
-    def __init__(self, recipe: Recipe, encoder: ObservationEncoder, head: nn.Module) -> None:
+    def __init__(
+        self, recipe: Recipe, encoder: ObservationEncoder, head: nn.Module, parts: Sequence[Found[Any]] = ()
+    ) -> None:
+        """``parts`` are the records behind trunk, head and task, which a checkpoint names.
+
+        Raises:
+            ContractError: the modules do not give what they declare or what the contract expects.
+        """
         super().__init__()
         self.recipe = recipe
+        self.parts = tuple(parts)
+        self.probe = probe(recipe, encoder, head)
         self.encoder = encoder
         self.head = head
         self.state_normalizer = Normalizer(recipe.normalize.state, self.contract.state_dim, STATE_KEY)

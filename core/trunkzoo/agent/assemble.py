@@ -1,51 +1,47 @@
-"""From a recipe to an agent, with the contract held against a probe of the real modules."""
+"""From a recipe to an agent."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from trunkzoo.agent.agent import Agent
 from trunkzoo.agent.encoder import ObservationEncoder
 from trunkzoo.catalogue.guard import foreign
-from trunkzoo.errors import ContractError, PluginError
+from trunkzoo.catalogue.part import Configured
+from trunkzoo.errors import PluginError
 from trunkzoo.nn.draws import sample_seeds
-from trunkzoo.plugin.contract import IMAGE_KEY
+from trunkzoo.plugin.contract import Contract
 from trunkzoo.plugin.protocols import IMAGENET, Head, InputNorm, VisionTrunk
-from trunkzoo.registry.recipe import Part, Recipe, part_config, resolve
-
-if TYPE_CHECKING:
-    from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.plugin.records import HeadSpec, TrunkSpec
+from trunkzoo.registry.resolved import ResolvedRecipe
 
 
-def assemble(recipe: Recipe, catalogue: Catalogue, seed: int = 0) -> Agent:
+def assemble(recipe: ResolvedRecipe, seed: int = 0) -> Agent:
     """Build the agent of a recipe; the same seed gives the same weights.
 
     Every part draws its initial values by the seed and its own name: agents of one seed that differ in their trunk start
     with equal camera projections (where the trunks have equal channels, equal keypoint layers too) and an equal head.
 
     Raises:
-        UsageError, ConfigError: a part is unknown or misconfigured.
         PluginError: a plugin built something that is no trunk or no head.
         ContractError: the real modules do not give what they declare or what the contract expects.
     """
-    recipe = resolve(recipe, catalogue)
+    contract = recipe.recipe.contract
 
     def begin(part: str) -> None:
         torch.manual_seed(part_seed(seed, part))
 
     with torch.random.fork_rng(devices=[]):
-        build = partial(build_trunk, recipe.trunk, catalogue)
-        encoder = ObservationEncoder(recipe.contract, recipe.encoder, build, begin)
+        build = partial(build_trunk, recipe.trunk)
+        encoder = ObservationEncoder(contract, recipe.recipe.encoder, build, begin)
         begin("head")
-        agent = Agent(recipe, encoder, build_head(recipe, catalogue))
-    probe(agent)
-    return agent
+        head = build_head(recipe.head, contract)
+    return Agent(recipe.recipe, encoder, head, recipe.parts)
 
 
 def part_seed(seed: int, part: str) -> int:
@@ -54,22 +50,18 @@ def part_seed(seed: int, part: str) -> int:
     return int(sample_seeds(seed, name))
 
 
-def build_trunk(part: Part, catalogue: Catalogue) -> VisionTrunk:
+def build_trunk(part: Configured[TrunkSpec[Any]]) -> VisionTrunk:
     """Build one trunk and check that it is one."""
-    found = catalogue.trunk(part.name)
-    config = part_config(part, found.spec.config, found.spec.defaults, "trunk")
-    with foreign(f"building trunk '{found.id}'"):
-        trunk = found.spec.build(config)
-    return require_trunk(trunk, f"trunk '{found.id}'")
+    with foreign(f"building {part.title}"):
+        trunk = part.spec.build(part.config)
+    return require_trunk(trunk, part.title)
 
 
-def build_head(recipe: Recipe, catalogue: Catalogue) -> nn.Module:
-    """Build the head for the recipe's contract and check that it is one."""
-    found = catalogue.head(recipe.head.name)
-    config = part_config(recipe.head, found.spec.config, found.spec.defaults, "head")
-    with foreign(f"building head '{found.id}'"):
-        head = found.spec.build(config, recipe.contract)
-    _require(head, Head, f"head '{found.id}'", "forward(cond, actions, valid, draws) and sample(cond, noise)")
+def build_head(part: Configured[HeadSpec[Any]], contract: Contract) -> nn.Module:
+    """Build a head for a contract and check that it is one."""
+    with foreign(f"building {part.title}"):
+        head = part.spec.build(part.config, contract)
+    _require(head, Head, part.title, "forward(cond, actions, valid, draws) and sample(cond, noise)")
     return cast(nn.Module, head)
 
 
@@ -95,55 +87,3 @@ def require_trunk(built: Any, what: str) -> VisionTrunk:
 def _require(built: Any, protocol: type, what: str, members: str) -> None:
     if not (isinstance(built, nn.Module) and isinstance(built, protocol)):
         raise PluginError(f"{what} built a {type(built).__name__}; it must be a torch.nn.Module with {members}")
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What the real modules gave for one observation window."""
-
-    feature_map: tuple[int, int, int]
-    """(C, h, w) of the first camera's trunk."""
-    cond_dim: int
-    chunk: tuple[int, int]
-    """(pred_horizon, action_dim) of a sample."""
-
-
-@torch.no_grad()
-def probe(agent: Agent) -> Probe:
-    """Run one zero observation through the real modules and compare with what they declare.
-
-    Raises:
-        ContractError: a feature map, the condition or a sample has another shape than declared.
-    """
-    contract, training = agent.contract, agent.training
-    agent.eval()
-    images = torch.zeros(1, contract.obs_horizon, 3, *contract.image_size, dtype=torch.uint8, device=agent.device)
-    with foreign(f"forward of trunk '{agent.recipe.trunk.name}'"):
-        features: Any = agent.encoder.feature_map(0, images)
-    _check_map(agent, tuple(features.shape[1:]) if isinstance(features, Tensor) else type(features).__name__)
-    state = torch.zeros(1, contract.obs_horizon, contract.state_dim, device=agent.device)
-    cond = agent.encoder({IMAGE_KEY + camera: images for camera in contract.cameras}, state)
-    if cond.shape[-1] != contract.cond_dim:
-        raise ContractError(f"{contract.sum_line()}, but the built encoder gives {cond.shape[-1]}")
-    noise = torch.zeros(1, contract.pred_horizon, contract.action_dim, device=agent.device)
-    with foreign(f"sample of head '{agent.recipe.head.name}'"):
-        chunk = cast(Head, agent.head).sample(cond, noise)
-    if chunk.shape != noise.shape:
-        raise ContractError(
-            f"head '{agent.recipe.head.name}' samples {tuple(chunk.shape[1:])}, "
-            f"the contract expects (pred_horizon, action_dim) = {tuple(noise.shape[1:])}"
-        )
-    agent.train(training)
-    c, h, w = (int(n) for n in features.shape[1:])
-    return Probe((c, h, w), int(cond.shape[-1]), (int(chunk.shape[1]), int(chunk.shape[2])))
-
-
-def _check_map(agent: Agent, shape: tuple[int, ...] | str) -> None:
-    trunk = cast(VisionTrunk, agent.encoder.trunks[0])
-    size = agent.recipe.encoder.crop or agent.contract.image_size
-    declared = (trunk.out_channels, *(-(-side // trunk.stride) for side in size))
-    if shape != declared:
-        raise ContractError(
-            f"trunk '{agent.recipe.trunk.name}' declares out_channels {trunk.out_channels} and stride {trunk.stride}, "
-            f"so {size} pixels should give a map {declared}, but it gives {shape}"
-        )

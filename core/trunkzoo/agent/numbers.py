@@ -14,8 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from trunkzoo.agent.assemble import require_trunk
 from trunkzoo.catalogue.guard import foreign
+from trunkzoo.catalogue.part import Configured
 from trunkzoo.errors import PluginError
-from trunkzoo.plugin.config import Config, parse
+from trunkzoo.plugin.config import parse
 from trunkzoo.plugin.records import TrunkSpec
 
 GOLDEN_SIZE = 64
@@ -40,11 +41,11 @@ class TrunkNumbers:
         return asdict(self)
 
 
-def count_trunk(spec: TrunkSpec[Any], config: Config) -> TrunkNumbers:
+def count_trunk(part: Configured[TrunkSpec[Any]]) -> TrunkNumbers:
     """Build the trunk on the meta device and count; PluginError if it is none."""
-    what = f"trunk '{spec.name}'"
+    what = part.title
     with foreign(f"building {what} on the meta device"), torch.device("meta"):
-        trunk = cast(Any, require_trunk(spec.build(config), what)).eval()
+        trunk = cast(Any, require_trunk(part.spec.build(part.config), what)).eval()
         features = trunk(torch.empty(1, 3, 96, 96))
     if not (isinstance(features, Tensor) and features.dim() == 4):
         raise PluginError(f"{what}: forward gives no feature map (N, C, h, w); `zoo check` shows more")

@@ -1,1 +1,1 @@
-"""Measurements: what trunks and agents cost. Imports torch only inside its modules."""
+"""Benchmarks: what a trunk and a whole agent cost in time and arithmetic. Only the modules import torch."""

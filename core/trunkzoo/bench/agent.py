@@ -7,20 +7,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median, quantiles
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from trunkzoo.agent.agent import Agent
+from trunkzoo.agent.assemble import assemble
 from trunkzoo.agent.example import random_batch, unit_statistics
 from trunkzoo.bench.clock import cpu_threads
 from trunkzoo.errors import UsageError
+from trunkzoo.registry.resolved import ResolvedRecipe
 from trunkzoo.system.devices import device_of
-
-if TYPE_CHECKING:
-    from trunkzoo.catalogue.catalogue import Catalogue
-    from trunkzoo.registry.recipe import Recipe
 
 Clock = Callable[[], float]
 PARTS = ("trunk", "encoder", "head")
@@ -52,28 +50,25 @@ class AgentRow:
 
 
 def bench_agent(
-    recipes: Sequence[Recipe],
+    recipes: Sequence[ResolvedRecipe],
     batches: Sequence[int] = (1, 8),
     device: str = "cpu",
     *,
     rounds: int = 20,
     threads: int = 1,
     compile: bool = False,
-    catalogue: Catalogue,
 ) -> list[AgentRow]:
     """Measure predictions of fresh agents on random observations, in turns (A B A B).
 
     Raises:
         UsageError: no recipes, or fewer than two rounds.
     """
-    from trunkzoo.agent.assemble import assemble
-
     if not recipes or rounds < 2:
         raise UsageError(
             f"{len(recipes)} recipes, {rounds} rounds: a measurement needs at least one recipe, two rounds"
         )
     place = device_of(device)
-    agents = [_placed(assemble(recipe, catalogue), place, compile) for recipe in recipes]
+    agents = [_placed(assemble(recipe), place, compile) for recipe in recipes]
     with cpu_threads(threads):
         return [row for batch in batches for row in measure(agents, batch, rounds)]
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from trunkzoo.agent.assemble import build_trunk
 from trunkzoo.agent.numbers import count_multiply_adds, count_parameters
 from trunkzoo.bench.clock import Work, cpu_threads, in_turns, peak_bytes
+from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.guard import foreign
+from trunkzoo.catalogue.part import Part
 from trunkzoo.errors import UsageError
 from trunkzoo.registry import parse_assignments
-from trunkzoo.registry.recipe import Part
 from trunkzoo.system.devices import device_of
-
-if TYPE_CHECKING:
-    from trunkzoo.catalogue.catalogue import Catalogue
 
 LATENCY_REPEATS = 8  # batch-1 passes per timing: one is too short for the clock
 
@@ -50,6 +49,7 @@ def parse_trunk(text: str) -> Part:
 
 def bench_trunks(
     names: Sequence[str],
+    catalogue: Catalogue,
     size: int = 96,
     batch: int = 32,
     device: str = "cpu",
@@ -57,23 +57,18 @@ def bench_trunks(
     rounds: int = 5,
     threads: int = 1,
     compile: bool = False,
-    catalogue: Catalogue | None = None,
 ) -> list[TrunkRow]:
     """Measure trunks given as ``NAME`` or ``NAME,key=value,…``, in turns; weights from one seed, images random.
 
     Raises:
         UsageError: no names, an unknown name, or one given twice.
     """
-    from trunkzoo.agent.assemble import build_trunk
-    from trunkzoo.registry.zoo import load_catalogue
-
     if not names or len(set(names)) != len(names):
         raise UsageError(f"trunks to measure: {list(names)}; give at least one, each once")
-    catalogue = catalogue or load_catalogue()
     modules: dict[str, nn.Module] = {}
     for name in names:
         torch.manual_seed(0)
-        modules[name] = cast(nn.Module, build_trunk(parse_trunk(name), catalogue))
+        modules[name] = cast(nn.Module, build_trunk(catalogue.configure("trunk", parse_trunk(name))))
     place = device_of(device)
     with cpu_threads(threads), foreign(f"measuring {', '.join(names)} with {batch} images of {size} px"):
         return measure(modules, size, batch, place, rounds, compile)

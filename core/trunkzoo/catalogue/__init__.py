@@ -1,1 +1,1 @@
-"""Which plugins are installed, what they ship, and how a name finds one of their records."""
+"""The catalogue of installed plugins: what they ship, and how a name finds one of their records."""

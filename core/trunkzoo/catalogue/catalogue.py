@@ -5,25 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Literal, overload
 
-from trunkzoo.catalogue.discovery import PluginRow
+from trunkzoo.catalogue.discovery import PluginRow, discover, environment_policy
 from trunkzoo.catalogue.names import NameRules
+from trunkzoo.catalogue.part import KINDS, Configured, Found, Kind, Part, SpecT
 from trunkzoo.errors import UsageError, did_you_mean
+from trunkzoo.plugin.config import Locate, nowhere, parse
 from trunkzoo.plugin.records import AnySpec, HeadSpec, TaskSpec, TrunkSpec
-
-SpecT = TypeVar("SpecT", TrunkSpec[Any], HeadSpec[Any], TaskSpec[Any])
-Kind = Literal["trunk", "head", "task"]
-KINDS: tuple[Kind, ...] = ("trunk", "head", "task")
-
-
-@dataclass(frozen=True)
-class Found(Generic[SpecT]):
-    """A record with its full name ``plugin/name`` and the plugin that ships it."""
-
-    id: str
-    spec: SpecT
-    plugin_row: PluginRow
 
 
 @dataclass(frozen=True)
@@ -35,8 +24,8 @@ class Catalogue:
     heads: Mapping[str, HeadSpec[Any]]
     tasks: Mapping[str, TaskSpec[Any]]
     names: NameRules = field(default_factory=NameRules)
-    notes: tuple[str, ...] = ()
-    """What the user should hear about: one line each."""
+    unmatched: tuple[str, ...] = ()
+    """Names in ``TRUNKZOO_PLUGINS`` that no installed plugin has."""
 
     def trunk(self, name: str) -> Found[TrunkSpec[Any]]:
         """Find a trunk by id, unique short name, alias or former name; raises UsageError with the nearest name."""
@@ -50,6 +39,32 @@ class Catalogue:
         """Find a task; see :meth:`trunk`."""
         return self._find("task", self.tasks, name)
 
+    @overload
+    def configure(self, kind: Literal["trunk"], part: Part, locate: Locate = nowhere) -> Configured[TrunkSpec[Any]]: ...
+    @overload
+    def configure(self, kind: Literal["head"], part: Part, locate: Locate = nowhere) -> Configured[HeadSpec[Any]]: ...
+    @overload
+    def configure(self, kind: Literal["task"], part: Part, locate: Locate = nowhere) -> Configured[TaskSpec[Any]]: ...
+    def configure(self, kind: Kind, part: Part, locate: Locate = nowhere) -> Configured[Any]:
+        """The record that a part names, with the part's settings over the record's defaults.
+
+        ``locate`` says where a setting was written, for messages.
+
+        Raises:
+            UsageError: no record has that name.
+            ConfigError: a setting breaks the record's schema.
+        """
+        found = self.find(kind, part.name)
+        settings = {**found.spec.defaults, **part.config}
+        config = parse(found.spec.config, settings, kind, lambda path: locate((kind, *path)))
+        return Configured(kind, found.id, found.spec, found.plugin, config)
+
+    def find(self, kind: Kind, name: str) -> Found[Any]:
+        """Find a record of any kind; see :meth:`trunk`."""
+        if kind == "trunk":
+            return self.trunk(name)
+        return self.head(name) if kind == "head" else self.task(name)
+
     def records(self, kind: Kind) -> Mapping[str, AnySpec]:
         """The records of one kind, by id."""
         by_kind: dict[Kind, Mapping[str, AnySpec]] = {"trunk": self.trunks, "head": self.heads, "task": self.tasks}
@@ -61,6 +76,43 @@ class Catalogue:
             for id, spec in self.records(kind).items():
                 yield kind, id, spec
 
+    def chosen(self, name: str) -> list[tuple[Kind, str, AnySpec]]:
+        """What ``name`` means to a person: a plugin (all its records), an id, or a record's short name or alias.
+
+        Raises:
+            UsageError: nothing, or several records, have that name.
+        """
+        everything = list(self.everything())
+        mine = [(kind, id, spec) for kind, id, spec in everything if id.partition("/")[0] == name]
+        if mine:
+            return mine
+        exact = [(kind, id, spec) for kind, id, spec in everything if name in (id, id.partition("/")[2])]
+        if len(exact) == 1:
+            return exact
+        if exact or name in self.names.aliases or name in self.names.renamed:
+            found = self.trunk(name)  # or the error that lists those of that name
+            return [("trunk", found.id, found.spec)]
+        known = {part for _, id, _ in everything for part in (id, *id.split("/"))}
+        raise UsageError(
+            f"no plugin, trunk, head or task '{name}'.{did_you_mean(name, sorted(known))}{self.absence(name)} "
+            "`zoo list` shows all"
+        )
+
+    def notes(self) -> list[str]:
+        """What the user should hear about, one line each: limits without effect, plugins that did not load."""
+        failed = [f"{row.name} ({row.status})" for row in self.plugins if row.status not in ("ok", "disabled")]
+        more = f" and {len(failed) - 4} more" if len(failed) > 4 else ""
+        absent = [f"not loaded: {', '.join(failed[:4])}{more}; `zoo doctor` says why"] if failed else []
+        return [*self.limit_notes(), *absent]
+
+    def limit_notes(self) -> list[str]:
+        """One line for each name of ``TRUNKZOO_PLUGINS`` that no installed plugin has."""
+        installed = {row.name for row in self.plugins}
+        return [
+            f"TRUNKZOO_PLUGINS: no plugin '{name}' is installed.{did_you_mean(name, installed)}"
+            for name in self.unmatched
+        ]
+
     def plugin_of(self, id: str) -> PluginRow:
         """The row of the plugin that ships ``id``."""
         plugin = id.partition("/")[0]
@@ -68,7 +120,7 @@ class Catalogue:
 
     def _find(self, kind: Kind, records: Mapping[str, SpecT], name: str) -> Found[SpecT]:
         id = self._resolve(kind, records, name)
-        return Found(id, records[id], self.plugin_of(id))
+        return Found(kind, id, records[id], self.plugin_of(id))
 
     def _resolve(self, kind: Kind, records: Mapping[str, SpecT], name: str) -> str:
         if name in records:
@@ -114,3 +166,18 @@ class Catalogue:
         if mine:
             return f" Plugin '{plugin}' is {mine[0].status}: {mine[0].reason}."
         return f" Not loaded: {', '.join(row.name for row in failed)} (`zoo doctor` says why)." if failed else ""
+
+
+def load_catalogue(names: NameRules) -> Catalogue:
+    """Find and load every plugin under the registry's rules about names; no fault of a plugin stops it."""
+    policy = environment_policy(names.reserved, names.disabled)
+    found = discover(policy)
+    rows = tuple(row for row, _ in found)
+    return Catalogue(
+        plugins=rows,
+        trunks={f"{row.name}/{name}": spec for row, records in found for name, spec in records.trunks.items()},
+        heads={f"{row.name}/{name}": spec for row, records in found for name, spec in records.heads.items()},
+        tasks={f"{row.name}/{name}": spec for row, records in found for name, spec in records.tasks.items()},
+        names=names,
+        unmatched=tuple(sorted((policy.only or frozenset()) - {row.name for row in rows})),
+    )

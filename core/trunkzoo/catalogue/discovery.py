@@ -13,7 +13,7 @@ from typing import Literal
 from trunkzoo.catalogue.claims import UNREADABLE, Claim, installed_claims, normal
 from trunkzoo.catalogue.guard import strict
 from trunkzoo.catalogue.loader import Records, load_records
-from trunkzoo.errors import PluginError, did_you_mean, one_line
+from trunkzoo.errors import PluginError, one_line
 from trunkzoo.plugin.hooks import API_VERSION
 from trunkzoo.plugin.records import NAME_RULE
 
@@ -74,13 +74,6 @@ def discover(policy: Policy) -> list[tuple[PluginRow, Records]]:
     for claim in installed_claims():
         by_name.setdefault(claim.name, []).append(claim)
     return [found for name in sorted(by_name) for found in _settle(name, by_name[name], policy)]
-
-
-def unknown_limits(policy: Policy, rows: Iterable[PluginRow]) -> list[str]:
-    """Say which names of ``TRUNKZOO_PLUGINS`` match no installed plugin."""
-    installed = {row.name for row in rows}
-    missing = sorted((policy.only or frozenset()) - installed)
-    return [f"TRUNKZOO_PLUGINS: no plugin '{name}' is installed.{did_you_mean(name, installed)}" for name in missing]
 
 
 def _settle(name: str, claims: Sequence[Claim], policy: Policy) -> list[tuple[PluginRow, Records]]:

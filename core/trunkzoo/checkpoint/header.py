@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -58,6 +58,16 @@ class CheckpointHeader(Config):
         return sum(math.prod(tensor.shape) for tensor in self.tensors.values())
 
 
+class SafetensorsHeader(NamedTuple):
+    """The start of any safetensors file."""
+
+    metadata: dict[str, str]
+    tensors: dict[str, Any]
+    """Name → dtype, shape and data_offsets."""
+    end: int
+    """Bytes before the first tensor."""
+
+
 def read_header(path: str | Path) -> CheckpointHeader:
     """Read what ``path`` (a run or checkpoint directory, or the file itself) says about itself.
 
@@ -65,7 +75,12 @@ def read_header(path: str | Path) -> CheckpointHeader:
         CheckpointError: no such file, not a checkpoint, cut short, or of a format that this version cannot read.
     """
     file = model_file(Path(path))
-    metadata, tensors = read_safetensors_header(file)
+    return header_of(read_safetensors_header(file), file)
+
+
+def header_of(raw: SafetensorsHeader, file: Path) -> CheckpointHeader:
+    """What the header of ``file`` says about the agent; raises as :func:`read_header` does."""
+    metadata, tensors = raw.metadata, raw.tensors
     if "format" not in metadata:
         raise CheckpointError(f"{file} has no trunkzoo header: these are weights of another program, not an agent")
     metadata = migrate(metadata, file)
@@ -82,7 +97,7 @@ def read_header(path: str | Path) -> CheckpointHeader:
         raise CheckpointError(f"the header of {file} does not fit its schema: {error}") from None
 
 
-def read_safetensors_header(file: Path) -> tuple[dict[str, str], dict[str, Any]]:
+def read_safetensors_header(file: Path) -> SafetensorsHeader:
     """The metadata and the tensor table of any safetensors file.
 
     Raises:
@@ -106,7 +121,7 @@ def read_safetensors_header(file: Path) -> tuple[dict[str, str], dict[str, Any]]
     metadata = header.pop("__metadata__", {})
     if not (isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values())):
         raise CheckpointError(f"the header of {file} has metadata that are no texts: damaged, or no safetensors file")
-    return metadata, header
+    return SafetensorsHeader(metadata, header, HEADER_START + length)
 
 
 def _parse(text: bytes, file: Path) -> dict[str, Any]:

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from torch import Tensor, nn
 
-from trunkzoo.checkpoint.header import CheckpointHeader, PluginUse, read_header
+from trunkzoo.agent.agent import Agent
+from trunkzoo.agent.assemble import assemble
+from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.catalogue.part import Found
+from trunkzoo.checkpoint.header import CheckpointHeader
 from trunkzoo.checkpoint.layout import model_file
-from trunkzoo.checkpoint.manifest import verify
+from trunkzoo.checkpoint.manifest import read_verified
 from trunkzoo.checkpoint.save import use_of
 from trunkzoo.checkpoint.tensors import read_tensors
 from trunkzoo.errors import CheckpointError, ConfigError, ContractError, UsageError
 from trunkzoo.plugin.config import parse
 from trunkzoo.plugin.contract import Contract, differences
-from trunkzoo.registry.recipe import Recipe, without_initial
-
-if TYPE_CHECKING:
-    from trunkzoo.agent.agent import Agent
-    from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.registry.recipe import Recipe
+from trunkzoo.registry.resolved import ResolvedRecipe, resolve, without_initial
 
 
 class CheckpointWarning(UserWarning):
     """A checkpoint loads, but was made with other code than is installed."""
 
 
-def load_agent(path: str | Path, catalogue: Catalogue | None = None, expect: Recipe | None = None) -> Agent:
+def load_agent(path: str | Path, catalogue: Catalogue, expect: Recipe | None = None) -> Agent:
     """Rebuild the agent of a run directory, a checkpoint directory or a lone ``model.safetensors``.
 
     ``expect`` is the recipe whose contract the checkpoint must have. The agent comes back in eval mode.
@@ -38,19 +39,31 @@ def load_agent(path: str | Path, catalogue: Catalogue | None = None, expect: Rec
             plugin that is not installed.
         ContractError: the checkpoint's contract is not the expected one.
     """
-    from trunkzoo.agent.assemble import assemble
-    from trunkzoo.registry.zoo import load_catalogue
-
     file = model_file(Path(path))
-    verify(file)
-    header = read_header(file)
+    header, _ = read_verified(file)
     recipe = recipe_of(header, file)
     check_contract(header, recipe.contract, f"the recipe in {file}")
     if expect is not None:
         check_contract(header, expect.contract, f"recipe '{expect.name}'")
-    catalogue = catalogue or load_catalogue()
-    changed = check_plugins(header, catalogue, file)
-    agent = assemble(without_initial(recipe, catalogue), catalogue)
+    require_parts(header, catalogue, file)
+    return _rebuild(resolve(without_initial(recipe, catalogue), catalogue), recipe, header, file)
+
+
+def continue_agent(path: Path, recipe: ResolvedRecipe) -> Agent:
+    """Rebuild the agent of a checkpoint directory under the recipe it was trained with, which is at hand.
+
+    Raises:
+        CheckpointError, ContractError: as :func:`load_agent`.
+    """
+    file = model_file(path)
+    header, _ = read_verified(file)
+    check_contract(header, recipe.recipe.contract, f"recipe '{recipe.recipe.name}'")
+    return _rebuild(recipe.without_initial(), recipe.recipe, header, file)
+
+
+def _rebuild(resolved: ResolvedRecipe, recipe: Recipe, header: CheckpointHeader, file: Path) -> Agent:
+    changed = changed_versions(header, resolved.parts, file)
+    agent = assemble(resolved)
     agent.recipe = recipe
     load_weights(agent, read_tensors(file), f"{file}{changed}")
     return agent.eval()
@@ -77,35 +90,42 @@ def check_contract(header: CheckpointHeader, expected: Contract, whose: str) -> 
         )
 
 
-def check_plugins(header: CheckpointHeader, catalogue: Catalogue, file: Path) -> str:
-    """Look for every part that the checkpoint needs; returns a note on changed versions for later errors.
+def require_parts(header: CheckpointHeader, catalogue: Catalogue, file: Path) -> None:
+    """Look for every part that the checkpoint needs.
 
     Raises:
-        CheckpointError: a part is absent (with the line that installs it) or speaks another plugin API.
+        CheckpointError: a part is absent; the message has the line that installs it.
     """
+    for use in header.plugins:
+        try:
+            catalogue.find(use.kind, use.id)
+        except UsageError:
+            raise CheckpointError(
+                f"{file} needs {use.kind} '{use.id}' of {use.distribution} {use.version}, which is not available."
+                f"{catalogue.absence(use.id)} Run: pip install '{use.distribution}=={use.version}'"
+            ) from None
+
+
+def changed_versions(header: CheckpointHeader, parts: Sequence[Found[Any]], file: Path) -> str:
+    """Warn of parts that come from another version than the checkpoint's; returns a note on them for later errors.
+
+    Raises:
+        CheckpointError: a part speaks another plugin API.
+    """
+    installed = {part.kind: use_of(part) for part in parts}
     changed = set()
     for use in header.plugins:
-        row = _find(use, catalogue, file)
-        if row.api != use.api:
+        now = installed.get(use.kind, use)
+        if now.api != use.api:
             raise CheckpointError(
-                f"{file} was made with {use.kind} '{use.id}' of plugin API {use.api}, installed is API {row.api}; "
+                f"{file} was made with {use.kind} '{use.id}' of plugin API {use.api}, installed is API {now.api}; "
                 f"run: pip install '{use.distribution}=={use.version}'"
             )
-        if row.version != use.version:
-            changed.add(f"{use.distribution} {use.version}, installed is {row.version}")
+        if now.version != use.version:
+            changed.add(f"{use.distribution} {use.version}, installed is {now.version}")
     for note in sorted(changed):
-        warnings.warn(f"{file} was made with {note}; results may differ", CheckpointWarning, stacklevel=3)
+        warnings.warn(f"{file} was made with {note}; results may differ", CheckpointWarning, stacklevel=4)
     return f" (made with {'; '.join(sorted(changed))})" if changed else ""
-
-
-def _find(use: PluginUse, catalogue: Catalogue, file: Path) -> PluginUse:
-    try:
-        return use_of(use.kind, use.id, catalogue)
-    except UsageError:
-        raise CheckpointError(
-            f"{file} needs {use.kind} '{use.id}' of {use.distribution} {use.version}, which is not available."
-            f"{catalogue.absence(use.id)} Run: pip install '{use.distribution}=={use.version}'"
-        ) from None
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:

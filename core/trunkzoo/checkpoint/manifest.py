@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from trunkzoo.checkpoint.header import HEADER_START, read_safetensors_header
+from trunkzoo.checkpoint.header import CheckpointHeader, SafetensorsHeader, header_of, read_safetensors_header
 from trunkzoo.checkpoint.layout import MANIFEST
 from trunkzoo.errors import CheckpointError
 
@@ -27,8 +27,8 @@ def write_manifest(directory: Path, step: int, files: dict[str, Fingerprint]) ->
         json.dump({"format": 1, "step": step, "files": entries}, stream, indent=2)
 
 
-def verify(file: Path) -> bool:
-    """Hold a file against the manifest beside it; False if there is none.
+def verify(file: Path, header: SafetensorsHeader) -> bool:
+    """Hold a file, whose header has been read, against the manifest beside it; False if there is none.
 
     Raises:
         CheckpointError: the manifest is unreadable, or the size or checksum of the file is another.
@@ -45,7 +45,7 @@ def verify(file: Path) -> bool:
     size = file.stat().st_size
     if size != expected.bytes:
         raise CheckpointError(f"{file} has {size} bytes, its manifest says {expected.bytes}: cut short or changed")
-    found = _checksum_of(file)
+    found = _checksum_of(file, header)
     if found != expected.checksum:
         raise CheckpointError(
             f"{file} is damaged: checksum {found[:12]}…, its manifest says {expected.checksum[:12]}…; use another checkpoint"
@@ -53,7 +53,18 @@ def verify(file: Path) -> bool:
     return True
 
 
-def _checksum_of(file: Path) -> str:
+def read_verified(file: Path) -> tuple[CheckpointHeader, bool]:
+    """The header of a model file, and whether a manifest vouches for its bytes; read once.
+
+    Raises:
+        CheckpointError: the file is damaged, or not what its manifest says.
+    """
+    raw = read_safetensors_header(file)
+    verified = verify(file, raw)
+    return header_of(raw, file), verified
+
+
+def _checksum_of(file: Path, header: SafetensorsHeader) -> str:
     from trunkzoo.checkpoint.checksum import checksum  # numpy, which reading a header does not need
 
     with (
@@ -61,13 +72,11 @@ def _checksum_of(file: Path) -> str:
         mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
         memoryview(mapped) as view,
     ):
-        return checksum(_pieces(file, view))
+        return checksum(_pieces(header, view))
 
 
-def _pieces(file: Path, view: memoryview) -> Iterator[memoryview]:
+def _pieces(header: SafetensorsHeader, view: memoryview) -> Iterator[memoryview]:
     """The header with its length, then each tensor, as they lie in the file."""
-    _, tensors = read_safetensors_header(file)
-    start = HEADER_START + int.from_bytes(view[:HEADER_START], "little")
-    yield view[:start]
-    for low, high in sorted(entry["data_offsets"] for entry in tensors.values()):
-        yield view[start + low : start + high]
+    yield view[: header.end]
+    for low, high in sorted(entry["data_offsets"] for entry in header.tensors.values()):
+        yield view[header.end + low : header.end + high]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor
 
@@ -19,8 +19,7 @@ from trunkzoo.system.versions import library_versions
 
 if TYPE_CHECKING:
     from trunkzoo.agent.agent import Agent
-    from trunkzoo.catalogue.catalogue import Catalogue, Kind
-    from trunkzoo.registry.recipe import Part, Recipe
+    from trunkzoo.catalogue.part import Found
 
 
 class TrainingState(NamedTuple):
@@ -33,7 +32,6 @@ class TrainingState(NamedTuple):
 def save_model(
     path: Path,
     agent: Agent,
-    catalogue: Catalogue | None = None,
     step: int = 0,
     weights: Mapping[str, Tensor] | None = None,
 ) -> None:
@@ -45,14 +43,13 @@ def save_model(
         CheckpointError, UsageError: the disk is full, or not writable; an older file is untouched.
     """
     with new_file(path) as temporary:
-        write_tensors(temporary, weights or agent.state_dict(), metadata_of(agent.recipe, catalogue, step))
+        write_tensors(temporary, weights or agent.state_dict(), metadata_of(agent, step))
 
 
 def save_checkpoint(
     directory: Path,
     agent: Agent,
     training_state: TrainingState | None = None,
-    catalogue: Catalogue | None = None,
     step: int = 0,
     weights: Mapping[str, Tensor] | None = None,
 ) -> None:
@@ -61,38 +58,26 @@ def save_checkpoint(
     Raises:
         CheckpointError, UsageError: ``directory`` exists, or the disk is full or not writable; nothing half remains.
     """
-    contents = {MODEL: (weights or agent.state_dict(), metadata_of(agent.recipe, catalogue, step))}
+    contents = {MODEL: (weights or agent.state_dict(), metadata_of(agent, step))}
     if training_state is not None:
         contents[TRAINING_STATE] = (training_state.tensors, dict(training_state.metadata))
     with new_directory(directory) as temporary:
         write_manifest(temporary, step, {name: write_tensors(temporary / name, *it) for name, it in contents.items()})
 
 
-def metadata_of(recipe: Recipe, catalogue: Catalogue | None, step: int) -> dict[str, str]:
+def metadata_of(agent: Agent, step: int) -> dict[str, str]:
     """The header of a model file as safetensors stores it: strings, JSON where there is structure."""
-    plugins = [use.model_dump() for use in plugins_of(recipe, catalogue)]
     return {
         "format": str(FORMAT),
         "step": str(step),
-        "recipe": recipe.model_dump_json(),
-        "contract": recipe.contract.model_dump_json(),
-        "plugins": json.dumps(plugins),
+        "recipe": agent.recipe.model_dump_json(),
+        "contract": agent.contract.model_dump_json(),
+        "plugins": json.dumps([use_of(part).model_dump() for part in agent.parts]),
         "versions": json.dumps(library_versions()),
     }
 
 
-def plugins_of(recipe: Recipe, catalogue: Catalogue | None) -> list[PluginUse]:
-    """The packages behind the parts of a recipe."""
-    if catalogue is None:
-        from trunkzoo.registry.zoo import load_catalogue
-
-        catalogue = load_catalogue()
-    parts: list[tuple[Kind, Part | None]] = [("trunk", recipe.trunk), ("head", recipe.head), ("task", recipe.task)]
-    return [use_of(kind, part.name, catalogue) for kind, part in parts if part is not None]
-
-
-def use_of(kind: Kind, name: str, catalogue: Catalogue) -> PluginUse:
-    """The package that ships a part; raises UsageError when there is none."""
-    found = getattr(catalogue, kind)(name)
-    row = found.plugin_row
-    return PluginUse(kind=kind, id=found.id, distribution=row.distribution, version=row.version, api=row.api)
+def use_of(part: Found[Any]) -> PluginUse:
+    """The package that ships a part."""
+    row = part.plugin
+    return PluginUse(kind=part.kind, id=part.id, distribution=row.distribution, version=row.version, api=row.api)

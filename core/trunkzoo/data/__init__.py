@@ -1,4 +1,4 @@
-"""Demonstrations: LeRobot v3 datasets in and out, and the windows that training gathers from them."""
+"""Datasets of demonstrations: LeRobot v3 in and out, conversion, and the windows that training reads."""
 
 from __future__ import annotations
 

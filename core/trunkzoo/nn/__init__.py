@@ -1,1 +1,1 @@
-"""Operations that several plugins share: attention over depth, and norms. Import the modules; this package is light."""
+"""Torch operations that plugins share: attention over depth, norms, per-sample random numbers. Import the modules."""

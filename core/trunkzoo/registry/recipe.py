@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
 
-from trunkzoo.catalogue.guard import foreign
-from trunkzoo.catalogue.tasks import contract_of
-from trunkzoo.errors import ContractError
-from trunkzoo.plugin.config import Config, Locate, nowhere, parse
-from trunkzoo.plugin.contract import Contract, ImageSize, differences
+from trunkzoo.catalogue.part import Part
+from trunkzoo.plugin.config import Config
+from trunkzoo.plugin.contract import Contract, ImageSize
 from trunkzoo.registry.train_config import TrainConfig
 
-if TYPE_CHECKING:
-    from trunkzoo.catalogue.catalogue import Catalogue
-
-ConfigT = TypeVar("ConfigT", bound=Config)
 NormKind = Literal["min_max", "mean_std", "quantile"]
-
-
-class Part(Config):
-    """A plugin's record by name, with the configuration that goes to its ``build``."""
-
-    name: str = Field(description="plugin/name, or the short name while it is unique")
-    config: dict[str, Any] = Field(default_factory=dict, description="validated by the record's own schema")
 
 
 class EncoderConfig(Config):
@@ -72,51 +59,3 @@ class Recipe(Config):
         if crop is not None and (crop[0] > size[0] or crop[1] > size[1]):
             raise ValueError(f"encoder.crop {crop} is larger than contract.image_size {size}")
         return self
-
-
-def part_config(part: Part, schema: type[ConfigT], defaults: Any, where: str, locate: Locate = nowhere) -> ConfigT:
-    """Validate a part's keys on top of the record's own defaults."""
-    return parse(schema, {**defaults, **part.config}, where, lambda path: locate((where, *path)))
-
-
-def resolve(recipe: Recipe, catalogue: Catalogue, locate: Locate = nowhere) -> Recipe:
-    """Replace short names by full ids and fill in every default, so that the recipe stands alone.
-
-    Raises:
-        UsageError: a part's name is unknown.
-        ConfigError: a part's configuration breaks its schema.
-    """
-    parts: dict[str, Part | None] = {}
-    for kind in ("trunk", "head", "task"):
-        part: Part | None = getattr(recipe, kind)
-        if part is None:
-            parts[kind] = None
-            continue
-        found = getattr(catalogue, kind)(part.name)
-        config = part_config(part, found.spec.config, found.spec.defaults, kind, locate)
-        with foreign(f"the settings of {kind} '{found.id}' as JSON"):
-            parts[kind] = Part(name=found.id, config=config.model_dump(mode="json"))
-    return recipe.model_copy(update=parts)
-
-
-def check_task(recipe: Recipe, catalogue: Catalogue) -> None:
-    """Hold the recipe's contract against what its task offers.
-
-    Raises:
-        ContractError: they differ; the message shows both sides of every field.
-    """
-    if recipe.task is None:
-        return
-    spec = catalogue.task(recipe.task.name).spec
-    offered = contract_of(spec, part_config(recipe.task, spec.config, spec.defaults, "task"))
-    lines = differences(recipe.contract, offered)
-    if lines:
-        both = "; ".join(lines)
-        raise ContractError(f"recipe '{recipe.name}' and task '{recipe.task.name}' disagree (recipe ≠ task): {both}")
-
-
-def without_initial(recipe: Recipe, catalogue: Catalogue) -> Recipe:
-    """The recipe without the settings that only choose a trunk's initial weights: its own weights are at hand."""
-    initial = catalogue.trunk(recipe.trunk.name).spec.initial
-    config = {key: value for key, value in recipe.trunk.config.items() if key not in initial}
-    return recipe.model_copy(update={"trunk": recipe.trunk.model_copy(update={"config": config})})

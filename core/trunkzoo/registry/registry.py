@@ -1,6 +1,6 @@
 """registry.toml: what we vouch for, and the recipes and suites that have a name.
 
-Ours is laid under the user's. It loads no plugin: who wants a recipe brings the catalogue that its parts are found in.
+Ours is laid under the user's. It loads no plugin: :class:`Zoo` finds the parts of a recipe in the catalogue.
 """
 
 from __future__ import annotations
@@ -12,19 +12,13 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from trunkzoo.catalogue.names import NameRules
-from trunkzoo.errors import UsageError, ZooError, did_you_mean
+from trunkzoo.errors import UsageError, did_you_mean
 from trunkzoo.plugin.config import ConfigT, parse
-from trunkzoo.registry.assignments import parse_assignments
 from trunkzoo.registry.file import RegistryFile, packaged_path, read_file, user_path
 from trunkzoo.registry.layers import PARTS, Layer, Path, Tree
 
 if TYPE_CHECKING:
-    from trunkzoo.catalogue.catalogue import Catalogue
-    from trunkzoo.registry.recipe import Recipe
-    from trunkzoo.registry.resolve import Resolved
     from trunkzoo.registry.vouched import KnownPackage, TrunkFacts
-
-__all__ = ["Entry", "Registry", "load_registry", "load_usable_registry", "packaged_registry", "parse_assignments"]
 
 Section = Literal["recipes", "suites"]
 
@@ -95,41 +89,22 @@ class Registry:
         """Every recipe, in the order of the files."""
         return [entry.name for entry in self.entries("recipes")]
 
-    def recipe(
-        self,
-        name: str,
-        overrides: Mapping[str, Any],
-        trunk: str | None,
-        catalogue: Catalogue,
-    ) -> Recipe:
-        """The recipe ``name`` with inheritance, the user's file, ``trunk`` and ``overrides`` applied, fully resolved.
+    def recipe(self, name: str, overrides: Mapping[str, Any], trunk: str | None) -> Tree:
+        """The values of recipe ``name`` with inheritance, the user's file, ``trunk`` and ``overrides`` applied.
 
         ``trunk`` replaces the trunk, with that trunk's own defaults; ``overrides`` are dotted keys
         (``{"trunk.norm": "batch"}``), applied last.
 
         Raises:
-            UsageError: no such recipe, trunk, head or task.
-            ConfigError: a value breaks its schema; the line says where the value was written.
+            UsageError: there is no such recipe, or an override names a table.
         """
-        return self.resolved(name, overrides, trunk, catalogue).recipe
-
-    def resolved(
-        self,
-        name: str,
-        overrides: Mapping[str, Any],
-        trunk: str | None,
-        catalogue: Catalogue,
-    ) -> Resolved:
-        """Like :meth:`recipe`, with the origin of each value."""
-        from trunkzoo.registry.resolve import resolve_recipe  # pydantic models of a recipe: lists need none of them
-
         tree = self.tree("recipes", name)
         if trunk is not None:
             tree.drop(("trunk",))
             tree.put(("trunk", "name"), trunk, "--trunk")
         for key, value in overrides.items():
             tree.lay(_assignment(key, value))
-        return resolve_recipe(name, tree, catalogue)
+        return tree
 
     def suite(self, name: str) -> dict[str, Any]:
         """The table of suite ``name`` with inheritance and the user's file applied."""
@@ -175,14 +150,6 @@ def load_registry(path: FilePath | str | None = None) -> Registry:
     user = user_path(FilePath(path) if path is not None else None)
     ours = packaged_registry()
     return ours if user is None else Registry((*ours.files, read_file(user)))
-
-
-def load_usable_registry() -> tuple[Registry, list[str]]:
-    """The registry, or ours alone and a note about what is wrong with the user's: for commands that must go on."""
-    try:
-        return load_registry(), []
-    except ZooError as error:
-        return packaged_registry(), [f"registry left out: {error}"]
 
 
 def packaged_registry() -> Registry:

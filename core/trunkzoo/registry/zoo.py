@@ -1,40 +1,66 @@
-"""The zoo of this environment: the registry and the catalogue of plugins that it rules."""
+"""The zoo of this environment: the registry and the catalogue of plugins that it rules, opened once and passed on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from trunkzoo.catalogue.catalogue import Catalogue
-from trunkzoo.catalogue.discovery import PluginRow, discover, environment_policy, unknown_limits
-from trunkzoo.catalogue.names import NameRules
-from trunkzoo.registry.registry import load_usable_registry
+from trunkzoo.catalogue.catalogue import Catalogue, load_catalogue
+from trunkzoo.errors import ZooError
+from trunkzoo.registry.registry import Registry, load_registry, packaged_registry
+
+if TYPE_CHECKING:
+    from trunkzoo.registry.resolved import ResolvedRecipe
 
 
-def load_catalogue(names: NameRules | None = None) -> Catalogue:
-    """Find and load every plugin. No fault of a plugin or of a user's registry.toml stops it; see ``notes``.
+@dataclass(frozen=True)
+class Zoo:
+    """What is installed and what is written about it. :func:`open_zoo` makes it."""
 
-    ``names`` are the registry's rules about names; None reads them from registry.toml.
+    catalogue: Catalogue
+    usable: Registry
+    """The registry for commands that must go on: ours alone when the user's is broken."""
+    fault: ZooError | None = None
+    """What is wrong with the user's registry.toml."""
+
+    @property
+    def registry(self) -> Registry:
+        """The whole registry.
+
+        Raises:
+            UsageError, ConfigError: the user's registry.toml cannot be read, or breaks the schema.
+        """
+        if self.fault is not None:
+            raise self.fault
+        return self.usable
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should hear about, one line each."""
+        fault = [f"registry left out: {self.fault}"] if self.fault is not None else []
+        return [*fault, *self.catalogue.notes()]
+
+    def recipe(self, name: str, overrides: Mapping[str, Any] | None = None, trunk: str | None = None) -> ResolvedRecipe:
+        """The recipe ``name`` of registry.toml, resolved; see :meth:`Registry.recipe` for what is applied.
+
+        Raises:
+            UsageError: no such recipe, trunk, head or task.
+            ConfigError: a value breaks its schema; the line says where the value was written.
+        """
+        from trunkzoo.registry.written import resolve_written  # pydantic models of a recipe: lists need none of them
+
+        return resolve_written(name, self.registry.recipe(name, overrides or {}, trunk), self.catalogue)
+
+
+def open_zoo(path: Path | str | None = None) -> Zoo:
+    """Read registry.toml, the user's at ``path`` if one is named (see :func:`load_registry`), and load every plugin.
+
+    No fault of a plugin stops it, nor one of the user's registry.toml until something is asked of that registry.
     """
-    notes: list[str] = []
-    if names is None:
-        registry, notes = load_usable_registry()
-        names = registry.names
-    policy = environment_policy(names.reserved, names.disabled)
-    found = discover(policy)
-    rows = tuple(row for row, _ in found)
-    notes += unknown_limits(policy, rows)
-    return Catalogue(
-        plugins=rows,
-        trunks={f"{row.name}/{name}": spec for row, records in found for name, spec in records.trunks.items()},
-        heads={f"{row.name}/{name}": spec for row, records in found for name, spec in records.heads.items()},
-        tasks={f"{row.name}/{name}": spec for row, records in found for name, spec in records.tasks.items()},
-        names=names,
-        notes=tuple(notes + plugin_notes(rows)),
-    )
-
-
-def plugin_notes(rows: Iterable[PluginRow]) -> list[str]:
-    """One line that names the plugins that should have loaded and did not."""
-    failed = [f"{row.name} ({row.status})" for row in rows if row.status not in ("ok", "disabled")]
-    more = f" and {len(failed) - 4} more" if len(failed) > 4 else ""
-    return [f"not loaded: {', '.join(failed[:4])}{more}; `zoo doctor` says why"] if failed else []
+    try:
+        registry, fault = load_registry(path), None
+    except ZooError as error:
+        registry, fault = packaged_registry(), error
+    return Zoo(load_catalogue(registry.names), registry, fault)

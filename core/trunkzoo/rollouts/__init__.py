@@ -1,6 +1,6 @@
-"""Rollouts: episodes that are a function of (checkpoint, seed), run by any number of worker processes."""
+"""Episodes in simulators: policies evaluated and demonstrations recorded, in any number of processes, by seed alone."""
 
-from trunkzoo.rollouts.evaluate import Evaluation, evaluate, run
+from trunkzoo.rollouts.evaluate import Evaluation, run
 from trunkzoo.rollouts.job import Job, PolicyKind
 from trunkzoo.rollouts.plan import Plan, plan
 from trunkzoo.rollouts.rows import Row, read_rows
@@ -14,7 +14,6 @@ __all__ = [
     "Plan",
     "PolicyKind",
     "Row",
-    "evaluate",
     "plan",
     "read_rows",
     "run",

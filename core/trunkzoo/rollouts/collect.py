@@ -20,13 +20,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trunkzoo.catalogue.part import Configured, Part
 from trunkzoo.catalogue.tasks import contract_of, make_task
 from trunkzoo.errors import TaskError, UsageError
-from trunkzoo.plugin.config import Config
 from trunkzoo.plugin.protocols import Expert, NoiseTolerant, Task
 from trunkzoo.plugin.records import TaskSpec
-from trunkzoo.registry.recipe import Part, part_config
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry import open_zoo
 from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS
 from trunkzoo.system.processes import thread_limits
 
@@ -61,7 +60,7 @@ class Collected:
 
 
 def collect(
-    task: Part | str,
+    task: Configured[TaskSpec[Any]],
     episodes: int,
     output: str | Path,
     *,
@@ -78,7 +77,7 @@ def collect(
     it: 1 is what the expert says it survives. ``on_episode`` is called for every attempt, failed ones too.
 
     Raises:
-        UsageError: ``output`` exists, a number is out of range, or the task is unknown.
+        UsageError: ``output`` exists, or a number is out of range.
         TaskError: the simulator is absent, a worker died, or too many demonstrations failed. Nothing is written.
     """
     from trunkzoo.data.lerobot.writer import LeRobotWriter, task_features
@@ -86,9 +85,8 @@ def collect(
 
     _check(episodes=episodes, workers=workers, noise=noise, first_seed=first_seed)
     refuse_existing(Path(output))
-    part = Part(name=task) if isinstance(task, str) else task
-    spec, config = _resolve(part)
-    features = task_features(contract_of(spec, config), video)
+    spec, part = task.spec, task.as_part()
+    features = task_features(contract_of(task), video)
     kept: list[Demonstration] = []
     failed: list[int] = []
     with LeRobotWriter(output, features, spec.fps) as writer, _attempts(part, first_seed, noise, workers) as attempts:
@@ -102,7 +100,7 @@ def collect(
             writer.add_episode(demo.frames, spec.summary, {"seed": demo.seed, "first_success": demo.first_success})
             kept.append(Demonstration(demo.seed, {}, demo.first_success))
         seeds = tuple(demo.seed for demo in kept)
-        writer.origin = _origin(part, spec, config, noise, seeds, tuple(failed))
+        writer.origin = _origin(task, noise, seeds, tuple(failed))
     return Collected(Path(output), seeds, tuple(failed), writer.frames)
 
 
@@ -171,13 +169,8 @@ def _in_worker(part: Part, seed: int, noise: float) -> Demonstration:
 
 @cache  # one simulator per worker process, built at its first episode
 def _worker_task(part: str) -> tuple[TaskSpec[Any], Task]:
-    spec, config = _resolve(Part.model_validate_json(part))
-    return spec, make_task(spec, config)
-
-
-def _resolve(part: Part) -> tuple[TaskSpec[Any], Config]:
-    spec = load_catalogue().task(part.name).spec
-    return spec, part_config(part, spec.config, spec.defaults, "task")
+    task = open_zoo().catalogue.configure("task", Part.model_validate_json(part))
+    return task.spec, make_task(task)
 
 
 def _check(*, episodes: int, workers: int, noise: float, first_seed: int) -> None:
@@ -198,12 +191,13 @@ def _check_patience(spec: TaskSpec[Any], episodes: int, kept: int, failed: int) 
 
 
 def _origin(
-    part: Part, spec: TaskSpec[Any], config: Config, noise: float, seeds: tuple[int, ...], failed: tuple[int, ...]
+    task: Configured[TaskSpec[Any]], noise: float, seeds: tuple[int, ...], failed: tuple[int, ...]
 ) -> dict[str, Any]:
     """How the data were made: enough to make them again."""
+    spec = task.spec
     return {
-        "task": load_catalogue().task(part.name).id,
-        "config": config.model_dump(mode="json"),
+        "task": task.id,
+        "config": task.config.model_dump(mode="json"),
         "expert": "scripted",
         "success_rule": spec.success_rule,
         "noise": noise,

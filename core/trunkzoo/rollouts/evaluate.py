@@ -9,20 +9,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.errors import TaskError, UsageError
-from trunkzoo.registry.recipe import Part
-from trunkzoo.registry.zoo import load_catalogue
-from trunkzoo.rollouts.job import Item, PolicyKind
-from trunkzoo.rollouts.plan import Plan, plan
+from trunkzoo.rollouts.job import Item
+from trunkzoo.rollouts.plan import Plan
 from trunkzoo.rollouts.pool import STALL_SECONDS, run_items
 from trunkzoo.rollouts.rows import Row, RowFile, make_row
 
 OnRow = Callable[["Evaluation", Row], None]
 
 
-def _ignore(evaluation: Evaluation, row: Row) -> None:
-    """Nobody watches."""
+def _say_nothing(evaluation: Evaluation, row: Row) -> None:
+    """What happens to a finished row where no progress is shown: nothing."""
 
 
 @dataclass
@@ -61,40 +58,10 @@ class Evaluation:
         return [Item(self.plan.job, seed, unseen.get(seed)) for seed in todo]
 
 
-def evaluate(
-    checkpoint: str | Path | None = None,
-    *,
-    seeds: Sequence[int],
-    policy: PolicyKind = "agent",
-    task: Part | str | None = None,
-    workers: int = 1,
-    max_steps: int | None = None,
-    noise_seed: int = 0,
-    device: str = "cpu",
-    file: Path | None = None,
-    films: Path | None = None,
-    filmed: int = 0,
-    on_row: OnRow = _ignore,
-    catalogue: Catalogue | None = None,
-) -> Evaluation:
-    """Roll a policy out on ``seeds``; equal rows for any number of ``workers``.
-
-    Raises:
-        UsageError: the request does not fit together, or ``file`` holds rows of another evaluation.
-        TaskError: an episode failed three times, or gave another row than before when it was filmed.
-    """
-    part = Part(name=task) if isinstance(task, str) else task
-    found = catalogue or load_catalogue()
-    planned = plan(found, policy, checkpoint, part, max_steps, noise_seed, device)
-    evaluation = Evaluation(planned, seeds, file, films, filmed)
-    run([evaluation], workers, on_row)
-    return evaluation
-
-
 def run(
     evaluations: Sequence[Evaluation],
     workers: int,
-    on_row: OnRow = _ignore,
+    on_row: OnRow = _say_nothing,
     stall_seconds: float = STALL_SECONDS,
 ) -> None:
     """Fill in the rows of all evaluations with one pool of workers.

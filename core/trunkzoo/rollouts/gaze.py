@@ -14,13 +14,13 @@ from torch import Tensor
 
 from trunkzoo.agent.augment import centre_crop
 from trunkzoo.agent.encoder import CameraEncoder
+from trunkzoo.catalogue.tasks import make_task
 from trunkzoo.nn.stack import collect_weights
 from trunkzoo.plugin.contract import IMAGE_KEY, STATE_KEY
 from trunkzoo.plugin.protocols import Step, Task
 from trunkzoo.rollouts.episode import run_episode
 from trunkzoo.rollouts.job import Job
 from trunkzoo.rollouts.policies import AgentPolicy, make_agent_policy
-from trunkzoo.rollouts.worker import build_task
 
 if TYPE_CHECKING:
     from trunkzoo.agent.agent import Agent
@@ -138,7 +138,7 @@ def _last_reads(names: list[str]) -> list[str]:
 
 def look_at_job(job: Job, seed: int, catalogue: Catalogue) -> Look:
     """:func:`look` with the agent and the task of an evaluation, in this process."""
-    task = build_task(job, catalogue)
+    task = make_task(catalogue.configure("task", job.task))
     try:
         return look(make_agent_policy(job, catalogue), task, seed, job.max_steps)
     finally:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from trunkzoo.registry.recipe import Part
+from trunkzoo.catalogue.part import Part
 
 PolicyKind = Literal["agent", "blind", "noop", "random", "expert"]
 NEEDS_CHECKPOINT: tuple[PolicyKind, ...] = ("agent", "blind")

@@ -8,14 +8,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from trunkzoo.catalogue.catalogue import Catalogue, Found
+from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.catalogue.part import Found, Part
 from trunkzoo.checkpoint import read_header
 from trunkzoo.checkpoint.header import CheckpointHeader
 from trunkzoo.checkpoint.layout import model_file
 from trunkzoo.errors import UsageError
 from trunkzoo.plugin.config import parse
 from trunkzoo.plugin.records import TaskSpec
-from trunkzoo.registry.recipe import Part, Recipe, check_task, part_config
+from trunkzoo.registry.recipe import Recipe
+from trunkzoo.registry.resolved import check_task
 from trunkzoo.rollouts.job import NEEDS_CHECKPOINT, Job, PolicyKind
 from trunkzoo.system.versions import library_versions
 
@@ -46,32 +48,35 @@ def plan(
             number is out of range.
         CheckpointError, ContractError: the checkpoint is damaged or does not fit the task.
     """
-    if policy in NEEDS_CHECKPOINT and checkpoint is None:
-        raise UsageError(f"--policy {policy} needs a trained agent: give a run directory or a checkpoint")
-    if noise_seed < 0 or (max_steps is not None and max_steps < 1):
-        raise UsageError(f"noise seed {noise_seed} must be 0 or more, and max steps {max_steps} 1 or more")
+    _check_request(policy, checkpoint, max_steps, noise_seed)
     file = model_file(Path(checkpoint)).resolve() if checkpoint is not None else None
     header = read_header(file) if file else None
     recipe = parse(Recipe, header.recipe, "recipe") if header else None
     part = task or (recipe.task if recipe else None)
     if part is None:
         raise UsageError("no task to act in: give --task NAME (`zoo list --kind task` shows them)")
-    found = catalogue.task(part.name)
-    config = part_config(part, found.spec.config, found.spec.defaults, "task")
-    part = Part(name=found.id, config=config.model_dump(mode="json"))
+    scene = catalogue.configure("task", part)
     if recipe:
-        check_task(recipe.model_copy(update={"task": part}), catalogue)
-    acting = file if policy in NEEDS_CHECKPOINT else None
-    if acting is not None and device != "cpu":
+        check_task(recipe, scene)
+    if policy not in NEEDS_CHECKPOINT:
+        file = header = recipe = None  # they only named the task
+    if file is not None and device != "cpu":
         from trunkzoo.system.devices import device_of  # torch, which a plan does not need otherwise
 
         device_of(device)
-    job = Job(part, policy, max_steps or found.spec.max_steps, acting, noise_seed, device)
-    parts: list[Found[Any]] = [found]
-    if recipe and acting:
+    job = Job(scene.as_part(), policy, max_steps or scene.spec.max_steps, file, noise_seed, device)
+    parts: list[Found[Any]] = [scene]
+    if recipe:
         parts += [catalogue.trunk(recipe.trunk.name), catalogue.head(recipe.head.name)]
-    plugins = {part.plugin_row.distribution: part.plugin_row.version for part in parts}
-    return Plan(job, _provenance(job, found.spec, header if acting else None, plugins))
+    plugins = {part.plugin.distribution: part.plugin.version for part in parts}
+    return Plan(job, _provenance(job, scene.spec, header, plugins))
+
+
+def _check_request(policy: PolicyKind, checkpoint: str | Path | None, max_steps: int | None, noise_seed: int) -> None:
+    if policy in NEEDS_CHECKPOINT and checkpoint is None:
+        raise UsageError(f"--policy {policy} needs a trained agent: give a run directory or a checkpoint")
+    if noise_seed < 0 or (max_steps is not None and max_steps < 1):
+        raise UsageError(f"noise seed {noise_seed} must be 0 or more, and max steps {max_steps} 1 or more")
 
 
 def _provenance(

@@ -97,7 +97,7 @@ class Stage:
         """Run one episode."""
         from trunkzoo.rollouts.episode import run_episode
 
-        catalogue = self._catalogue = self._catalogue or _load_catalogue()
+        catalogue = self._catalogue = self._catalogue or _open_catalogue()
         task, policy = self._prepare(item.job, catalogue)
         if item.video is None:
             episode = run_episode(task, policy, item.seed, item.job.max_steps, alive)
@@ -109,9 +109,11 @@ class Stage:
         return Done(episode, tuple(policy.latencies))
 
     def _prepare(self, job: Job, catalogue: Catalogue) -> tuple[Task, Policy]:
+        from trunkzoo.catalogue.tasks import make_task
+
         if self._task is None or self._job is None or self._job.task != job.task:
             self.close()
-            self._task = build_task(job, catalogue)
+            self._task = make_task(catalogue.configure("task", job.task))
         if self._policy is None or self._job != job:
             from trunkzoo.rollouts.policies import make_policy
 
@@ -126,16 +128,7 @@ class Stage:
             self._task = None
 
 
-def _load_catalogue() -> Catalogue:
-    from trunkzoo.registry.zoo import load_catalogue
+def _open_catalogue() -> Catalogue:
+    from trunkzoo.registry import open_zoo
 
-    return load_catalogue()
-
-
-def build_task(job: Job, catalogue: Catalogue) -> Task:
-    """The environment of a job."""
-    from trunkzoo.catalogue.tasks import make_task
-    from trunkzoo.registry.recipe import part_config
-
-    spec = catalogue.task(job.task.name).spec
-    return make_task(spec, part_config(job.task, spec.config, spec.defaults, "task"))
+    return open_zoo().catalogue

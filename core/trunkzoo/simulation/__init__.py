@@ -1,1 +1,1 @@
-"""MuJoCo for task plugins: off-screen rendering and arm kinematics."""
+"""MuJoCo scenes for task plugins: rendering without a screen, and kinematics of arms."""

@@ -1,4 +1,4 @@
-"""What a number of episodes can and cannot say: intervals, paired comparisons, and the sentence that follows.
+"""Statistics of scores: intervals, paired comparisons, and the smallest difference that so many episodes can show.
 
 Scores of one arm form a matrix (training seeds, episode seeds); one training seed may be given as a vector. Two arms
 that are compared share both: column j is the same episode seed in either matrix.

@@ -18,9 +18,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _leave)  # a training replaces it by its own: save, then leave
     threading.Thread(target=_watch_parent, daemon=True).start()
     try:
+        from trunkzoo.registry import open_zoo
         from trunkzoo.suites.work import run_cell
 
-        run_cell(read_cell(Path(sys.argv[1])))
+        run_cell(read_cell(Path(sys.argv[1])), open_zoo())
     except ZooError as error:
         print(f"zoo: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from trunkzoo.catalogue.catalogue import Catalogue, Found
+from trunkzoo.catalogue.part import Configured, Found, Part
 from trunkzoo.catalogue.tasks import contract_of
 from trunkzoo.errors import UsageError
 from trunkzoo.plugin.config import parse
 from trunkzoo.plugin.records import TaskSpec
-from trunkzoo.registry import Registry
-from trunkzoo.registry.recipe import Part, Recipe, check_task, part_config
+from trunkzoo.registry import Registry, Zoo
+from trunkzoo.registry.recipe import Recipe
+from trunkzoo.registry.resolved import ResolvedRecipe, check_task
 from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.config import ArmConfig, SuiteConfig, SuiteTask
@@ -88,34 +89,29 @@ def load_suite(registry: Registry, name: str) -> SuiteConfig:
     return parse(SuiteConfig, registry.suite(name), f"suites.{name}")
 
 
-def plan_suite(
-    name: str, registry: Registry, catalogue: Catalogue, directory: Path, only: Sequence[str] = (), parallel: int = 2
-) -> SuitePlan:
+def plan_suite(name: str, zoo: Zoo, directory: Path, only: Sequence[str] = (), parallel: int = 2) -> SuitePlan:
     """Resolve a suite; ``only`` keeps the arms that match one of these patterns.
 
     Raises:
         UsageError: an unknown suite, recipe, setting or task, or a pattern without an arm.
         ContractError: a recipe and a task disagree.
     """
-    config = load_suite(registry, name)
-    planner = _Planner(config, registry, catalogue, directory / "cells", parallel)
+    config = load_suite(zoo.registry, name)
+    planner = _Planner(config, zoo, directory / "cells", parallel)
     return SuitePlan(name, config, directory, tuple(planner.task(task, only) for task in config.tasks))
 
 
 class _Planner:
     """Makes cells."""
 
-    def __init__(
-        self, config: SuiteConfig, registry: Registry, catalogue: Catalogue, home: Path, parallel: int
-    ) -> None:
-        self._config, self._registry, self._catalogue = config, registry, catalogue
+    def __init__(self, config: SuiteConfig, zoo: Zoo, home: Path, parallel: int) -> None:
+        self._config, self._zoo = config, zoo
         self._home, self._parallel = home, parallel
 
     def task(self, task: SuiteTask, only: Sequence[str]) -> TaskPlan:
         """All cells of one task."""
-        found = self._catalogue.task(task.name)
-        settings = part_config(Part(name=found.id, config=task.config), found.spec.config, found.spec.defaults, "task")
-        part = Part(name=found.id, config=settings.model_dump(mode="json"))
+        found = self._zoo.catalogue.configure("task", Part(name=task.name, config=task.config))
+        part = found.as_part()
         demonstrations = {"episodes": task.demonstrations, "first_seed": task.first_seed}
         inputs = {"task": part.model_dump(mode="json"), **demonstrations}
         inputs |= self._versions(found)
@@ -125,12 +121,12 @@ class _Planner:
         if not chosen:
             labels = ", ".join(arm.label for arm in (*self._config.arms, *self._config.baselines))
             raise UsageError(f"--only {' '.join(only)} matches no arm; this suite has {labels}")
-        arms = tuple(self._arm(arm, baseline, part, found.spec.name, collect) for arm, baseline in chosen)
+        arms = tuple(self._arm(arm, baseline, found, collect) for arm, baseline in chosen)
         return TaskPlan(found.id, collect, arms, self._floors(part, found))
 
-    def _arm(self, arm: ArmConfig, baseline: bool, task: Part, short: str, collect: Cell) -> ArmPlan:
-        recipe, find = self._recipe(arm, task), self._catalogue
-        versions = self._versions(find.trunk(recipe.trunk.name), find.head(recipe.head.name), find.task(task.name))
+    def _arm(self, arm: ArmConfig, baseline: bool, task: Configured[TaskSpec[Any]], collect: Cell) -> ArmPlan:
+        resolved, short = self._recipe(arm, task), task.spec.name
+        recipe, versions = resolved.recipe, self._versions(*resolved.parts)
         inputs = {"recipe": _essence(recipe), **versions}
         smoke = Cell("smoke", arm.label, inputs, self._home)
         trains = tuple(
@@ -148,7 +144,7 @@ class _Planner:
         )
         return ArmPlan(arm.label, baseline, recipe, smoke, trains, evaluations)
 
-    def _recipe(self, arm: ArmConfig, task: Part) -> Recipe:
+    def _recipe(self, arm: ArmConfig, task: Configured[TaskSpec[Any]]) -> ResolvedRecipe:
         config = self._config
         budget = {
             "train.steps": config.steps,
@@ -156,19 +152,14 @@ class _Planner:
             "train.checkpoint_every": config.checkpoint_steps[0],
             "train.keep": EVERY,
         }
-        overrides = {"contract.cameras": self._cameras(task), **config.set, **arm.set, **budget}
+        overrides = {"contract.cameras": list(contract_of(task).cameras), **config.set, **arm.set, **budget}
         try:
-            recipe = self._registry.recipe(arm.recipe, overrides, arm.trunk, self._catalogue)
+            resolved = self._zoo.recipe(arm.recipe, overrides, arm.trunk).on_task(task)
         except UsageError as error:
             raise type(error)(f"arm {arm.label}: {error}") from None
-        recipe = recipe.model_copy(update={"name": arm.label, "task": task})
-        check_task(recipe, self._catalogue)
-        return recipe
-
-    def _cameras(self, task: Part) -> list[str]:
-        """The task's own: a recipe of another task names that one's cameras."""
-        spec = self._catalogue.task(task.name).spec
-        return list(contract_of(spec, part_config(task, spec.config, spec.defaults, "task")).cameras)
+        named = replace(resolved, recipe=resolved.recipe.model_copy(update={"name": arm.label}))
+        check_task(named.recipe, task)
+        return named
 
     def _episodes(self, baseline: bool) -> dict[str, Any]:
         config = self._config
@@ -180,7 +171,7 @@ class _Planner:
             "pictures": not baseline,
         }
 
-    def _floors(self, task: Part, found: Found[TaskSpec[Any]]) -> dict[str, Cell]:
+    def _floors(self, task: Part, found: Configured[TaskSpec[Any]]) -> dict[str, Cell]:
         report = [REPORT_SEEDS.start, self._config.report_episodes]
         inputs = {"task": task.model_dump(mode="json"), "report": report, **self._versions(found)}
         return {
@@ -189,7 +180,7 @@ class _Planner:
 
     def _versions(self, *parts: Found[Any]) -> dict[str, Any]:
         """Version of trunkzoo and of the other packages that ship these parts: a new one makes a new cell."""
-        others = {part.plugin_row.distribution: part.plugin_row.version for part in parts}
+        others = {part.plugin.distribution: part.plugin.version for part in parts}
         others.pop("trunkzoo", None)
         return {"trunkzoo": version("trunkzoo")} | ({"plugins": others} if others else {})
 

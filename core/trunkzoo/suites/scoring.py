@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.catalogue.part import Part
+from trunkzoo.catalogue.tasks import make_task
 from trunkzoo.errors import ZooError
-from trunkzoo.registry.recipe import Part
-from trunkzoo.registry.zoo import load_catalogue
 from trunkzoo.rollouts import Evaluation, Plan, plan, run
 from trunkzoo.rollouts.job import Item
 from trunkzoo.rollouts.rows import Row
@@ -17,9 +17,8 @@ from trunkzoo.suites.cells import RUN, Cell
 from trunkzoo.suites.planning import seeds_of
 
 
-def evaluate_cell(cell: Cell) -> dict[str, Any]:
+def evaluate_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     """Score every checkpoint on the selection seeds, then the best of them on fresh report seeds."""
-    catalogue = load_catalogue()
     found = _checkpoints(cell)
     selection = {step: _selection(cell, catalogue, step, path) for step, path in found.items()}
     run(list(selection.values()), workers=1)
@@ -34,10 +33,10 @@ def evaluate_cell(cell: Cell) -> dict[str, Any]:
     return {"selection": selected, "chosen": chosen, "latency_ms": report.latency_ms}
 
 
-def floor_cell(cell: Cell) -> dict[str, Any]:
+def floor_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     """Nobody, chance or the expert on the report seeds."""
     task, policy = Part.model_validate(cell.inputs["task"]), cell.inputs["policy"]
-    run([_report(cell, policy, plan(load_catalogue(), policy, task=task))], workers=1)
+    run([_report(cell, policy, plan(catalogue, policy, task=task))], workers=1)
     return {}
 
 
@@ -71,15 +70,15 @@ def _show(cell: Cell, report: Evaluation, catalogue: Catalogue) -> None:
     from trunkzoo.rollouts.film import film
     from trunkzoo.rollouts.gaze import look
     from trunkzoo.rollouts.policies import make_agent_policy
-    from trunkzoo.rollouts.worker import build_task
 
-    job, fps = report.plan.job, catalogue.task(report.plan.job.task.name).spec.fps
-    task, policy = build_task(job, catalogue), make_agent_policy(job, catalogue)
+    job = report.plan.job
+    scene = catalogue.configure("task", job.task)
+    task, policy = make_task(scene), make_agent_policy(job, catalogue)
     try:
         look(policy, task, report.seeds[0], job.max_steps).save(cell.directory / "look.npz")
         for kind, won in (("success", True), ("failure", False)):
             seed = next((int(row["seed"]) for row in report.ordered if row["success"] is won), None)
             if seed is not None:
-                film(task, policy, Item(job, seed, cell.directory / "films" / f"{kind}-{seed}.mp4"), fps)
+                film(task, policy, Item(job, seed, cell.directory / "films" / f"{kind}-{seed}.mp4"), scene.spec.fps)
     finally:
         task.close()

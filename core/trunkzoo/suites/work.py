@@ -9,57 +9,61 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.catalogue.part import Part
 from trunkzoo.errors import ZooError
-from trunkzoo.registry.recipe import Part, Recipe
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry import Zoo
+from trunkzoo.registry.recipe import Recipe
+from trunkzoo.registry.resolved import resolve
 from trunkzoo.suites.cells import DONE, RUN, Cell, write_json
 from trunkzoo.suites.scoring import evaluate_cell, floor_cell
 
 DATA, ATTEMPTS = "data", "attempts.jsonl"
 
 
-def run_cell(cell: Cell) -> None:
+def run_cell(cell: Cell, zoo: Zoo) -> None:
     """Do the work of a cell and write down its result, unless that is there already."""
     if cell.done() is not None:
         return
     cell.prepare()
     start = time.perf_counter()
-    work: dict[str, Callable[[Cell], dict[str, Any]]] = {
+    work: dict[str, Callable[[Cell, Catalogue], dict[str, Any]]] = {
         "smoke": smoke_cell,
         "collect": collect_cell,
         "train": train_cell,
         "evaluate": evaluate_cell,
         "floor": floor_cell,
     }
-    result = work[cell.kind](cell)
+    result = work[cell.kind](cell, zoo.catalogue)
     write_json(cell.directory / DONE, {**result, "seconds": round(time.perf_counter() - start, 1)})
 
 
-def smoke_cell(cell: Cell) -> dict[str, Any]:
+def smoke_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     """Try every promise of the recipe once; the sizes of its agent are the result."""
-    from trunkzoo.agent.assemble import assemble, probe
+    from trunkzoo.agent.assemble import assemble
     from trunkzoo.agent.numbers import count_multiply_adds, count_parameters
     from trunkzoo.testing.smoke import smoke
 
-    catalogue, recipe = load_catalogue(), Recipe.model_validate(cell.inputs["recipe"])
-    checks = list(smoke(recipe, catalogue, expect_cond_dim=recipe.contract.cond_dim))
+    resolved = resolve(Recipe.model_validate(cell.inputs["recipe"]), catalogue)
+    recipe = resolved.recipe
+    checks = list(smoke(resolved, catalogue, expect_cond_dim=recipe.contract.cond_dim))
     failed = [f"{check.name}: {check.detail}" for check in checks if not check.ok]
     if failed:
         raise ZooError(f"smoke test of {recipe.name} failed: {'; '.join(failed)}")
-    agent = assemble(recipe, catalogue)
+    agent = assemble(resolved)
     side = max(recipe.contract.image_size)
     return {
         "checks": [check.to_dict() for check in checks],
         "trunk_parameters": count_parameters(agent.encoder.trunks),
         "head_parameters": count_parameters(agent.head),
         "parameters": count_parameters(agent),
-        "cond_dim": probe(agent).cond_dim,
-        "feature_map": probe(agent).feature_map,
+        "cond_dim": agent.probe.cond_dim,
+        "feature_map": agent.probe.feature_map,
         "multiply_adds": count_multiply_adds(agent.encoder.trunk(0), side),
     }
 
 
-def collect_cell(cell: Cell) -> dict[str, Any]:
+def collect_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     """Record the demonstrations; a dataset appears whole, so one that is there is finished."""
     from trunkzoo.rollouts.collect import Demonstration, collect
 
@@ -73,7 +77,7 @@ def collect_cell(cell: Cell) -> dict[str, Any]:
     if (cell.directory / DATA).exists():
         return {"episodes": episodes}
     collected = collect(
-        Part.model_validate(cell.inputs["task"]),
+        catalogue.configure("task", Part.model_validate(cell.inputs["task"])),
         episodes,
         cell.directory / DATA,
         first_seed=cell.inputs["first_seed"],
@@ -83,7 +87,7 @@ def collect_cell(cell: Cell) -> dict[str, Any]:
     return {"episodes": episodes, "failed": len(collected.failed_seeds), "frames": collected.frames}
 
 
-def train_cell(cell: Cell) -> dict[str, Any]:
+def train_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     """Train one arm; a run directory that is there is continued."""
     from trunkzoo.training import RunConfig, train
     from trunkzoo.training.metrics import read_metrics
@@ -92,9 +96,10 @@ def train_cell(cell: Cell) -> dict[str, Any]:
     begun = (output / "run.json").is_file()
     if not begun:
         shutil.rmtree(output, ignore_errors=True)  # killed before its first word: nothing to continue
+    recipe = resolve(Recipe.model_validate(cell.inputs["recipe"]), catalogue)
     collect = next(cell.home.glob(f"collect-*-{cell.inputs['data']}"))
     config = RunConfig(
-        recipe=Recipe.model_validate(cell.inputs["recipe"]),
+        recipe=recipe.recipe,
         data=collect / DATA,
         output=output,
         seed=cell.inputs["seed"],
@@ -102,7 +107,7 @@ def train_cell(cell: Cell) -> dict[str, Any]:
         threads=cell.slots,
         progress=False,
     )
-    result = train(config)
+    result = train(config, recipe)
     if result.signal is not None:
         raise SystemExit(128 + result.signal)  # saved; not finished
     return {"steps": result.step, "train_seconds": round(train_seconds(read_metrics(output)), 1)}

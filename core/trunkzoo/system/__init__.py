@@ -1,1 +1,1 @@
-"""Files that survive kills, locks, processes, devices, signals, versions and progress bars."""
+"""What the operating system gives: files that survive kills, locks, processes, devices, signals, progress bars."""

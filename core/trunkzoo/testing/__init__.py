@@ -1,4 +1,4 @@
-"""The conformance kit: the rules that every trunk, head and task keeps, ours and yours.
+"""Does it keep the rules: the conformance kit for trunks, heads and tasks, the smoke test of a recipe, the doctor.
 
 In your package's tests::
 

@@ -15,8 +15,8 @@ from trunkzoo.testing.check import Subject, require
 
 _PROBE = """
 import sys
-from trunkzoo.catalogue import load_catalogue
-catalogue = load_catalogue()
+from trunkzoo.registry import open_zoo
+catalogue = open_zoo().catalogue
 rows = [row for row in catalogue.plugins if row.status != "disabled"]
 heavy = [name for name in ("torch", "mujoco", "robosuite", "transformers", "timm") if name in sys.modules]
 ids = [id for _, id, _ in catalogue.everything()]

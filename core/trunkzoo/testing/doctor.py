@@ -18,7 +18,7 @@ from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.discovery import PluginRow
 from trunkzoo.errors import ZooError, one_line
 from trunkzoo.plugin.records import install_line
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry import Zoo, open_zoo
 
 PACKAGES = (
     "torch",
@@ -36,8 +36,8 @@ PACKAGES = (
 
 _PRINT_REASON = """
 import sys
-from trunkzoo.catalogue import load_catalogue
-print(*(row.reason for row in load_catalogue().plugins if [row.name, row.distribution] == sys.argv[1:]))
+from trunkzoo.registry import open_zoo
+print(*(row.reason for row in open_zoo().catalogue.plugins if [row.name, row.distribution] == sys.argv[1:]))
 """
 
 
@@ -60,11 +60,11 @@ class Finding:
 def examine() -> Iterator[Finding]:
     """Yield every finding, the quick ones first."""
     yield from _versions()
-    yield from _registry()
-    catalogue = load_catalogue()
-    for note in catalogue.notes:
-        if note.startswith("TRUNKZOO_PLUGINS"):
-            yield Finding("plugin", "TRUNKZOO_PLUGINS", False, note, "unset TRUNKZOO_PLUGINS, or correct the name")
+    zoo = open_zoo()
+    yield from _registry(zoo)
+    catalogue = zoo.catalogue
+    for note in catalogue.limit_notes():
+        yield Finding("plugin", "TRUNKZOO_PLUGINS", False, note, "unset TRUNKZOO_PLUGINS, or correct the name")
     yield from _plugins(catalogue)
     yield from _records(catalogue)
     yield _renderer()
@@ -80,15 +80,12 @@ def _versions() -> Iterator[Finding]:
             yield Finding("version", name, True, "not installed")
 
 
-def _registry() -> Iterator[Finding]:
-    from trunkzoo.registry import load_registry
-
-    try:
-        registry = load_registry()
-    except ZooError as error:
-        yield Finding("registry", "registry.toml", False, str(error), "correct that line; until then ours alone counts")
+def _registry(zoo: Zoo) -> Iterator[Finding]:
+    if zoo.fault is not None:
+        mend = "correct that line; until then ours alone counts"
+        yield Finding("registry", "registry.toml", False, str(zoo.fault), mend)
         return
-    for file in registry.files:
+    for file in zoo.registry.files:
         yield Finding(
             "registry", file.label, True, f"{len(file.content.recipes)} recipes, {len(file.content.suites)} suites"
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.errors import PluginError
-from trunkzoo.registry.zoo import load_catalogue
+from trunkzoo.registry import open_zoo
 from trunkzoo.testing.check import Check, CheckFailed, Subject, run_check, subject_of, unknown_gaps
 from trunkzoo.testing.report import checks_for
 
@@ -33,7 +33,7 @@ def parametrize_plugin(
     """
     import pytest
 
-    catalogue = catalogue or load_catalogue()
+    catalogue = catalogue or open_zoo().catalogue
     records = [record for record in catalogue.everything() if record[1].partition("/")[0] == plugin]
     if not records:
         reasons = [f"it is {row.status}: {row.reason}" for row in catalogue.plugins if row.name == plugin]

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trunkzoo.catalogue.catalogue import Catalogue, Kind
-from trunkzoo.errors import UsageError, did_you_mean
+from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.catalogue.part import Kind
+from trunkzoo.errors import UsageError
 from trunkzoo.plugin.records import AnySpec
 from trunkzoo.testing.check import Check, Result, run_check, subject_of, unknown_gaps
 
@@ -60,28 +61,6 @@ def checks_for(kind: Kind) -> tuple[Check[Any], ...]:
     return TRUNK_CHECKS
 
 
-def chosen_records(catalogue: Catalogue, name: str) -> list[tuple[Kind, str, AnySpec]]:
-    """All records of plugin ``name``, or the one record with that name.
-
-    Raises:
-        UsageError: there is none.
-    """
-    mine = [(kind, id, spec) for kind, id, spec in catalogue.everything() if id.partition("/")[0] == name]
-    if mine:
-        return mine
-    exact = [(k, id, spec) for k, id, spec in catalogue.everything() if name in (id, id.partition("/")[2])]
-    if len(exact) == 1:
-        return exact
-    if exact or name in catalogue.names.aliases or name in catalogue.names.renamed:
-        found = catalogue.trunk(name)  # or the error that lists those of that name
-        return [("trunk", found.id, found.spec)]
-    known = {part for _, id, _ in catalogue.everything() for part in (id, *id.split("/"))}
-    raise UsageError(
-        f"no plugin, trunk, head or task '{name}'.{did_you_mean(name, sorted(known))}{catalogue.absence(name)} "
-        "`zoo list` shows all"
-    )
-
-
 def run_records(
     records: Iterable[tuple[Kind, str, AnySpec]], settings: Mapping[str, Any] | None = None, *, slow: bool = True
 ) -> Iterator[Result]:
@@ -117,6 +96,6 @@ def check_records(catalogue: Catalogue, name: str, settings: Mapping[str, Any] |
         UsageError: no such plugin or record, or settings for several records.
         ConfigError: the record's configuration is refused.
     """
-    records = chosen_records(catalogue, name)
+    records = catalogue.chosen(name)
     require_one(records, settings or {}, name)
     return Report(tuple(run_records(records, settings)), floor_of(records))

@@ -7,17 +7,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from trunkzoo.agent.agent import Agent
-from trunkzoo.agent.assemble import assemble, probe
+from trunkzoo.agent.assemble import assemble
 from trunkzoo.agent.example import BATCH, random_batch, random_noise, unit_statistics
 from trunkzoo.agent.numbers import count_parameters
 from trunkzoo.checkpoint import load_agent, save_model
 from trunkzoo.errors import ContractError, ZooError
-from trunkzoo.registry.recipe import Recipe, check_task
+from trunkzoo.registry.recipe import Recipe
+from trunkzoo.registry.resolved import ResolvedRecipe, check_task
 
 if TYPE_CHECKING:
     from trunkzoo.catalogue.catalogue import Catalogue
@@ -38,13 +39,13 @@ class Check:
         return asdict(self)
 
 
-def smoke(recipe: Recipe, catalogue: Catalogue, expect_cond_dim: int | None = None) -> Iterator[Check]:
+def smoke(resolved: ResolvedRecipe, catalogue: Catalogue, expect_cond_dim: int | None = None) -> Iterator[Check]:
     """Yield the checks of one recipe as they finish; after a failed build nothing more can be tried."""
-    agent: Agent | None = None
+    recipe, agent = resolved.recipe, cast(Agent | None, None)
 
     def build() -> str:
         nonlocal agent
-        agent = assemble(recipe, catalogue).eval()
+        agent = assemble(resolved).eval()
         agent.fit_normalizers(unit_statistics(recipe.contract))
         trunks, head = count_parameters(agent.encoder.trunks), count_parameters(agent.head)
         return f"trunk{'s' * (len(agent.encoder.trunks) > 1)} {trunks:,} + head {head:,} parameters"
@@ -53,7 +54,7 @@ def smoke(recipe: Recipe, catalogue: Catalogue, expect_cond_dim: int | None = No
     if agent is None:
         return
     built = agent
-    yield _timed(recipe, "contract", lambda: _contract(built, catalogue, expect_cond_dim))
+    yield _timed(recipe, "contract", lambda: _contract(resolved, built, expect_cond_dim))
     yield _timed(recipe, "train step", lambda: _train_step(built))
     yield _timed(recipe, "sample", lambda: _sample(built))
     yield _timed(recipe, "save and load", lambda: _save_and_load(built, catalogue))
@@ -71,9 +72,9 @@ def _timed(recipe: Recipe, name: str, check: Callable[[], str]) -> Check:
     return Check(recipe.name, name, ok, time.perf_counter() - start, detail)
 
 
-def _contract(agent: Agent, catalogue: Catalogue, expect_cond_dim: int | None) -> str:
-    check_task(agent.recipe, catalogue)
-    found = probe(agent)
+def _contract(resolved: ResolvedRecipe, agent: Agent, expect_cond_dim: int | None) -> str:
+    check_task(resolved.recipe, resolved.task)
+    found = agent.probe
     if expect_cond_dim is not None and found.cond_dim != expect_cond_dim:
         raise ContractError(f"{agent.contract.sum_line()}, but --expect-cond-dim asks for {expect_cond_dim}")
     channels, height, width = found.feature_map

@@ -1,4 +1,4 @@
-"""Training: a pure function of its configuration that can be killed anywhere and continued bit-equal.
+"""Training of an agent on demonstrations: a function of its settings, continued bit-equal after any kill.
 
 The names below load on first use: recipes read ``trunkzoo.registry.train_config``, and reading a recipe imports no torch.
 """

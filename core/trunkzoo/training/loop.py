@@ -5,18 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
 
+from trunkzoo.agent.agent import Agent
 from trunkzoo.agent.assemble import assemble
-from trunkzoo.checkpoint.load import load_agent
+from trunkzoo.checkpoint.load import continue_agent
+from trunkzoo.data import open_dataset
 from trunkzoo.errors import CheckpointError, UsageError
-from trunkzoo.registry.recipe import Recipe, resolve
+from trunkzoo.registry.recipe import Recipe
+from trunkzoo.registry.resolved import ResolvedRecipe
 from trunkzoo.registry.train_config import TrainConfig
-from trunkzoo.registry.zoo import load_catalogue
 from trunkzoo.system.devices import device_of, ieee_float32
 from trunkzoo.system.signals import stop_requests
 from trunkzoo.training.batches import Loader, Sampler, Windows
@@ -29,15 +31,11 @@ from trunkzoo.training.session import Session
 from trunkzoo.training.state import Progress, restore
 from trunkzoo.training.step import Learner
 
-if TYPE_CHECKING:
-    from trunkzoo.agent.agent import Agent
-    from trunkzoo.catalogue.catalogue import Catalogue
-
 _SMALL_CROP = 0.25  # share of the image's pixels; a centre crop below it tends to lose the object
 
 
-def train(run: RunConfig, catalogue: Catalogue | None = None) -> TrainResult:
-    """Train the recipe of ``run`` on its data. A killed run continues with ``resume``, on a CPU bit-equal.
+def train(run: RunConfig, recipe: ResolvedRecipe) -> TrainResult:
+    """Train the recipe of ``run``, resolved, on its data. A killed run continues with ``resume``, on a CPU bit-equal.
 
     Under ``torchrun`` every process calls this; the first one writes.
 
@@ -47,15 +45,12 @@ def train(run: RunConfig, catalogue: Catalogue | None = None) -> TrainResult:
         TrainingError: a loss is not finite.
         CheckpointError: nothing can be written, or what is resumed is damaged.
     """
-    from trunkzoo.data import open_dataset
-
-    contract, cameras = run.recipe.contract, run.cameras
-    return fit(run, lambda: open_dataset(run.data, contract, cameras), catalogue or load_catalogue())
+    return fit(run, recipe, lambda: open_dataset(run.data, recipe.recipe.contract, run.cameras))
 
 
-def fit(run: RunConfig, open_windows: Callable[[], Windows], catalogue: Catalogue) -> TrainResult:
+def fit(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[], Windows]) -> TrainResult:
     """Train on the windows that a function opens, in place of the dataset at ``run.data``; otherwise :func:`train`."""
-    recipe = resolve(run.recipe, catalogue)
+    recipe = resolved.recipe
     _warn_of_small_crop(recipe)
     with stop_requests() as request, _accelerator(run, recipe.train) as accelerator, _torch_state(run, accelerator):
         if accelerator.is_main_process:  # before the data, whose first use may take minutes
@@ -64,7 +59,7 @@ def fit(run: RunConfig, open_windows: Callable[[], Windows], catalogue: Catalogu
         share = _share(recipe.train, accelerator)
         facts = facts_of(run, recipe, windows)
         with _directory(run, facts, accelerator) as directory:
-            agent, learner, progress = _learner(run, recipe, windows, catalogue, directory, accelerator)
+            agent, learner, progress = _learner(run, resolved, windows, directory, accelerator)
             _check_end(run, recipe.train.steps, progress.step)
             log = None
             if accelerator.is_main_process:
@@ -74,30 +69,25 @@ def fit(run: RunConfig, open_windows: Callable[[], Windows], catalogue: Catalogu
             holdout = Holdout(windows, held) if held else None
             sampler = Sampler(run.seed, holdout.first if holdout else len(windows), recipe.train.batch_size)
             loader = Loader(windows, sampler, share, recipe.train.accumulate, recipe.train.workers)
-            session = Session(agent, learner, loader, directory, progress, catalogue, holdout, log)
+            session = Session(agent, learner, loader, directory, progress, holdout, log)
             result = session.run(run.stop_at, request, run.progress)
             accelerator.wait_for_everyone()
             return result
 
 
 def _learner(
-    run: RunConfig,
-    recipe: Recipe,
-    windows: Windows,
-    catalogue: Catalogue,
-    directory: RunDirectory,
-    accelerator: Accelerator,
+    run: RunConfig, recipe: ResolvedRecipe, windows: Windows, directory: RunDirectory, accelerator: Accelerator
 ) -> tuple[Agent, Learner, Progress]:
     """A fresh agent, or the one of the newest checkpoint with the rest of its training state."""
+    config = recipe.recipe.train
     saved = directory.latest() if run.resume else None
     if saved is None:
-        agent = assemble(recipe, catalogue, run.seed)
+        agent = assemble(recipe, run.seed)
         agent.fit_normalizers(windows.stats)
-        return agent, Learner(agent, recipe.train, run.seed, accelerator), Progress()
+        return agent, Learner(agent, config, run.seed, accelerator), Progress()
     try:
-        agent = load_agent(saved[1], catalogue, expect=recipe)
-        agent.recipe = recipe  # the settings that may change on resume are those of now
-        learner = Learner(agent, recipe.train, run.seed, accelerator)
+        agent = continue_agent(saved[1], recipe)  # the settings that may change on resume are those of now
+        learner = Learner(agent, config, run.seed, accelerator)
         return agent, learner, restore(learner, saved[1])
     except CheckpointError as error:
         raise CheckpointError(f"{error}. An older checkpoint is resumed once {saved[1]} is moved away") from error

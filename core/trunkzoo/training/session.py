@@ -22,7 +22,6 @@ from trunkzoo.training.step import Learner
 
 if TYPE_CHECKING:
     from trunkzoo.agent.agent import Agent
-    from trunkzoo.catalogue.catalogue import Catalogue
 
 
 class Session:
@@ -35,13 +34,12 @@ class Session:
         loader: Loader,
         directory: RunDirectory,
         progress: Progress,
-        catalogue: Catalogue,
         holdout: Holdout | None,
         log: MetricsLog | None,
     ) -> None:
         """``log`` is None on every process but the one that writes."""
         self.agent, self.learner, self.loader, self.directory = agent, learner, loader, directory
-        self.progress, self.catalogue, self.holdout, self.log = progress, catalogue, holdout, log
+        self.progress, self.holdout, self.log = progress, holdout, log
         self.config = agent.recipe.train
         self.since_log = Meter(**progress.since_log)
         self.since_checkpoint = Meter(**progress.since_checkpoint)
@@ -127,7 +125,7 @@ class Session:
             return
         path = self.directory.checkpoint(progress.step)
         state, weights = capture(self.learner, progress), self.learner.acting_weights()
-        save_checkpoint(path, self.agent, state, self.catalogue, progress.step, weights)
+        save_checkpoint(path, self.agent, state, progress.step, weights)
         self.directory.publish(progress.step, progress.best_step, self.config.keep)
         reporter.say(f"saved {path}")
 

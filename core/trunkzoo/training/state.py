@@ -64,9 +64,9 @@ def restore(learner: Learner, checkpoint: Path) -> Progress:
     file = checkpoint / TRAINING_STATE
     if not file.is_file():
         raise CheckpointError(f"{checkpoint} has no {TRAINING_STATE}: it can act, but training cannot continue from it")
-    verify(file)
-    metadata, _ = read_safetensors_header(file)
-    numbers = json.loads(metadata["progress"])
+    header = read_safetensors_header(file)
+    verify(file, header)
+    numbers = json.loads(header.metadata["progress"])
     _restore_tensors(learner, read_tensors(file), file)
     if learner.ema:
         learner.ema.updates = numbers["ema_updates"]

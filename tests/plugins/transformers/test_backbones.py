@@ -9,8 +9,8 @@ import torch
 
 from trunkzoo.errors import CheckpointError, ConfigError, PluginError
 from trunkzoo.plugin import TrunkSpec
+from trunkzoo.registry import open_zoo
 from trunkzoo.registry.recipe import Part
-from trunkzoo.registry.zoo import load_catalogue
 from trunkzoo.testing import check_records, checks_for, subject_of
 from trunkzoo.testing.check import run_check
 
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::Deprec
 
 @pytest.fixture(scope="module")
 def specs() -> dict[str, TrunkSpec[Any]]:
-    return dict(load_catalogue().trunks)
+    return dict(open_zoo().catalogue.trunks)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -114,10 +114,10 @@ def test_timm_says_how_to_install_it() -> None:
     from trunkzoo.agent.assemble import build_trunk
 
     with pytest.raises(PluginError, match=r"pip install 'trunkzoo\[timm\]'"):
-        build_trunk(Part(name="timm/features"), load_catalogue())
+        build_trunk(open_zoo().catalogue.configure("trunk", Part(name="timm/features")))
 
 
 @needs_timm
 def test_a_timm_model_conforms() -> None:
-    report = check_records(load_catalogue(), "timm/features")
+    report = check_records(open_zoo().catalogue, "timm/features")
     assert report.ok, [result for result in report.results if result.outcome == "failed"]

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.plugin.config import parse
 from trunkzoo.registry.layers import PARTS, Path, Tree, leaves
-from trunkzoo.registry.recipe import Recipe, resolve
-
-if TYPE_CHECKING:
-    from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.registry.recipe import Recipe
+from trunkzoo.registry.resolved import ResolvedRecipe, resolve
 
 
-@dataclass(frozen=True)
-class Resolved:
-    """A recipe with every default filled in, and where each value came from."""
-
-    recipe: Recipe
-    tree: Tree
-
-    def rows(self) -> Iterator[tuple[str, Any, str]]:
-        """Every value as (dotted key, value, origin); a value that nobody wrote comes from its ``default``."""
-        for path, value in leaves(self.recipe.model_dump(mode="json")):
-            written = _written(path)
-            yield ".".join(written), value, self.tree.origins.get(written, "default")
+def rows_of(resolved: ResolvedRecipe) -> Iterator[tuple[str, Any, str]]:
+    """Every value as (dotted key, value, origin); a value that nobody wrote comes from its ``default``."""
+    for path, value in leaves(resolved.recipe.model_dump(mode="json")):
+        written = _written(path)
+        yield ".".join(written), value, resolved.origins.get(written, "default")
 
 
-def resolve_recipe(name: str, tree: Tree, catalogue: Catalogue) -> Resolved:
+def resolve_written(name: str, tree: Tree, catalogue: Catalogue) -> ResolvedRecipe:
     """Validate the values of a recipe and fill in every default.
 
     Raises:
@@ -44,7 +35,7 @@ def resolve_recipe(name: str, tree: Tree, catalogue: Catalogue) -> Resolved:
         return f"{origin} " if option else f"{origin or where}: "
 
     recipe = parse(Recipe, {"name": name, **_with_parts(tree.values)}, "", locate)
-    return Resolved(resolve(recipe, catalogue, locate), tree)
+    return resolve(recipe, catalogue, locate, tree.origins)
 
 
 def _with_parts(values: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from trunkzoo.agent.assemble import assemble, part_seed
 from trunkzoo.registry.zoo import open_zoo
 from trunkzoo.suites.planning import load_suite
 
+
 def weights(arm: str, seed: int = 0) -> dict[str, torch.Tensor]:
     """Initial values of an arm of ``phase2-cpu``."""
     zoo = open_zoo()

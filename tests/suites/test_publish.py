@@ -8,7 +8,8 @@ import pytest
 
 from reach_task import REGISTRY, install, reach, small
 from trunkzoo.errors import ZooError
-from trunkzoo.rollouts import evaluate
+from trunkzoo.registry import open_zoo
+from trunkzoo.rollouts import Evaluation, plan, run
 from trunkzoo.suites.cells import Cell, write_json
 from trunkzoo.suites.publish import publish
 
@@ -16,25 +17,25 @@ from trunkzoo.suites.publish import publish
 def finish(cell: Cell, files: dict[str, range]) -> None:
     """Give a cell the rows of random play, under these file names."""
     cell.prepare()
-    for name, seeds in files.items():
-        evaluate(policy="random", task=reach(), seeds=seeds, file=cell.directory / f"{name}.jsonl")
+    random = plan(open_zoo().catalogue, "random", task=reach())
+    run([Evaluation(random, seeds, cell.directory / f"{name}.jsonl") for name, seeds in files.items()], workers=1)
     write_json(cell.directory / "done.json", {})
 
 
 def test_every_episode_is_published_with_its_arm_seed_and_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch)
-    plan = small(tmp_path, text=REGISTRY.replace("steps = 4", "steps = 4\ntraining_seeds = [3, 8]"))
-    task, out = plan.tasks[0], tmp_path / "published"
+    suite = small(tmp_path, text=REGISTRY.replace("steps = 4", "steps = 4\ntraining_seeds = [3, 8]"))
+    task, out = suite.tasks[0], tmp_path / "published"
     for cell in (cell for arm in task.arms for cell in arm.evaluations):
         finish(
             cell, {"selection-2": range(2), "selection-4": range(2), "report-agent": range(4), "report-blind": range(3)}
         )
     with pytest.raises(ZooError, match="floor noop-reach' has no result yet"):
-        publish(plan, out)
+        publish(suite, out)
     for name, cell in task.floors.items():
         finish(cell, {f"report-{name}": range(4)})
-    files = publish(plan, out)
-    assert files == publish(plan, out)  # again, in place
+    files = publish(suite, out)
+    assert files == publish(suite, out)  # again, in place
     names = ["reach-resnet", "reach-wide", "noop", "random", "expert"]
     assert [file.relative_to(out).as_posix() for file in files] == [f"reach/reach/{name}.jsonl" for name in names]
     rows = [json.loads(line) for line in files[1].read_text().splitlines()]

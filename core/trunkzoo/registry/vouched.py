@@ -20,7 +20,10 @@ class TrunkFacts(Config):
     stride: PositiveInt = Field(description="input pixels per cell of the feature map")
     macs_96: PositiveInt | None = Field(default=None, description="multiply-adds of one 96 × 96 image")
     macs_224: PositiveInt | None = Field(default=None, description="multiply-adds of one 224 × 224 image")
-    golden: str = Field(default="", description="hash of the rounded features of fixed weights and a fixed image, see trunkzoo.agent.numbers.golden")
+    golden: str = Field(
+        default="",
+        description="hash of the rounded features of fixed weights and a fixed image, see trunkzoo.agent.numbers.golden",
+    )
 
 
 class Checked(Config):

@@ -30,7 +30,7 @@ def training_figures(result: TaskResult, styles: Styles) -> list[Figure]:
         return [_scores_curve(name, {s: score(x) for s, x in of.items()}, styles[name]) for name, of in found.items()]
 
     over = "training seeds and selection episodes" if len(result.arms[0].rows) > 1 else "the selection episodes"
-    where = f"of every checkpoint on the seeds that choose one; bands are 95 % intervals over {over}."
+    where = f"of every checkpoint on the selection seeds; bands are 95 % intervals over {over}."
     return [
         Figure(f"Success {where}", line_chart(curves(lambda found: found.success), "success", "Success over training")),
         Figure(

@@ -26,7 +26,7 @@ def write_suite_page(plan: SuitePlan, results: Sequence[TaskResult], path: Path)
     """Write the report of a finished suite: the answer on every task, then what it rests on."""
     styles = {arm.plan.label: style(index) for result in results for index, arm in enumerate(result.arms)}
     answers = [_answer(result, styles) for result in results]
-    parts = [section for result in results for section in _parts(result, styles)]
+    parts = [section for result in results for section in _parts(plan, result, styles)]
     write_page(path, plan.name, plan.config.summary, [*answers, *parts])
 
 
@@ -35,7 +35,7 @@ def _answer(result: TaskResult, styles: Styles) -> Section:
     return Section(
         result.plan.name,
         answer=answer_of(result),
-        texts=caveats(result.comparisons),
+        texts=caveats(result),
         figures=answer_figures(result.comparisons, styles),
         table=_table(result),
         note=bias,
@@ -50,9 +50,9 @@ def _table(result: TaskResult) -> Table:
     return Table([COLUMNS[i] for i in order], rows)
 
 
-def _parts(result: TaskResult, styles: Styles) -> Iterator[Section]:
+def _parts(plan: SuitePlan, result: TaskResult, styles: Styles) -> Iterator[Section]:
     legend = [(arm.plan.label, styles[arm.plan.label]) for arm in result.arms]
-    yield Section(f"How it was measured: {result.plan.name}", texts=_method(result))
+    yield Section(f"How it was measured: {result.plan.name}", texts=_method(plan, result))
     yield Section("Scores on fresh seeds", 3, figures=_score_figures(result, styles))
     yield Section("Over training", 3, legend=legend, figures=training_figures(result, styles))
     yield Section("Cost", 3, legend=legend, figures=cost_figures(result, styles))
@@ -117,14 +117,23 @@ def _shown(plan: ArmPlan) -> str:
     return "Pictures are of the first training seed; keypoints and depth attention of the first report episode."
 
 
-def _method(result: TaskResult) -> list[str]:
+def _checkpoints(plan: SuitePlan) -> str:
+    return "were chosen" if plan.config.report_checkpoint == "chosen" else "are scored too, the last one reported,"
+
+
+def _sets(plan: SuitePlan) -> str:
+    several = plan.config.demonstrations_per_seed and len(plan.config.training_seeds) > 1
+    return ", another set for every training seed" if several else ""
+
+
+def _method(plan: SuitePlan, result: TaskResult) -> list[str]:
     row = result.arms[0].rows[0][0]
     seeds = [int(r["seed"]) for r in result.arms[0].rows[0]]
     versions = ", ".join(f"{name} {version}" for name, version in row.get("versions", {}).items())
     rule = f"Success: {row.get('success_rule', 'the rule of the task')}. Every episode has {row.get('steps')} steps."
     origin = (
-        f"Report seeds {min(seeds)} to {max(seeds)}, the same for every arm; checkpoints were chosen on other seeds, and "
-        "demonstrations come from a third range. All arms had the same demonstrations, steps, batch size, number of "
-        "checkpoints and episodes."
+        f"Report seeds {min(seeds)} to {max(seeds)}, the same for every arm; checkpoints {_checkpoints(plan)} on other "
+        f"seeds, and demonstrations come from a third range{_sets(plan)}. All arms had the same demonstrations, steps, "
+        "batch size, number of checkpoints and episodes."
     )
     return [rule, origin, f"Versions: {versions}."]

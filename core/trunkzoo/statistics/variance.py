@@ -110,6 +110,8 @@ def components(arms: Sequence[Array], difference: bool = False) -> Components | 
     With ``difference`` those of the difference of two arms, from the arm × training and arm × scene parts. None where
     there are not two trainings and two scenes (and, for differences, two arms).
     """
+    if not arms:
+        return None
     scores = np.stack(arms)
     if min(scores.shape[1:]) < 2 or (difference and len(scores) < 2):
         return None

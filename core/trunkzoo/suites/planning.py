@@ -31,6 +31,8 @@ class ArmPlan:
 
     label: str
     baseline: bool
+    control: str
+    """Label of the arm that differs in the treatment alone; empty if none was named."""
     recipe: Recipe
     smoke: Cell
     trains: tuple[Cell, ...]
@@ -42,7 +44,8 @@ class TaskPlan:
     """Everything on one task."""
 
     name: str
-    collect: Cell
+    collects: tuple[Cell, ...]
+    """The demonstrations of every training seed; one cell serves several seeds where they share a set."""
     arms: tuple[ArmPlan, ...]
     floors: dict[str, Cell]
 
@@ -61,7 +64,7 @@ class SuitePlan:
         arms = [arm for task in self.tasks for arm in task.arms]
         return {
             "smoke": _distinct([arm.smoke for arm in arms]),
-            "collect": [task.collect for task in self.tasks],
+            "collect": _distinct([cell for task in self.tasks for cell in task.collects]),
             "train": _seed_by_seed([arm.trains for arm in arms]),
             "evaluate": [
                 *_seed_by_seed([arm.evaluations for arm in arms]),
@@ -112,26 +115,33 @@ class _Planner:
         """All cells of one task."""
         found = self._zoo.catalogue.configure("task", Part(name=task.name, config=task.config))
         part = found.as_part()
-        demonstrations = {"episodes": task.demonstrations, "first_seed": task.first_seed}
-        inputs = {"task": part.model_dump(mode="json"), **demonstrations}
-        inputs |= self._versions(found)
-        collect = Cell("collect", f"{found.spec.name}-{task.demonstrations}", inputs, self._home, self._parallel)
+        collects = tuple(self._collect(task, found, seed) for seed in self._config.training_seeds)
         chosen = [(arm, False) for arm in self._config.arms] + [(arm, True) for arm in self._config.baselines]
         chosen = [(arm, baseline) for arm, baseline in chosen if _wanted(arm.label, only)]
         if not chosen:
-            labels = ", ".join(arm.label for arm in (*self._config.arms, *self._config.baselines))
+            labels = ", ".join(arm.label for arm in self._config.everyone)
             raise UsageError(f"--only {' '.join(only)} matches no arm; this suite has {labels}")
-        arms = tuple(self._arm(arm, baseline, found, collect) for arm, baseline in chosen)
-        return TaskPlan(found.id, collect, arms, self._floors(part, found))
+        arms = tuple(self._arm(arm, baseline, found, collects) for arm, baseline in chosen)
+        return TaskPlan(found.id, collects, arms, self._floors(part, found))
 
-    def _arm(self, arm: ArmConfig, baseline: bool, task: Configured[TaskSpec[Any]], collect: Cell) -> ArmPlan:
+    def _collect(self, task: SuiteTask, found: Configured[TaskSpec[Any]], training_seed: int) -> Cell:
+        first = self._config.demonstration_seed(task, training_seed)
+        demonstrations = {"episodes": task.demonstrations, "first_seed": first}
+        inputs = {"task": found.as_part().model_dump(mode="json"), **demonstrations, **self._versions(found)}
+        which = f"-from-{first}" if first != task.first_seed else ""
+        label = f"{found.spec.name}-{task.demonstrations}{which}"
+        return Cell("collect", label, inputs, self._home, self._parallel)
+
+    def _arm(
+        self, arm: ArmConfig, baseline: bool, task: Configured[TaskSpec[Any]], collects: Sequence[Cell]
+    ) -> ArmPlan:
         resolved, short = self._recipe(arm, task), task.spec.name
         recipe, versions = resolved.recipe, self._versions(*resolved.parts)
         inputs = {"recipe": _essence(recipe), **versions}
         smoke = Cell("smoke", arm.label, inputs, self._home)
         trains = tuple(
-            Cell("train", f"{arm.label}-{short}-seed{seed}", {**inputs, "data": collect.key, "seed": seed}, self._home)
-            for seed in self._config.training_seeds
+            Cell("train", f"{arm.label}-{short}-seed{seed}", {**inputs, "data": data.key, "seed": seed}, self._home)
+            for seed, data in zip(self._config.training_seeds, collects, strict=True)
         )
         evaluations = tuple(
             Cell(
@@ -142,7 +152,7 @@ class _Planner:
             )
             for train in trains
         )
-        return ArmPlan(arm.label, baseline, recipe, smoke, trains, evaluations)
+        return ArmPlan(arm.label, baseline, arm.control, recipe, smoke, trains, evaluations)
 
     def _recipe(self, arm: ArmConfig, task: Configured[TaskSpec[Any]]) -> ResolvedRecipe:
         config = self._config
@@ -152,6 +162,8 @@ class _Planner:
             "train.checkpoint_every": config.checkpoint_steps[0],
             "train.keep": EVERY,
         }
+        if config.holdout_episodes:
+            budget["train.holdout_episodes"] = config.holdout_episodes
         overrides = {"contract.cameras": list(contract_of(task).cameras), **config.set, **arm.set, **budget}
         try:
             resolved = self._zoo.recipe(arm.recipe, overrides, arm.trunk).on_task(task)
@@ -169,6 +181,7 @@ class _Planner:
             "report": [REPORT_SEEDS.start, config.report_episodes],
             "blind": config.blind and not baseline,
             "pictures": not baseline,
+            **({} if config.report_checkpoint == "chosen" else {"reported": config.report_checkpoint}),
         }
 
     def _floors(self, task: Part, found: Configured[TaskSpec[Any]]) -> dict[str, Cell]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from trunkzoo.errors import ZooError
 from trunkzoo.rollouts.rows import Row, read_rows
-from trunkzoo.rollouts.scores import scores, summary_of
-from trunkzoo.statistics import Comparison, Summary, compare
+from trunkzoo.rollouts.scores import summary_of
+from trunkzoo.statistics import Comparison, Components, Measure, Summary, adjust
+from trunkzoo.suites.comparing import best_arms, compare_task, components_of
 from trunkzoo.suites.conditions import require_equal_conditions
 from trunkzoo.suites.planning import ArmPlan, SuitePlan, TaskPlan
-
-MEASURES = (("success", "success"), ("average reward", "average_reward"))
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ArmResult:
     train_seconds: float
     """Mean wall time of a training."""
     chosen: tuple[int, ...]
-    """The checkpoint chosen for each training seed, by its step."""
+    """The checkpoint that is reported for each training seed, by its step."""
     curves: tuple[dict[int, float], ...]
     """Selection score (average reward) by step, per training seed."""
     max_average_reward: float
@@ -69,6 +69,17 @@ class TaskResult:
     arms: tuple[ArmResult, ...]
     floors: dict[str, tuple[Row, ...]]
     comparisons: tuple[Comparison, ...]
+    """Every arm that names a control with that one, then every later arm with the first."""
+
+    @property
+    def best(self) -> dict[Measure, tuple[str, ...]]:
+        """By measure the arms among which the best one is, at 95 %."""
+        return best_arms(self.arms)
+
+    @property
+    def components(self) -> dict[Measure, Components]:
+        """By measure what moves a score: the training, the scene, the rest. Empty for one training."""
+        return components_of(self.arms)
 
     def as_json(self) -> dict[str, Any]:
         """Everything that the table and the sentences say, as plain numbers."""
@@ -77,16 +88,20 @@ class TaskResult:
             "arms": [arm.as_json() for arm in self.arms],
             "floors": {name: summary_of(rows).as_json() for name, rows in self.floors.items()},
             "comparisons": [comparison.as_json() for comparison in self.comparisons],
+            "best": self.best,
+            "components": {measure: found.as_json() for measure, found in self.components.items()},
         }
 
 
 def read_results(plan: SuitePlan) -> tuple[TaskResult, ...]:
-    """Read the results of a finished suite.
+    """Read the results of a finished suite; Holm's correction is over the comparisons of all its tasks.
 
     Raises:
         ZooError: a cell has no result yet.
     """
-    return tuple(_task(task) for task in plan.tasks)
+    results = [_task(task) for task in plan.tasks]
+    adjusted = iter(adjust([comparison for result in results for comparison in result.comparisons]))
+    return tuple(replace(result, comparisons=tuple(islice(adjusted, len(result.comparisons)))) for result in results)
 
 
 def _task(task: TaskPlan) -> TaskResult:
@@ -98,7 +113,7 @@ def _task(task: TaskPlan) -> TaskResult:
         floors[name] = _rows(cell.directory / f"report-{name}.jsonl")
     agents = [(cell, rows) for arm in arms for cell, rows in zip(arm.plan.evaluations, arm.rows, strict=True)]
     require_equal_conditions([*agents, *((task.floors[name], rows) for name, rows in floors.items())])
-    return TaskResult(task, arms, floors, _comparisons(arms))
+    return TaskResult(task, arms, floors, compare_task(arms))
 
 
 def _arm(plan: ArmPlan) -> ArmResult:
@@ -116,22 +131,6 @@ def _arm(plan: ArmPlan) -> ArmResult:
         latency_ms=_mean([found["latency_ms"] for found in results]),
         rows=tuple(_rows(cell.directory / "report-agent.jsonl") for cell in plan.evaluations),
         blind=tuple(_rows(path) for path in blind if path.is_file()),
-    )
-
-
-def _comparisons(arms: Sequence[ArmResult]) -> tuple[Comparison, ...]:
-    """Every later arm with the first, in success and in average reward."""
-    compared = [arm for arm in arms if not arm.plan.baseline]
-    return tuple(
-        compare(
-            other.plan.label,
-            scores(other.rows, field),
-            compared[0].plan.label,
-            scores(compared[0].rows, field),
-            "success" if measure == "success" else "average reward",
-        )
-        for other in compared[1:]
-        for measure, field in MEASURES
     )
 
 

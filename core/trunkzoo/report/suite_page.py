@@ -17,24 +17,28 @@ from trunkzoo.rollouts.scores import scores, summary_of
 from trunkzoo.statistics import Summary
 from trunkzoo.suites.planning import ArmPlan, SuitePlan
 from trunkzoo.suites.results import ArmResult, TaskResult
+from trunkzoo.suites.stopping import Stop
 from trunkzoo.suites.table import COLUMNS, FLOOR_NAMES, NOTHING, notes, table
 
 FIRST = ("arm", "success (95 %)", "average reward (95 %)", "max avg_reward", "latency")  # a phone shows no more
 
 
-def write_suite_page(plan: SuitePlan, results: Sequence[TaskResult], path: Path) -> None:
-    """Write the report of a finished suite: the answer on every task, then what it rests on."""
+def write_suite_page(plan: SuitePlan, results: Sequence[TaskResult], path: Path, stop: Stop | None = None) -> None:
+    """Write the report of a finished suite: the answer on every task, then what it rests on.
+
+    A suite that ended early answers with the intervals of its looks.
+    """
     styles = {arm.plan.label: style(index) for result in results for index, arm in enumerate(result.arms)}
-    answers = [_answer(result, styles) for result in results]
+    answers = [_answer(result, styles, stop) for result in results]
     parts = [section for result in results for section in _parts(plan, result, styles)]
     write_page(path, plan.name, plan.config.summary, [*answers, *parts])
 
 
-def _answer(result: TaskResult, styles: Styles) -> Section:
+def _answer(result: TaskResult, styles: Styles, stop: Stop | None) -> Section:
     *sentences, bias = notes(result)
     return Section(
         result.plan.name,
-        answer=answer_of(result),
+        answer=answer_of(result) if stop is None else stop.sentence(result.plan.name),
         texts=caveats(result),
         figures=answer_figures(result.comparisons, styles),
         table=_table(result),

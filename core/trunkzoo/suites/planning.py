@@ -49,6 +49,13 @@ class TaskPlan:
     arms: tuple[ArmPlan, ...]
     floors: dict[str, Cell]
 
+    def first(self, trainings: int) -> TaskPlan:
+        """The cells of the first training seeds."""
+        arms = [
+            replace(arm, trains=arm.trains[:trainings], evaluations=arm.evaluations[:trainings]) for arm in self.arms
+        ]
+        return replace(self, collects=self.collects[:trainings], arms=tuple(arms))
+
 
 @dataclass(frozen=True)
 class SuitePlan:
@@ -58,6 +65,12 @@ class SuitePlan:
     config: SuiteConfig
     directory: Path
     tasks: tuple[TaskPlan, ...]
+
+    def first(self, trainings: int) -> SuitePlan:
+        """The same suite with its first training seeds alone; the cells are the same ones."""
+        seeds = self.config.training_seeds[:trainings]
+        config = self.config.model_copy(update={"training_seeds": seeds})
+        return replace(self, config=config, tasks=tuple(task.first(trainings) for task in self.tasks))
 
     def stages(self) -> dict[str, list[Cell]]:
         """The cells in stages; a stage needs nothing but the stages before it."""

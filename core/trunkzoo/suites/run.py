@@ -28,7 +28,7 @@ def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None]) -> No
     failures: list[Failure] = []
     with only_one(plan.directory):
         for number, (stage, cells) in enumerate(plan.stages().items(), 1):
-            todo = [cell for cell in cells if cell.done() is None]
+            todo = [cell for cell in cells if cell.done() is None and not _idle(plan, cell)]
             say(f"{number}/4 {_heading(plan, stage, cells, todo)}")
             failed = {failure.cell.key for failure in failures}
             ready = [cell for cell in todo if not cell.needs & failed]
@@ -37,6 +37,14 @@ def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None]) -> No
             if stage == "smoke":
                 _report(failures)
     _report(failures)
+
+
+def _idle(plan: SuitePlan, cell: Cell) -> bool:
+    """Whether nothing that is to be done needs these demonstrations: their trainings were taken over."""
+    trains = [train for task in plan.tasks for arm in task.arms for train in arm.trains]
+    return cell.kind == "collect" and all(
+        train.done() is not None for train in trains if train.inputs["data"] == cell.key
+    )
 
 
 def _heading(plan: SuitePlan, stage: str, cells: Sequence[Cell], todo: Sequence[Cell]) -> str:

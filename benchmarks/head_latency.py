@@ -10,8 +10,9 @@ import argparse
 from typing import Any
 
 from trunkzoo.bench.agent import as_table, bench_agent
+from trunkzoo.catalogue.part import Part
 from trunkzoo.registry import Zoo, open_zoo
-from trunkzoo.registry.recipe import Part, Recipe
+from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import ResolvedRecipe, resolve
 
 HEAD_SHARE_GATE = 0.35

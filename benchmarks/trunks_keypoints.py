@@ -22,9 +22,9 @@ from torch.nn import functional as F
 
 from trunkzoo.agent.assemble import build_trunk
 from trunkzoo.agent.encoder import SpatialSoftmax
+from trunkzoo.catalogue.part import Part
 from trunkzoo.nn.stack import relative_entropy
 from trunkzoo.registry import open_zoo
-from trunkzoo.registry.recipe import Part
 
 SIZE, BATCH, KEYPOINTS, LR, WARMUP = 64, 16, 32, 1e-3, 20
 NARROW = {"widths": [16, 32, 64, 128], "heads": [1, 2, 4, 8], "output_stride": 16}

@@ -34,6 +34,10 @@ class CheckpointError(ZooError):
     """A checkpoint cannot be read, is damaged, or does not fit."""
 
 
+class DiskError(ZooError):
+    """A file cannot be written, for example because the disk is full; what was there is untouched."""
+
+
 class DataError(ZooError):
     """A dataset is missing, damaged, or does not fit the contract."""
 

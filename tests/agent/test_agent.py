@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from trunkzoo.agent.agent import Agent
 from trunkzoo.agent.encoder import ObservationEncoder
 from trunkzoo.agent.example import random_batch, unit_statistics
+from trunkzoo.catalogue.part import Part
 from trunkzoo.errors import ContractError, DataError
 from trunkzoo.nn.draws import Draws
 from trunkzoo.plugin import Contract
-from trunkzoo.registry.recipe import EncoderConfig, Part, Recipe
+from trunkzoo.registry.recipe import EncoderConfig, Recipe
 
 
 class Conv(nn.Module):

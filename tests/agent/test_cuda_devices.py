@@ -5,10 +5,9 @@ No GPU is needed: ``labelled`` makes a device whose rules are CUDA's and whose n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -19,17 +18,18 @@ from trunkzoo.agent.agent import Agent
 from trunkzoo.agent.assemble import assemble
 from trunkzoo.agent.example import random_batch, unit_statistics
 from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.catalogue.part import Part
 from trunkzoo.checkpoint.tensors import write_tensors
 from trunkzoo.plugin import Contract
 from trunkzoo.registry import open_zoo
-from trunkzoo.registry.recipe import EncoderConfig, Part, Recipe
+from trunkzoo.registry.recipe import EncoderConfig, Recipe
 from trunkzoo.registry.resolved import resolve
 from trunkzoo.registry.train_config import EmaConfig
 from trunkzoo.training.ema import Ema
 from trunkzoo.training.probes import depth_entropy
 
 CONTRACT = Contract(
-    cameras=("front",), image_size=40, state_dim=3, action_dim=2, keypoints=4, camera_dim=5, cond_dim=8, pred_horizon=4,
+    cameras=("front",), image_size=(40, 40), state_dim=3, action_dim=2, keypoints=4, camera_dim=5, cond_dim=8, pred_horizon=4,
     num_action_steps=2,
 )  # fmt: skip
 AUGMENTED = EncoderConfig(crop=(36, 36), colour_jitter=0.2, state_noise=0.1)  # maps of 9 × 9: windows overhang
@@ -81,11 +81,13 @@ def moved(batch: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key: value.to(ELSEWHERE) for key, value in batch.items()}
 
 
-def held(tensors: Any) -> list[Tensor]:
+def held(tensors: Iterable[Tensor]) -> list[Tensor]:
     """The numbers of tensors that must all be elsewhere."""
-    tensors = list(tensors)
-    assert all(isinstance(tensor, Labelled) for tensor in tensors)
-    return [tensor.held for tensor in tensors]
+    numbers = []
+    for tensor in tensors:
+        assert isinstance(tensor, Labelled)
+        numbers.append(tensor.held)
+    return numbers
 
 
 def train_once(agent: Agent, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -156,6 +158,6 @@ def test_a_tensor_of_another_device_is_refused(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("read", [Tensor.item, Tensor.nonzero, lambda x: x[x > 0], Tensor.cpu, lambda x: x.any() or 1])
-def test_reading_a_number_is_a_wait(read: Any, machine: Machine) -> None:
+def test_reading_a_number_is_a_wait(read: Callable[[Tensor], object], machine: Machine) -> None:
     read(torch.ones(1, device=ELSEWHERE))
     assert len(machine.waits) == 1

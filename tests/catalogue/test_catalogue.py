@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from trunkzoo.catalogue.catalogue import Catalogue
-from trunkzoo.catalogue.discovery import PluginRow
+from trunkzoo.catalogue.discovery import PluginRow, Status
 from trunkzoo.catalogue.names import NameRules
 from trunkzoo.errors import UsageError
 from trunkzoo.plugin import Config, HeadSpec, TrunkSpec
 
 
-def row(name: str, status: str = "ok", reason: str = "") -> PluginRow:
+def row(name: str, status: Status = "ok", reason: str = "") -> PluginRow:
     return PluginRow(
         name=name, distribution=f"zoo-{name}", version="1.0", api="1", target=name, status=status, reason=reason
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -20,11 +20,11 @@ from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.discovery import PluginRow
 from trunkzoo.catalogue.guard import foreign
 from trunkzoo.catalogue.loader import load_records
-from trunkzoo.catalogue.part import Configured
+from trunkzoo.catalogue.part import Configured, Part
 from trunkzoo.catalogue.tasks import contract_of
 from trunkzoo.errors import ConfigError, ContractError, PluginError, ZooError
 from trunkzoo.plugin import Config, TaskSpec, TrunkSpec, hookimpl, parse
-from trunkzoo.registry.recipe import Part, Recipe
+from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import resolve
 from trunkzoo.testing.check import run_check, subject_of
 from trunkzoo.testing.trunk_checks import TRUNK_CHECKS
@@ -109,14 +109,14 @@ def test_an_entry_point_that_names_no_module() -> None:
         load_records(EntryPoint("odd", "not a module!", "trunkzoo.v1"))
 
 
-def raising(error: BaseException) -> Any:
-    def raise_it(*_: Any) -> Any:
+def raising(error: BaseException) -> Callable[..., NoReturn]:
+    def raise_it(*_: object) -> NoReturn:
         raise error
 
     return raise_it
 
 
-FAULTY: dict[str, tuple[Callable[[Any], Any], str]] = {  # build → what assembling and counting say
+FAULTY: dict[str, tuple[Callable[..., Any], str]] = {  # build → what assembling and counting say
     "build raises": (raising(ValueError("no weights\nhere")), "building trunk .* failed: ValueError: no weights "),
     "build exits": (raising(SystemExit("bye")), "failed: it ended the process"),
     "build takes nothing": (lambda: None, "failed: TypeError"),
@@ -204,7 +204,7 @@ def test_settings_that_json_cannot_hold(tiny_catalogue: Catalogue, tiny_recipe: 
     ("contract", "reason"),
     [(lambda config: {}, "is a dict, not a TaskContract"), (raising(KeyError("x")), "failed: KeyError")],
 )
-def test_a_contract_that_is_none(contract: Any, reason: str) -> None:
+def test_a_contract_that_is_none(contract: Callable[[Any], Any], reason: str) -> None:
     spec = TaskSpec(**{**TASK, "contract": contract})
     task = Configured("task", "tiny/odd", spec, ROW, Settings())
     with pytest.raises(PluginError, match=reason):

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from tiny import TinyWindows
 from trunkzoo.agent.example import random_batch
+from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.checkpoint import load_agent, read_header
 from trunkzoo.checkpoint.migrations import FORMAT
 from trunkzoo.errors import CheckpointError
@@ -22,12 +24,12 @@ FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 FROZEN = sorted(FIXTURES.iterdir())
 
 
-def test_there_is_a_frozen_checkpoint_of_every_format():
+def test_there_is_a_frozen_checkpoint_of_every_format() -> None:
     assert [path.name for path in FROZEN] == [f"format-{number}" for number in range(1, FORMAT + 1)]
 
 
 @pytest.mark.parametrize("frozen", FROZEN, ids=lambda path: path.name)
-def test_frozen_checkpoint_acts_as_it_did(frozen, tiny_catalogue):
+def test_frozen_checkpoint_acts_as_it_did(frozen: Path, tiny_catalogue: Catalogue) -> None:
     agent = load_agent(frozen, tiny_catalogue)
     chunk = agent.predict(random_batch(agent.contract), torch.zeros(2, 4, 2))
     expected = json.loads((frozen / "expected.json").read_text())["zero_noise_chunk"]
@@ -35,7 +37,9 @@ def test_frozen_checkpoint_acts_as_it_did(frozen, tiny_catalogue):
 
 
 @pytest.mark.parametrize("frozen", FROZEN, ids=lambda path: path.name)
-def test_frozen_checkpoint_can_be_trained_on(frozen, tiny_catalogue, tiny_windows, tmp_path):
+def test_frozen_checkpoint_can_be_trained_on(
+    frozen: Path, tiny_catalogue: Catalogue, tiny_windows: TinyWindows, tmp_path: Path
+) -> None:
     recipe = Recipe.model_validate(read_header(frozen).recipe)
     config = RunConfig(recipe=recipe, data=tmp_path, output=tmp_path / "run", device="cpu", stop_at=1)
     fit(config, resolve(config.recipe, tiny_catalogue), lambda: tiny_windows)
@@ -46,10 +50,12 @@ def test_frozen_checkpoint_can_be_trained_on(frozen, tiny_catalogue, tiny_window
     assert fit(more, resolve(more.recipe, tiny_catalogue), lambda: tiny_windows).step == 10
 
 
-def test_older_format_goes_through_its_migration(monkeypatch, tmp_path, tiny_catalogue):
+def test_older_format_goes_through_its_migration(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_catalogue: Catalogue
+) -> None:
     from trunkzoo.checkpoint import migrations
 
-    def rename(metadata):
+    def rename(metadata: dict[str, str]) -> dict[str, str]:
         return {key: value.replace("chunk_length", "pred_horizon") for key, value in metadata.items()}
 
     monkeypatch.setattr(migrations, "MIGRATIONS", {0: rename})
@@ -59,7 +65,7 @@ def test_older_format_goes_through_its_migration(monkeypatch, tmp_path, tiny_cat
     assert load_agent(old, tiny_catalogue).contract.pred_horizon == 4
 
 
-def test_format_that_never_was(tmp_path):
+def test_format_that_never_was(tmp_path: Path) -> None:
     old = tmp_path / "model.safetensors"
     data = (FROZEN[-1] / "model.safetensors").read_bytes()
     old.write_bytes(data.replace(b'"format":"1"', b'"format":"0"'))

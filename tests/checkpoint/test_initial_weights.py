@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 import trunkzoo
 from trunkzoo.agent.example import random_batch, unit_statistics
@@ -13,12 +14,14 @@ from trunkzoo.checkpoint import save_model
 def test_a_model_loads_without_the_file_its_trunk_started_from(tmp_path: Path) -> None:
     file = tmp_path / "resnet18.safetensors"
     donor = trunkzoo.create_trunk("resnet-18", width=16)
-    save_file(donor.state_dict(), file)  # a trunk is an nn.Module
+    assert isinstance(donor, nn.Module)
+    save_file(donor.state_dict(), file)
     recipe = trunkzoo.load_recipe(
         "imf-resnet18-demo", {"trunk.norm": "batch", "trunk.weights": str(file), "train.ema.enabled": False}
     )
     agent = trunkzoo.assemble(recipe).eval()
-    assert torch.equal(agent.encoder.trunks[0].conv1.weight, donor.conv1.weight)
+    entry = agent.encoder.get_parameter("trunks.0.conv1.weight")
+    assert torch.equal(entry, donor.get_parameter("conv1.weight"))
     agent.fit_normalizers(unit_statistics(agent.contract))
     save_model(tmp_path / "model.safetensors", agent)
     file.unlink()

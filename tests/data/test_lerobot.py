@@ -28,8 +28,7 @@ PLACES = torch.tensor([(e, i) for e, length in enumerate(LENGTHS) for i in range
 
 
 @pytest.fixture(params=["image", "video"])
-def dataset(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WindowDataset:
-    monkeypatch.setenv("TRUNKZOO_CACHE", str(tmp_path))
+def dataset(request: pytest.FixtureRequest) -> WindowDataset:
     return open_dataset(FIXTURES / request.param, CONTRACT)
 
 

@@ -15,20 +15,15 @@ import pytest
 from trunkzoo.data import open_dataset
 from trunkzoo.data.lerobot.layout import Feature
 from trunkzoo.data.lerobot.writer import LeRobotWriter, task_features
-from trunkzoo.data.staging import staged_directory
 from trunkzoo.data.synthetic import episode, write_synthetic
-from trunkzoo.errors import DataError
+from trunkzoo.errors import DataError, DiskError
 from trunkzoo.plugin import Contract
+from trunkzoo.system.files import new_directory
 
 FORK = multiprocessing.get_context("fork")
 CONTRACT = Contract(
     cameras=("front",), image_size=(24, 16), state_dim=3, action_dim=2, camera_dim=5, cond_dim=8, pred_horizon=16
 )
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRUNKZOO_CACHE", str(tmp_path / "cache"))
 
 
 def finish(work: Callable[[], object]) -> None:
@@ -62,8 +57,8 @@ def test_a_feature_without_numbers_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_recorder_leaves_a_living_one_alone(tmp_path: Path) -> None:
-    with staged_directory(tmp_path / "data") as other:
-        with pytest.raises(RuntimeError, match="mine"), staged_directory(tmp_path / "data"):
+    with new_directory(tmp_path / "data") as other:
+        with pytest.raises(RuntimeError, match="mine"), new_directory(tmp_path / "data"):
             raise RuntimeError("mine")
         assert other.exists()
 
@@ -74,11 +69,11 @@ def test_a_full_disk_while_recording_is_one_line(tmp_path: Path, video: bool) ->
 
     def with_little_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-        with pytest.raises(DataError) as caught:
+        with pytest.raises(DiskError) as caught:
             write_synthetic(tmp_path / "data", CONTRACT, (60,) * 9, video=video)
         teller.send(str(caught.value))
 
     finish(with_little_room)
     assert told.poll(0)
-    assert "the disk is full, so" in told.recv()
+    assert "disk full or quota reached" in told.recv()
     assert list(tmp_path.iterdir()) == []

@@ -31,11 +31,6 @@ def contract(**changes: Any) -> Contract:
     return Contract.model_validate({**facts, **horizons, **changes})
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRUNKZOO_CACHE", str(tmp_path / "cache"))
-
-
 @pytest.fixture(params=["image", "video"])
 def dataset(request: pytest.FixtureRequest, tmp_path: Path) -> WindowDataset:
     """Episodes of 9, 3, 1 and 14 frames, with images in parquet or in mp4."""

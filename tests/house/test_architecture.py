@@ -60,7 +60,8 @@ def cells(title: str) -> list[list[str]]:
 
 
 def ticked(text: str) -> list[str]:
-    return re.findall(r"`([^`]+)`", text)
+    """What stands in back-ticks, fenced blocks left out."""
+    return re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
 
 
 ROOMS = [Room(int(layer), ticked(name)[0], torch, ticked(names)) for layer, name, _, torch, names in cells("Rooms")]

@@ -4,6 +4,7 @@ import re
 import shlex
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -61,4 +62,4 @@ def test_every_hook_and_status_is_documented() -> None:
     page = (DOCS / "plugin-api.md").read_text(encoding="utf-8")
     hooks = [name for name in dir(hookspecs) if name.startswith("trunkzoo_")]
     assert all(f"`{hook}()`" in page for hook in hooks)
-    assert all(f"| {status} |" in page for status in Status.__args__)
+    assert all(f"| {status} |" in page for status in get_args(Status))

@@ -1,8 +1,9 @@
 """Random settings and random registries give messages, never a traceback of ours."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -59,7 +60,7 @@ toml_lines = st.one_of(
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def only_messages(action: Any) -> None:
+def only_messages(action: Callable[[], object]) -> None:
     """Run ``action``; a ZooError is the answer that a user may get, and its text must not be empty."""
     message = "taken"
     try:
@@ -90,9 +91,9 @@ def test_any_registry_is_read_or_refused(lines: list[str], headed: bool, tmp_pat
         assert registry.names is not None
         for section in ("recipes", "suites"):
             for entry in registry.entries(section):
-                only_messages(lambda name=entry.name, section=section: registry.tree(section, name))
+                only_messages(partial(registry.tree, section, entry.name))
         for name in registry.recipe_names():
-            only_messages(lambda name=name: replace(ZOO, usable=registry).recipe(name))
+            only_messages(partial(replace(ZOO, usable=registry).recipe, name))
         only_messages(lambda: (registry.trunks, registry.known))
 
     only_messages(use)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from trunkzoo.catalogue.catalogue import load_catalogue
 from trunkzoo.errors import ConfigError, UsageError
 from trunkzoo.registry import Registry, Zoo, load_registry, packaged_registry, parse_assignments
 from trunkzoo.registry.resolved import check_task
 from trunkzoo.registry.written import rows_of
-from trunkzoo.registry.zoo import load_catalogue
 
 USER = """format = 1
 [aliases]

@@ -209,7 +209,7 @@ def test_a_real_agent_is_looked_into(recipe: str) -> None:
     look = look_at(agent, [0, 5], frames)
     images = torch.from_numpy(frames[1][agent.contract.image_keys[2]]).permute(2, 0, 1)[None, None]
     with torch.no_grad():
-        expected = agent.encoder.cameras[2].pool(agent.encoder.feature_map(2, images))[0]
+        expected = agent.encoder.get_submodule("cameras.2.pool")(agent.encoder.feature_map(2, images))[0]
     np.testing.assert_allclose(look.keypoints[2, 1], expected.numpy(), atol=1e-4)
     assert bool(look.sources) == ("attnres" in recipe)
     for weights in look.sources.values():

@@ -258,7 +258,9 @@ def opened(page: Path, width: int, *flags: str) -> dict[str, Any]:
     options = ["--window-size=1500,1000", "--virtual-time-budget=10000", "--dump-dom", probed.as_uri()]
     done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=300, check=True)
     assert "CONSOLE" not in done.stderr
-    found: dict[str, Any] = json.loads(re.search(r"<body>(\{.*\})", done.stdout)[1])
+    said = re.search(r"<body>(\{.*\})", done.stdout)
+    assert said is not None
+    found: dict[str, Any] = json.loads(said[1])
     return found
 
 

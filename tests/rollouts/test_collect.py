@@ -34,7 +34,7 @@ class Slider:
     """A point that moves by its command; it has arrived at 1. Its expert sends constant steps of a tenth."""
 
     contract = TaskContract(cameras=("eye",), image_size=(2, 2), state_dim=1, action_dim=1)
-    action_low, action_high = np.float32([-1]), np.float32([1])
+    action_low, action_high = np.array([-1], np.float32), np.array([1], np.float32)
 
     def __init__(self, tolerance: float = 0.0, steps: int = 12) -> None:
         self.executed: list[float] = []
@@ -46,7 +46,7 @@ class Slider:
     def observe(self) -> Observation:
         brightness = np.uint8(100 * self._place)
         return Observation(
-            np.float32([self._place]),
+            np.array([self._place], np.float32),
             self.contract.cameras,
             lambda camera: np.full((2, 2, 3), brightness, np.uint8),
             lambda: len(self.executed),
@@ -64,10 +64,10 @@ class Slider:
         return self
 
     def tolerance(self) -> NDArray[np.float32]:
-        return np.float32([self._tolerance])
+        return np.array([self._tolerance], np.float32)
 
     def act(self) -> NDArray[np.float32] | None:
-        return np.float32([0.1]) if len(self.executed) < self._steps else None
+        return np.array([0.1], np.float32) if len(self.executed) < self._steps else None
 
     def close(self) -> None:
         pass
@@ -108,14 +108,14 @@ def test_a_demonstration_that_does_not_arrive_in_time_has_failed() -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("episodes", 0), ("workers", 0), ("noise", -1.0), ("first_seed", -1)])
 def test_numbers_out_of_range_are_refused(tmp_path: Path, name: str, value: float) -> None:
-    arguments = {"episodes": 1, name: value}
+    arguments: dict[str, Any] = {"episodes": 1, name: value}
     with pytest.raises(UsageError, match=name.replace("_", " ")):
         collect(task("robosuite/two-arm-lift"), output=tmp_path / "data", **arguments)
 
 
 def test_an_existing_output_is_refused_before_any_simulation(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("precious")
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         collect(task("robosuite/two-arm-lift"), 1, tmp_path)
     assert (tmp_path / "mine.txt").read_text() == "precious"
 

@@ -39,7 +39,7 @@ def collection(tmp_path: Path) -> Path:
 
 def test_an_existing_directory_is_refused(collection: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert zoo("collect", TASK, "-n", "2", "-o", str(collection), "--seed", "7") == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
 
 
 def test_the_same_collection_is_reused(collection: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,11 +13,12 @@ import psutil
 import pytest
 
 from reach_task import install, reach, untrained
+from trunkzoo.api import evaluate
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.part import Part
 from trunkzoo.errors import ContractError, DataError, TaskError, UsageError
 from trunkzoo.registry import open_zoo
-from trunkzoo.rollouts import REPORT_SEEDS, SELECTION_SEEDS, Evaluation, evaluate, plan, read_rows, run
+from trunkzoo.rollouts import REPORT_SEEDS, SELECTION_SEEDS, Evaluation, plan, read_rows, run
 from trunkzoo.rollouts.seeds import parse_seeds
 
 
@@ -48,7 +49,7 @@ def test_an_agent_gives_equal_rows_for_any_number_of_workers(checkpoint: Path, t
 def test_the_noise_of_a_chunk_belongs_to_its_seed_and_number(checkpoint: Path) -> None:
     import torch
 
-    from trunkzoo.checkpoint import load_agent
+    from trunkzoo import load_agent
     from trunkzoo.nn.draws import Draws, sample_seeds
     from trunkzoo.rollouts.policies import chunk_noise
 

@@ -8,15 +8,17 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 
 from reach_task import install, orphans_of, reach
-from trunkzoo.errors import CheckpointError, DataError, TaskError, UsageError
+from trunkzoo.api import evaluate
+from trunkzoo.errors import DataError, DiskError, TaskError, UsageError
 from trunkzoo.plugin import Step
-from trunkzoo.rollouts import evaluate, read_rows
+from trunkzoo.rollouts import read_rows
 from trunkzoo.rollouts.episode import run_episode
 from trunkzoo.rollouts.policies import NoopPolicy
 from trunkzoo.rollouts.rows import RowFile
@@ -48,7 +50,7 @@ def test_a_full_disk_is_said_and_the_rows_before_it_stay(tmp_path: Path) -> None
             for seed in range(9):
                 rows.append({"seed": seed, "text": "x" * 200}, [1.0])
 
-    with disk_of(1000), pytest.raises(CheckpointError, match="disk full"):
+    with disk_of(1000), pytest.raises(DiskError, match="disk full"):
         write()
     assert len(file.read_bytes()) == 1000
     with RowFile(file, {}) as rows:
@@ -76,27 +78,19 @@ def test_an_episode_filmed_later_must_repeat_its_row(tmp_path: Path) -> None:
         evaluate(policy="expert", task=reach(), seeds=[1, 2], file=file, films=tmp_path, filmed=1)
 
 
-class Broken:
-    """A task whose reward, and whose resting action, are what it was given."""
-
-    def __init__(self, reward: float, action: float) -> None:
-        self._reward, self._action = reward, action
-
-    def reset(self, seed: int) -> None: ...
-
-    def hold(self) -> np.ndarray:
-        return np.array([self._action], np.float32)
-
-    def step(self, action: np.ndarray) -> Step:
-        return Step(self._reward, False)
-
-
 @pytest.mark.parametrize(
     ("reward", "action", "said"), [(math.nan, 0.0, "reward is nan"), (0.5, math.inf, r"action is \[inf\]")]
 )
-def test_numbers_that_are_none_end_an_evaluation(reward: float, action: float, said: str) -> None:
+def test_numbers_that_are_none_end_an_evaluation(
+    reward: float, action: float, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trunkzoo_reach import Reach, ReachConfig
+
+    task = Reach(ReachConfig())
+    monkeypatch.setattr(task, "step", lambda _: Step(reward, False))
+    monkeypatch.setattr(task, "hold", lambda: np.array([action], np.float32))
     with pytest.raises(TaskError, match=f"episode 7, step 1: .*{said}"):
-        run_episode(Broken(reward, action), NoopPolicy(), seed=7, max_steps=3)
+        run_episode(task, NoopPolicy(), seed=7, max_steps=3)
 
 
 def test_rows_of_another_version_are_refused_by_its_name(tmp_path: Path) -> None:
@@ -108,7 +102,7 @@ def test_rows_of_another_version_are_refused_by_its_name(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("request_", [{"noise_seed": -1}, {"max_steps": 0}])
-def test_numbers_out_of_range_are_wrong_use(request_: dict[str, int]) -> None:
+def test_numbers_out_of_range_are_wrong_use(request_: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="must be 0 or more"):
         evaluate(policy="random", task=reach(), seeds=[0], **request_)
 
@@ -126,7 +120,7 @@ def test_a_nan_in_the_rows_is_no_score() -> None:
 
 def test_a_hung_worker_leaves_with_its_killed_parent(tmp_path: Path) -> None:
     code = (
-        "import sys; from trunkzoo import evaluate; from trunkzoo.registry.recipe import Part; "
+        "import sys; from trunkzoo import evaluate; from trunkzoo.catalogue.part import Part; "
         "task = Part(name='reach/reach', config={'fault': 'hang', 'fault_seed': 0, 'once': sys.argv[1]})\n"
         "if __name__ == '__main__': evaluate(policy='noop', task=task, seeds=[0])"
     )

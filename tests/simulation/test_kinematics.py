@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from trunkzoo.simulation.kinematics import UP, Chain, Pose, Solver, glide, hand_axis, heading, level, rotated, yawed
 
@@ -25,7 +26,7 @@ ARM = """
 """
 
 
-def random_quaternion(rng: np.random.Generator) -> np.ndarray:
+def random_quaternion(rng: np.random.Generator) -> NDArray[np.float64]:
     q = rng.standard_normal(4)
     return q / np.linalg.norm(q)
 

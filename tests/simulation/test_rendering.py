@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from trunkzoo.errors import TaskError
 from trunkzoo.simulation.gl import choose_gl, prepare_mujoco
@@ -68,7 +69,7 @@ def test_without_any_library_the_simulation_still_starts(monkeypatch: pytest.Mon
 
 def test_an_image_is_upright_and_of_the_asked_size(scene: SceneRenderer) -> None:
     image = scene.image("above")
-    assert (image.shape, image.dtype) == ((40, 60, 3), np.uint8)
+    assert (image.shape, image.dtype) == ((40, 60, 3), np.dtype(np.uint8))
     top = image[:20].reshape(-1, 3).max(axis=0).astype(int)
     assert top[0] > top[1] + 50  # red lies at +y, which is up
 
@@ -109,7 +110,7 @@ class Camera:
     def __init__(self) -> None:
         self.time, self.rendered = 0, 0
 
-    def __call__(self, camera: str) -> np.ndarray:
+    def __call__(self, camera: str) -> NDArray[np.uint8]:
         self.rendered += 1
         return np.full((2, 2, 3), self.time, np.uint8)
 

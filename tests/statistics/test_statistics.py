@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,7 +76,7 @@ def test_newcombe_paired_keeps_a_width_when_every_pair_agrees() -> None:
 
 
 @pytest.mark.parametrize("statistic", [mean, interquartile_mean])
-def test_bootstrap_of_one_seed_equals_scipy(statistic) -> None:
+def test_bootstrap_of_one_seed_equals_scipy(statistic: Callable[..., Any]) -> None:
     scores = np.random.default_rng(3).gamma(2.0, size=40)
     theirs = stats.bootstrap((scores,), statistic, n_resamples=20_000, method="percentile", random_state=1)
     ours = bootstrap(statistic, scores)

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from reach_task import REGISTRY, install, reach, small
+from trunkzoo.api import evaluate
 from trunkzoo.errors import DataError, UsageError, ZooError
-from trunkzoo.registry import open_zoo
-from trunkzoo.rollouts import Evaluation, plan, run
 from trunkzoo.suites.cells import Cell, write_json
 from trunkzoo.suites.engine import Failure, Tick
 from trunkzoo.suites.publish import publish
@@ -21,8 +20,8 @@ from trunkzoo.suites.run import run_suite
 def finish(cell: Cell, files: dict[str, range]) -> None:
     """Give a cell the rows of random play, under these file names."""
     cell.prepare()
-    random = plan(open_zoo().catalogue, "random", task=reach())
-    run([Evaluation(random, seeds, cell.directory / f"{name}.jsonl") for name, seeds in files.items()], workers=1)
+    for name, seeds in files.items():
+        evaluate(policy="random", task=reach(), seeds=seeds, file=cell.directory / f"{name}.jsonl")
     for path in cell.directory.glob("selection-*.jsonl"):
         rows = [json.loads(line) | {"step": int(path.stem[10:])} for line in path.read_text().splitlines()]
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))

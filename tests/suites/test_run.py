@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -11,8 +11,8 @@ import pytest
 from reach_task import REGISTRY, floor, install, orphans_of, small
 from trunkzoo.errors import UsageError, ZooError
 from trunkzoo.rollouts import read_rows
-from trunkzoo.suites.cells import only_one, read_cell
-from trunkzoo.suites.engine import Failure, LocalEngine
+from trunkzoo.suites.cells import Cell, only_one, read_cell
+from trunkzoo.suites.engine import Failure, LocalEngine, Tick
 from trunkzoo.suites.process import CellProcess
 from trunkzoo.suites.results import read_results
 from trunkzoo.suites.run import run_suite
@@ -71,7 +71,7 @@ class Recorder:
         self.ran: list[str] = []
         self._fails = fails
 
-    def run(self, cells: Any, tick: Any) -> list[Failure]:
+    def run(self, cells: Sequence[Cell], tick: Tick) -> list[Failure]:
         self.ran += [cell.title for cell in cells]
         failed = [cell for cell in cells if cell.title.startswith(self._fails)]
         return [Failure(cell, "it broke") for cell in failed]
@@ -146,8 +146,8 @@ def test_a_whole_suite_killed_in_training_and_continued(tmp_path: Path) -> None:
     lines: list[str] = []
 
     class Interrupted(LocalEngine):
-        def run(self, cells: Any, tick: Any) -> Any:
-            def watch(running: Any) -> None:
+        def run(self, cells: Sequence[Cell], tick: Tick) -> list[Failure]:
+            def watch(running: Sequence[Cell]) -> None:
                 if (first.directory / "run" / "run.json").exists():
                     raise KeyboardInterrupt
 

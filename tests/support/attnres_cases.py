@@ -17,6 +17,7 @@ SMALL = {"widths": (16, 32, 48, 64), "heads": (1, 2, 3, 4), "depths": (2, 2, 3, 
 
 
 def small(family: str, **settings: Any) -> AttnResTrunk:
+    """A trunk of the family with a twentieth of its numbers, and these settings; the same in every call."""
     torch.manual_seed(0)
     spec = SPECS[family]
     return AttnResTrunk(spec.config(**{**spec.defaults, **SMALL, **settings}))
@@ -31,4 +32,5 @@ def with_queries(trunk: AttnResTrunk) -> AttnResTrunk:
 
 
 def images_of(n: int, *size: int) -> Tensor:
+    """Normally distributed images (n, 3, *size), the same in every call."""
     return torch.randn(n, 3, *size, generator=torch.Generator().manual_seed(1))

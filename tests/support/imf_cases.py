@@ -1,7 +1,7 @@
 """A small iMF head with random weights, and a batch for it; float64."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from trunkzoo.plugin import Contract, Draws
 from trunkzoo_imf.config import IMFConfig
@@ -9,7 +9,7 @@ from trunkzoo_imf.imf import IMFHead
 from trunkzoo_imf.objective import Samples, prepare
 
 SMALL = Contract(
-    cameras=("front",), image_size=8, state_dim=3, action_dim=3, camera_dim=4, cond_dim=7, pred_horizon=5,
+    cameras=("front",), image_size=(8, 8), state_dim=3, action_dim=3, camera_dim=4, cond_dim=7, pred_horizon=5,
     num_action_steps=2,
 )  # fmt: skip
 TINY = {"width": 16, "blocks": 2, "heads": 2, "time_tokens": 2}
@@ -24,7 +24,13 @@ def stirred(head: IMFHead) -> IMFHead:
     return head
 
 
+def gradients(loss: Tensor, module: nn.Module) -> tuple[Tensor, ...]:
+    """Derivatives of a loss by every parameter, in the order of ``parameters()``."""
+    return torch.autograd.grad(loss, list(module.parameters()))
+
+
 def head_of(**settings: object) -> IMFHead:
+    """The stirred head with these settings, the same in every call."""
     torch.manual_seed(0)
     return stirred(IMFHead(IMFConfig.model_validate(TINY | settings), SMALL).double())
 

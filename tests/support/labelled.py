@@ -24,18 +24,21 @@ class Labelled(torch.Tensor):
     """A tensor ``ELSEWHERE``, whose numbers ``held`` are on the CPU."""
 
     held: Tensor
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]  # how torch says "none"
 
     @staticmethod
     def __new__(cls, held: Tensor) -> Self:
-        layout = {"strides": held.stride(), "storage_offset": held.storage_offset(), "dtype": held.dtype}
-        return torch.Tensor._make_wrapper_subclass(cls, held.size(), device=ELSEWHERE, **layout)
+        return torch.Tensor._make_wrapper_subclass(
+            cls, held.size(), held.stride(), held.storage_offset(), dtype=held.dtype, device=ELSEWHERE
+        )
 
     def __init__(self, held: Tensor) -> None:
         self.held = held
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]  # the stub leaves func out
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         raise AssertionError(f"{func} on {ELSEWHERE} outside a Machine")
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from trunkzoo.catalogue.part import Part
 from trunkzoo.registry import open_zoo
-from trunkzoo.registry.recipe import Part
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.planning import SuitePlan, plan_suite
 
@@ -80,7 +80,7 @@ def untrained(folder: Path) -> Path:
     (folder / "registry.toml").write_text(REGISTRY)
     recipe = open_zoo(folder / "registry.toml").recipe("reach-resnet", {"head.name": "imf/imf"})
     agent = assemble(recipe)
-    agent.fit_normalizers(unit_statistics(recipe.contract))
+    agent.fit_normalizers(unit_statistics(agent.contract))
     save_checkpoint(folder / "agent", agent)
     return folder / "agent"
 
@@ -91,7 +91,7 @@ def orphans_of(code: str, argument: Path, sign: Path) -> list[psutil.Process]:
     deadline = time.monotonic() + 60
     while not sign.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    children = psutil.Process(run.pid).children(recursive=True)
+    children: list[psutil.Process] = psutil.Process(run.pid).children(recursive=True)
     run.kill()
     run.wait()
     return children

@@ -24,17 +24,17 @@ SMALL = [
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two short episodes with the cameras of the reference contract."""
     cameras = ("agentview", "robot0_eye_in_hand", "robot1_eye_in_hand")
-    contract = Contract(cameras=cameras, image_size=32, state_dim=16, action_dim=16, cond_dim=208)
+    contract = Contract(cameras=cameras, image_size=(32, 32), state_dim=16, action_dim=16, cond_dim=208)
     directory = tmp_path_factory.mktemp("data") / "set"
     write_synthetic(directory, contract, [5, 20])
     return directory
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch):
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUNKZOO_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
@@ -49,7 +49,7 @@ def zoo(*arguments: str) -> int:
     return int(leaving.value.code or 0)
 
 
-def test_train_then_inspect(data, tmp_path, capsys):
+def test_train_then_inspect(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert zoo(*command(data, tmp_path / "run", "--steps", "3", "--json")) == 0
     result = json.loads(capsys.readouterr().out)
     assert (result["step"], result["signal"], Path(result["checkpoint"]).name) == (3, None, "step-000003")
@@ -60,14 +60,14 @@ def test_train_then_inspect(data, tmp_path, capsys):
     assert "as in the manifest" in shown
 
 
-def test_attnres_trunk_logs_its_depth_weights(data, tmp_path, capsys):
+def test_attnres_trunk_logs_its_depth_weights(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert zoo(*command(data, tmp_path / "run", "--steps", "2", recipe="imf-attnres-demo")) == 0
     entropies = [row["depth_entropy"] for row in read_metrics(tmp_path / "run")]
     assert entropies[0] > 0.99  # zero queries: uniform
     assert all(0 < entropy <= 1 + 1e-6 for entropy in entropies)
 
 
-def test_stop_at_and_resume_equal_one_go(data, tmp_path, capsys):
+def test_stop_at_and_resume_equal_one_go(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert zoo(*command(data, tmp_path / "whole", "--steps", "4")) == 0
     assert f"next: zoo eval {tmp_path / 'whole'}" in capsys.readouterr().out
     assert zoo(*command(data, tmp_path / "split", "--steps", "4", "--stop-at", "1", "--num-workers", "2")) == 0
@@ -91,21 +91,23 @@ def test_stop_at_and_resume_equal_one_go(data, tmp_path, capsys):
         (["--set", "contract.pred_horizon=4"], 2, "num_action_steps 8 exceeds pred_horizon 4"),
     ],
 )
-def test_mistakes_are_one_line(data, tmp_path, capsys, change, code, message):
+def test_mistakes_are_one_line(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: list[str], code: int, message: str
+) -> None:
     assert zoo(*command(data, tmp_path / "run", "--steps", "1", *change)) == code
     said = capsys.readouterr().err.strip()
     assert message in said
     assert "Traceback" not in said
 
 
-def test_existing_run_is_refused(data, tmp_path, capsys):
+def test_existing_run_is_refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "mine").touch()
     assert zoo(*command(data, tmp_path / "run")) == 2
     assert "already exists" in capsys.readouterr().err
 
 
-def test_inspect_of_a_cut_file(tmp_path, capsys):
+def test_inspect_of_a_cut_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"\x40\0\0\0\0\0\0\0{")
     assert zoo("inspect", str(tmp_path / "model.safetensors")) == 1
     assert "cut short" in capsys.readouterr().err
@@ -116,7 +118,7 @@ def environment() -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signal_saves_and_leaves(data, tmp_path, number, code):
+def test_signal_saves_and_leaves(data: Path, tmp_path: Path, number: signal.Signals, code: int) -> None:
     arguments = command(data, tmp_path / "run", "--steps", "100000", "--threads", "1")
     process = subprocess.Popen([sys.executable, "-m", "trunkzoo_cli", *arguments], env=environment())
     deadline = time.monotonic() + 120
@@ -129,7 +131,7 @@ def test_signal_saves_and_leaves(data, tmp_path, number, code):
     assert zoo("inspect", str(tmp_path / "run")) == 0
 
 
-def test_two_processes_equal_one(data, tmp_path):
+def test_two_processes_equal_one(data: Path, tmp_path: Path) -> None:
     assert zoo(*command(data, tmp_path / "one", "--steps", "4", "--threads", "1")) == 0
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "trunkzoo_cli"]
     subprocess.run([*torchrun, *command(data, tmp_path / "two", "--steps", "4")], env=environment(), check=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
 
 import pytest
 import torch
 from torch import nn
 
+from tiny import TinyWindows
 from trunkzoo.errors import DataError
 from trunkzoo.registry.train_config import EmaConfig, TrainConfig
 from trunkzoo.training.batches import Loader, Sampler
@@ -18,7 +20,7 @@ from trunkzoo.training.schedule import ema_decay, learning_rate
 # ── Batches ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_every_epoch_sees_every_window_once():
+def test_every_epoch_sees_every_window_once() -> None:
     sampler = Sampler(seed=1, windows=10, batch_size=4)
     drawn = torch.cat([sampler.indices(step) for step in range(5)])  # two epochs of ten
     first, second = drawn[:10], drawn[10:]
@@ -26,7 +28,7 @@ def test_every_epoch_sees_every_window_once():
     assert first.tolist() != second.tolist()
 
 
-def test_indices_depend_on_seed_and_step_alone():
+def test_indices_depend_on_seed_and_step_alone() -> None:
     backwards = Sampler(seed=1, windows=10, batch_size=25)
     later = [backwards.indices(step) for step in (7, 3, 0)]
     again = [Sampler(seed=1, windows=10, batch_size=25).indices(step) for step in (7, 3, 0)]
@@ -34,13 +36,13 @@ def test_indices_depend_on_seed_and_step_alone():
     assert not torch.equal(later[0], Sampler(seed=2, windows=10, batch_size=25).indices(7))
 
 
-def test_no_window_is_an_error():
+def test_no_window_is_an_error() -> None:
     with pytest.raises(DataError, match="no training window"):
         Sampler(seed=0, windows=0, batch_size=1)
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
-def test_batches_do_not_depend_on_workers_shares_or_parts(tiny_windows, workers):
+def test_batches_do_not_depend_on_workers_shares_or_parts(tiny_windows: TinyWindows, workers: int) -> None:
     sampler = Sampler(seed=0, windows=10, batch_size=8)
     whole = [parts[0] for parts in Loader(tiny_windows, sampler, slice(0, 8), 1, 0).steps(0, 6)]
     shares = [
@@ -52,12 +54,13 @@ def test_batches_do_not_depend_on_workers_shares_or_parts(tiny_windows, workers)
         assert all(torch.equal(torch.cat([part[key] for part in parts]), batch[key]) for key in batch)
 
 
-def test_leaving_the_loader_early_ends_its_threads(tiny_windows):
+def test_leaving_the_loader_early_ends_its_threads(tiny_windows: TinyWindows) -> None:
     import threading
 
     before = threading.active_count()
     steps = Loader(tiny_windows, Sampler(0, 10, 2), slice(0, 2), 1, 3).steps(0, 1000)
     next(steps)
+    assert isinstance(steps, Generator)
     steps.close()
     assert threading.active_count() == before
 
@@ -65,21 +68,21 @@ def test_leaving_the_loader_early_ends_its_threads(tiny_windows):
 # ── Rates ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_learning_rate_warms_up_then_follows_a_cosine():
+def test_learning_rate_warms_up_then_follows_a_cosine() -> None:
     config = TrainConfig(steps=110, warmup_steps=10, lr=1.0, final_lr_fraction=0.02)
     assert [learning_rate(step, config) for step in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
     assert learning_rate(60, config) == pytest.approx((1 + 0.02) / 2)
     assert learning_rate(110, config) == pytest.approx(0.02)
 
 
-def test_ema_decay_is_the_published_one():
+def test_ema_decay_is_the_published_one() -> None:
     config = EmaConfig(decay_max=0.9999)
     assert ema_decay(0, config) == 0
     assert ema_decay(99, config) == pytest.approx(1 - 100**-0.75)
     assert ema_decay(10**6, config) == 0.9999
 
 
-def test_ema_averages_parameters_and_leaves_buffers_alone():
+def test_ema_averages_parameters_and_leaves_buffers_alone() -> None:
     module, config = nn.BatchNorm1d(3), EmaConfig(decay_max=0.9)
     ema, expected = Ema(module, config), torch.zeros(3, dtype=torch.float64)
     for step in range(20):
@@ -91,12 +94,13 @@ def test_ema_averages_parameters_and_leaves_buffers_alone():
         expected = decay * expected + (1 - decay) * math.sin(step)
     weights = ema.weights(module)
     torch.testing.assert_close(weights["weight"].double(), expected, atol=1e-6, rtol=0)
+    assert module.running_mean is not None
     assert torch.equal(weights["running_mean"], module.running_mean)
 
 
-def test_matrices_decay_and_nothing_else():
+def test_matrices_decay_and_nothing_else() -> None:
     class Net(nn.Module):
-        def __init__(self):
+        def __init__(self) -> None:
             super().__init__()
             self.conv, self.norm, self.table = nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.Embedding(5, 4)
             self.depth_query = nn.Parameter(torch.zeros(2, 4))

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from tiny import TinyWindows, TrainTiny
 from trunkzoo.checkpoint.header import read_safetensors_header
 from trunkzoo.errors import CheckpointError, UsageError
+from trunkzoo.registry.recipe import Recipe
 from trunkzoo.training.metrics import WALL_CLOCK, read_metrics
+from trunkzoo.training.run import TrainResult
 
 STEPS = 8
 
 
-def rows(output):
+def rows(output: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in row.items() if k not in WALL_CLOCK} for row in read_metrics(output)]
 
 
-def assert_same_run(one, other):
+def assert_same_run(one: TrainResult, other: TrainResult) -> None:
     for name in ("model.safetensors", "training_state.safetensors"):
         ours, theirs = load_file(one.checkpoint / name), load_file(other.checkpoint / name)
         assert ours.keys() == theirs.keys()
@@ -32,13 +37,13 @@ def assert_same_run(one, other):
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("k", [1, 3, 4, 7])
-def test_stop_and_resume_is_bit_equal(tiny_run, k, workers):
+def test_stop_and_resume_is_bit_equal(tiny_run: TrainTiny, k: int, workers: int) -> None:
     whole = tiny_run("whole", workers=0)
     assert tiny_run("split", stop_at=k, workers=workers).step == k
     assert_same_run(whole, tiny_run("split", resume=True, workers=workers))
 
 
-def test_several_stops(tiny_run):
+def test_several_stops(tiny_run: TrainTiny) -> None:
     whole = tiny_run("whole")
     tiny_run("split", stop_at=1)
     tiny_run("split", resume=True, stop_at=2)
@@ -57,13 +62,13 @@ def test_several_stops(tiny_run):
         {"clip_norm": 0},
     ],
 )
-def test_resume_is_bit_equal_under_other_settings(tiny_run, settings):
+def test_resume_is_bit_equal_under_other_settings(tiny_run: TrainTiny, settings: dict[str, Any]) -> None:
     whole = tiny_run("whole", **settings)
     tiny_run("split", stop_at=3, **settings)
     assert_same_run(whole, tiny_run("split", resume=True, **settings))
 
 
-def test_rows_beyond_the_checkpoint_are_dropped(tiny_run, tmp_path):
+def test_rows_beyond_the_checkpoint_are_dropped(tiny_run: TrainTiny, tmp_path: Path) -> None:
     whole = tiny_run("whole")
     tiny_run("split", stop_at=5)
     with (tmp_path / "split" / "metrics.jsonl").open("a") as stream:
@@ -71,17 +76,17 @@ def test_rows_beyond_the_checkpoint_are_dropped(tiny_run, tmp_path):
     assert_same_run(whole, tiny_run("split", resume=True))
 
 
-def test_resume_without_any_checkpoint_starts_over(tiny_run, tmp_path):
+def test_resume_without_any_checkpoint_starts_over(tiny_run: TrainTiny, tmp_path: Path) -> None:
     whole = tiny_run("whole")
     with pytest.raises(OSError, match="pulled the plug"):
         run_until_first_save(tiny_run)
     assert_same_run(whole, tiny_run("split", resume=True))
 
 
-def run_until_first_save(tiny_run):
+def run_until_first_save(tiny_run: TrainTiny) -> None:
     from trunkzoo.training import session
 
-    def pull(*_):
+    def pull(*_: object) -> None:
         raise OSError("pulled the plug")
 
     with pytest.MonkeyPatch.context() as patch:
@@ -89,7 +94,7 @@ def run_until_first_save(tiny_run):
         tiny_run("split")
 
 
-def test_extending_follows_the_longer_cosine(tiny_run):
+def test_extending_follows_the_longer_cosine(tiny_run: TrainTiny) -> None:
     tiny_run("run", steps=4)
     extended = tiny_run("run", steps=STEPS, resume=True)
     rates = {row["step"]: row["lr"] for row in rows(extended.output)}
@@ -98,7 +103,7 @@ def test_extending_follows_the_longer_cosine(tiny_run):
     assert rates[4] < straight[4]
 
 
-def test_finished_run_resumes_to_itself(tiny_run):
+def test_finished_run_resumes_to_itself(tiny_run: TrainTiny) -> None:
     first = tiny_run("run")
     assert_same_run(first, tiny_run("run", resume=True))
 
@@ -111,7 +116,7 @@ def test_finished_run_resumes_to_itself(tiny_run):
         ({"precision": "bf16"}, r"train\.precision: fp32 ≠ bf16"),
     ],
 )
-def test_resume_with_other_settings_is_refused(tiny_run, change, message):
+def test_resume_with_other_settings_is_refused(tiny_run: TrainTiny, change: dict[str, Any], message: str) -> None:
     tiny_run("run", stop_at=1)
     with pytest.raises(UsageError, match=message):
         tiny_run("run", resume=True, **change)
@@ -125,7 +130,9 @@ def test_resume_with_other_settings_is_refused(tiny_run, change, message):
         ({"stop_at": 9}, "--stop-at 9 is not among the steps 5 to 8"),
     ],
 )
-def test_an_end_without_effect_is_refused(tiny_run, tmp_path, change, message):
+def test_an_end_without_effect_is_refused(
+    tiny_run: TrainTiny, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
     tiny_run("run", stop_at=5)
     before = (tmp_path / "run" / "run.json").read_text()
     with pytest.raises(UsageError, match=message):
@@ -133,34 +140,34 @@ def test_an_end_without_effect_is_refused(tiny_run, tmp_path, change, message):
     assert (tmp_path / "run" / "run.json").read_text() == before
 
 
-def test_an_earlier_checkpoint_gives_the_same_end(tiny_run):
+def test_an_earlier_checkpoint_gives_the_same_end(tiny_run: TrainTiny) -> None:
     whole, other = tiny_run("whole"), tiny_run("other")
     shutil.rmtree(other.checkpoint)
     assert_same_run(whole, tiny_run("other", resume=True))
 
 
-def test_half_a_copy_of_a_checkpoint_is_refused_before_training(tiny_run):
+def test_half_a_copy_of_a_checkpoint_is_refused_before_training(tiny_run: TrainTiny) -> None:
     result = tiny_run("run")
     (result.checkpoint / "manifest.json").unlink()
     with pytest.raises(CheckpointError, match=r"step-000008 has no manifest\.json, so it is half a copy"):
         tiny_run("run", resume=True)
 
 
-def test_resume_with_other_images_is_refused(tiny_run, tiny_windows):
+def test_resume_with_other_images_is_refused(tiny_run: TrainTiny, tiny_windows: TinyWindows) -> None:
     tiny_run("run", stop_at=1)
     tiny_windows.images = {**tiny_windows.images, "front": "another"}
     with pytest.raises(UsageError, match=r"data\.images\.front: made up ≠ another"):
         tiny_run("run", resume=True)
 
 
-def test_resume_with_another_recipe_is_refused(tiny_run, tiny_recipe):
+def test_resume_with_another_recipe_is_refused(tiny_run: TrainTiny, tiny_recipe: Recipe) -> None:
     tiny_run("run", stop_at=1)
     other = tiny_recipe.model_copy(update={"head": tiny_recipe.head.model_copy(update={"config": {"width": 16}})})
     with pytest.raises(UsageError, match=r"head\.config\.width: 8 ≠ 16"):
         tiny_run("run", resume=True, recipe=other)
 
 
-def test_resume_with_other_data_is_refused(tiny_run, tiny_windows):
+def test_resume_with_other_data_is_refused(tiny_run: TrainTiny, tiny_windows: TinyWindows) -> None:
     tiny_run("run", stop_at=1)
     tiny_windows.stats = {**tiny_windows.stats, "action": {"min": [-2.0, -2.0]}}
     with pytest.raises(UsageError, match=r"data\.stats: .* ≠ "):

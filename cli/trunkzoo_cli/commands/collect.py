@@ -40,11 +40,11 @@ def collect(
     Example: zoo collect robosuite/two-arm-lift -n 40 -o data/lift
     """
     from trunkzoo.catalogue.part import Part
-    from trunkzoo.data.staging import refuse_existing, require_writable
     from trunkzoo.registry import open_zoo, parse_assignments
     from trunkzoo.registry.assignments import laid_over
     from trunkzoo.rollouts.collect import collect as record
     from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS
+    from trunkzoo.system.files import refuse_existing, require_writable
     from trunkzoo.system.progress import progress
 
     first_seed = DEMONSTRATION_SEEDS if seed is None else seed

@@ -21,7 +21,7 @@ class Fingerprint(NamedTuple):
 
 
 def write_manifest(directory: Path, step: int, files: dict[str, Fingerprint]) -> None:
-    """Write and sync the manifest of ``directory``."""
+    """Write the manifest of ``directory``."""
     entries = {name: print_._asdict() for name, print_ in files.items()}
     with (directory / MANIFEST).open("w", encoding="utf-8") as stream:
         json.dump({"format": 1, "step": step, "files": entries}, stream, indent=2)

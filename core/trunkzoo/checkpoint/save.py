@@ -14,7 +14,7 @@ from trunkzoo.checkpoint.layout import MODEL, TRAINING_STATE
 from trunkzoo.checkpoint.manifest import write_manifest
 from trunkzoo.checkpoint.migrations import FORMAT
 from trunkzoo.checkpoint.tensors import write_tensors
-from trunkzoo.system.files import new_directory, new_file
+from trunkzoo.system.files import explained, new_directory, new_file
 from trunkzoo.system.versions import library_versions
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ def save_model(
     ``weights`` replace the agent's own state dict (the averaged ones, say); ``step`` counts optimiser steps.
 
     Raises:
-        CheckpointError, UsageError: the disk is full, or not writable; an older file is untouched.
+        DiskError, UsageError: the disk is full, or not writable; an older file is untouched.
     """
-    with new_file(path) as temporary:
+    with explained(path), new_file(path) as temporary:
         write_tensors(temporary, weights or agent.state_dict(), metadata_of(agent, step))
 
 
@@ -56,12 +56,12 @@ def save_checkpoint(
     """Write a checkpoint directory: the model, the training state if given, and the manifest last.
 
     Raises:
-        CheckpointError, UsageError: ``directory`` exists, or the disk is full or not writable; nothing half remains.
+        DiskError, UsageError: ``directory`` exists, or the disk is full or not writable; nothing half remains.
     """
     contents = {MODEL: (weights or agent.state_dict(), metadata_of(agent, step))}
     if training_state is not None:
         contents[TRAINING_STATE] = (training_state.tensors, dict(training_state.metadata))
-    with new_directory(directory) as temporary:
+    with explained(directory), new_directory(directory) as temporary:
         write_manifest(temporary, step, {name: write_tensors(temporary / name, *it) for name, it in contents.items()})
 
 

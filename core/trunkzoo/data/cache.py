@@ -6,16 +6,15 @@ built beside its place and renamed, under a lock, so a kill leaves nothing half 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,9 @@ from trunkzoo.data.digest import file_digest
 from trunkzoo.data.lerobot.images import Part, image_parts
 from trunkzoo.data.lerobot.reader import LeRobotReader
 from trunkzoo.data.lerobot.video import Frame
-from trunkzoo.data.staging import staged_directory
 from trunkzoo.errors import DataError
+from trunkzoo.system.files import new_directory
+from trunkzoo.system.locks import acquire
 from trunkzoo.system.progress import progress
 
 FORMAT = 1
@@ -66,19 +66,12 @@ def identity_of(reader: LeRobotReader, key: str, size: tuple[int, int]) -> str:
     return hashlib.blake2b(repr((FORMAT, key, size, digests, places)).encode(), digest_size=16).hexdigest()
 
 
-@contextmanager
-def _lock(place: Path) -> Iterator[None]:
-    """Hold the lock of one cache; the kernel releases it when the process dies."""
+def _lock(place: Path) -> IO[str]:
+    """The lock of one cache, held until it is closed."""
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(place.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o666)
+        return acquire(place.with_suffix(".lock"))
     except OSError as error:
         raise DataError(f"the cache {place.parent} cannot be written ({error.strerror}); set TRUNKZOO_CACHE") from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _build(reader: LeRobotReader, missing: Mapping[str, Path], size: tuple[int, int]) -> None:
@@ -89,7 +82,7 @@ def _build(reader: LeRobotReader, missing: Mapping[str, Path], size: tuple[int, 
             stack.enter_context(_lock(place))
             if place.exists():  # another process has built it while this one waited
                 continue
-            staging = stack.enter_context(staged_directory(place))
+            staging = stack.enter_context(new_directory(place))
             frames = _allocate(staging / "frames.npy", (len(reader), *size, 3))
             work += [(part, frames) for part in image_parts(reader, key)]
         _decode(work, size)
@@ -134,7 +127,7 @@ def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.
     except OSError as error:
         need = math.prod(shape) / 1e6
         raise DataError(
-            f"the image cache needs {need:.1f} MB in {path.parents[1]} ({error.strerror}); free some space or set "
+            f"the image cache needs {need:.1f} MB in {cache_root()} ({error.strerror}); free some space or set "
             "TRUNKZOO_CACHE"
         ) from None
     return frames  # type: ignore[no-any-return]  # numpy does not annotate open_memmap

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
-from trunkzoo.errors import DataError
+from trunkzoo.errors import DataError, ZooError
+from trunkzoo.system.files import write_text
 
 
 def file_digest(path: Path, memory: Path) -> str:
@@ -27,20 +26,13 @@ def file_digest(path: Path, memory: Path) -> str:
         if known == state:
             return digest
     digest = _hash(path)
-    _remember(note, f"{state} {digest}")
+    try:
+        write_text(note, f"{state} {digest}")
+    except ZooError as error:
+        raise DataError(f"the cache {memory} cannot be written ({error}); set TRUNKZOO_CACHE") from None
     return digest
 
 
 def _hash(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-
-
-def _remember(note: Path, text: str) -> None:
-    try:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=note.parent, delete=False) as file:
-            file.write(text)
-        os.replace(file.name, note)
-    except OSError as error:
-        raise DataError(f"the cache {note.parent} cannot be written ({error.strerror}); set TRUNKZOO_CACHE") from None

@@ -10,7 +10,7 @@ from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from trunkzoo.errors import UsageError
+from trunkzoo.system.files import write_text
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,7 @@ def write_page(path: Path, title: str, summary: str, sections: Sequence[Section]
         loader=PackageLoader("trunkzoo.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     text = environment.get_template("page.html").render(title=title, summary=summary, sections=sections)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+    write_text(path, text)
 
 
 def data_uri(kind: str, content: bytes) -> str:

@@ -1,6 +1,6 @@
 """Episodes in simulators: policies evaluated and demonstrations recorded, in any number of processes, by seed alone."""
 
-from trunkzoo.rollouts.evaluate import Evaluation, run
+from trunkzoo.rollouts.evaluation import Evaluation, run
 from trunkzoo.rollouts.job import Job, PolicyKind
 from trunkzoo.rollouts.plan import Plan, plan
 from trunkzoo.rollouts.rows import Row, read_rows

@@ -27,6 +27,7 @@ from trunkzoo.plugin.protocols import Expert, NoiseTolerant, Task
 from trunkzoo.plugin.records import TaskSpec
 from trunkzoo.registry import open_zoo
 from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS
+from trunkzoo.system.files import refuse_existing
 from trunkzoo.system.processes import thread_limits
 
 if TYPE_CHECKING:
@@ -81,7 +82,6 @@ def collect(
         TaskError: the simulator is absent, a worker died, or too many demonstrations failed. Nothing is written.
     """
     from trunkzoo.data.lerobot.writer import LeRobotWriter, task_features
-    from trunkzoo.data.staging import refuse_existing
 
     _check(episodes=episodes, workers=workers, noise=noise, first_seed=first_seed)
     refuse_existing(Path(output))

@@ -16,6 +16,7 @@ from trunkzoo.plugin.protocols import Step, Task
 from trunkzoo.rollouts.episode import run_episode
 from trunkzoo.rollouts.job import Episode, Item
 from trunkzoo.rollouts.policies import Policy
+from trunkzoo.system.files import new_file
 
 SIDE = 240  # height of one camera in the film, pixels
 STRIP = 48  # height of the reward strip
@@ -25,12 +26,8 @@ BACKGROUND, LINE, GOAL, TICK = (24, 24, 28), (90, 170, 255), (90, 210, 120), (23
 def film(task: Task, policy: Policy, item: Item, fps: int, alive: Callable[[], None] = lambda: None) -> Episode:
     """Run the episode of ``item`` and write its film; the episode is the same as without one."""
     assert item.video is not None
-    item.video.parent.mkdir(parents=True, exist_ok=True)
-    part = item.video.with_name(f".{item.video.name}.part")  # a film under its own name is whole
-    with Film(str(part), fps, item.job.max_steps) as recorder:
-        episode = run_episode(task, policy, item.seed, item.job.max_steps, alive, recorder)
-    part.replace(item.video)
-    return episode
+    with new_file(item.video) as part, Film(str(part), fps, item.job.max_steps) as recorder:
+        return run_episode(task, policy, item.seed, item.job.max_steps, alive, recorder)
 
 
 class Film:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trunkzoo.catalogue.catalogue import Catalogue
-from trunkzoo.rollouts.evaluate import Evaluation
+from trunkzoo.rollouts.evaluation import Evaluation
 from trunkzoo.rollouts.job import PolicyKind
 from trunkzoo.rollouts.plan import plan
 

@@ -21,6 +21,7 @@ from trunkzoo.plugin.protocols import Step, Task
 from trunkzoo.rollouts.episode import run_episode
 from trunkzoo.rollouts.job import Job
 from trunkzoo.rollouts.policies import AgentPolicy, make_agent_policy
+from trunkzoo.system.files import new_file
 
 if TYPE_CHECKING:
     from trunkzoo.agent.agent import Agent
@@ -48,7 +49,7 @@ class Look:
         """Write everything as a compressed npz."""
         arrays = {f"sources/{name}": value for name, value in self.sources.items()}
         arrays |= {f"maps/{name}": value.astype(np.float16) for name, value in self.maps.items()}
-        with path.open("wb") as file:
+        with new_file(path) as hidden, hidden.open("wb") as file:
             np.savez_compressed(
                 file,
                 cameras=np.array(self.cameras),

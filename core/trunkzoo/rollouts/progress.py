@@ -9,7 +9,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trunkzoo.rollouts.evaluate import Evaluation
+from trunkzoo.rollouts.evaluation import Evaluation
 from trunkzoo.rollouts.rows import Row
 from trunkzoo.statistics import wilson
 

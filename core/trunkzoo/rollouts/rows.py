@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any, Self
 from trunkzoo.errors import DataError, UsageError
 from trunkzoo.rollouts.job import Episode
 from trunkzoo.system.files import explained, write_text
+from trunkzoo.system.locks import take
 
 Row = dict[str, Any]
 
@@ -107,7 +107,7 @@ class RowFile:
         """Add one row and hand it to the operating system, so that a kill loses none.
 
         Raises:
-            CheckpointError: the disk is full; what it took of the row is cut off when the file is continued.
+            DiskError: the disk is full; what it took of the row is cut off when the file is continued.
         """
         self._rows[int(row["seed"])] = row
         if chunk_ms:
@@ -122,10 +122,8 @@ class RowFile:
         write_text(self._path, "".join(json.dumps(self._rows[seed]) + "\n" for seed in sorted(self._rows)))
 
     def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"another evaluation is writing {self._path}; wait for it or give another -o") from None
+        if not take(self._file):
+            raise UsageError(f"another evaluation is writing {self._path}; wait for it or give another -o")
 
     def _check(self, row: Row) -> None:
         for key, value in self._provenance.items():

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trunkzoo.errors import ZooError
-from trunkzoo.system.files import write_text
+from trunkzoo.system.files import explained, write_text
+from trunkzoo.system.locks import acquire
 
 Kind = Literal["smoke", "collect", "train", "evaluate", "floor"]
 CELL, DONE, LOG = "cell.json", "done.json", "log.txt"
@@ -102,16 +103,13 @@ def only_one(directory: Path) -> Iterator[None]:
     Raises:
         ZooError: another `zoo suite run` holds it, or it cannot be written.
     """
-    import fcntl
 
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        lock = (directory / ".lock").open("w")
-    except OSError as error:
-        raise ZooError(f"cannot write {directory}: {error.strerror}") from None
+    def busy(owner: str) -> ZooError:
+        return ZooError(
+            f"another `zoo suite run` (process {owner}) works in {directory}; wait for it or choose another -o"
+        )
+
+    with explained(directory):
+        lock = acquire(directory / ".lock", busy)
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ZooError(f"another `zoo suite run` works in {directory}; wait for it or choose another -o") from None
         yield

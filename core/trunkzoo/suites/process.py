@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from typing import BinaryIO
 
 from trunkzoo.errors import ZooError
 from trunkzoo.suites.cells import LOG, Cell
+from trunkzoo.system.locks import take
 from trunkzoo.system.processes import thread_limits
 
 LEAVE_SECONDS = 60.0  # a training that is asked to leave saves first
@@ -61,21 +61,12 @@ class CellProcess:
 
 
 def working(cell: Cell) -> bool:
-    """Whether a process works on the cell now, here or under another `zoo suite run`."""
+    """Whether a process works on the cell now, here or under another `zoo suite run`: it shares the lock of its log."""
     try:
         with (cell.directory / LOG).open("rb") as log:
-            return not _take(log, fcntl.LOCK_SH)
+            return not take(log, shared=True)
     except FileNotFoundError:
         return False
-
-
-def _take(log: BinaryIO, kind: int) -> bool:
-    """Lock the log; a process that writes to it shares the lock until it ends, however that is."""
-    try:
-        fcntl.flock(log, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _wait_for(cell: Cell, log: BinaryIO) -> None:
@@ -85,7 +76,7 @@ def _wait_for(cell: Cell, log: BinaryIO) -> None:
         ZooError: it does not leave.
     """
     deadline = time.monotonic() + LEAVE_SECONDS
-    while not _take(log, fcntl.LOCK_EX):
+    while not take(log):
         if time.monotonic() > deadline:
             raise ZooError(f"a process of an earlier run still works on '{cell.title}' in {cell.directory}; end it")
         time.sleep(0.2)

@@ -1,85 +1,93 @@
-"""Writing that a kill cannot halve: to a sibling, synced, renamed, and the parent synced."""
+"""Files and directories that appear whole or not at all, whenever the process is killed and however full the disk is.
+
+They are made under a hidden name beside their place, synced and renamed. What has that name is locked by its writer, and
+the kernel drops a dead process's lock: so the next writer knows what a kill left behind, clears it, and leaves alone
+what a living one still writes.
+"""
 
 from __future__ import annotations
 
 import errno
+import glob
 import os
+import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from trunkzoo.errors import CheckpointError, UsageError
+from trunkzoo.errors import DiskError, UsageError
+from trunkzoo.system.locks import take
 
-_WRONG_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR}
-LEFTOVER = ".tmp-"  # part of every temporary name, so that a later run can clear what a kill left
+LEFTOVER = ".partial-"  # part of every hidden name
+_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS}
+_WRONG_PLACE = _UNWRITABLE | {errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
 def new_directory(target: Path) -> Iterator[Path]:
-    """Yield a temporary directory that becomes ``target`` when the block ends well, and vanishes otherwise.
-
-    Files written inside must be synced by their writer (:func:`sync`).
+    """Yield an empty directory that becomes ``target`` when the block ends well, and vanishes otherwise.
 
     Raises:
-        UsageError: ``target`` cannot be written at all.
-        CheckpointError: ``target`` exists, or the disk is full; what was there is untouched.
+        UsageError: ``target`` exists and is not an empty directory, or it cannot be written at all.
+        DiskError: the disk is full; what was there is untouched.
     """
-    if target.exists():
-        raise CheckpointError(f"{target} already exists; choose another directory or remove it")
-    temporary = _sibling(target)
-    try:
-        with explained(target):
-            temporary.mkdir(parents=True)
-            yield temporary
-            sync(temporary)
-            temporary.rename(target)
-            sync(target.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    refuse_existing(target)
+    with _appearing(target, Path.mkdir) as hidden:
+        yield hidden
 
 
 @contextmanager
 def new_file(target: Path) -> Iterator[Path]:
-    """Yield a temporary path that replaces the file ``target`` when the block ends well; see :func:`new_directory`."""
-    temporary = _sibling(target)
-    try:
-        with explained(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            yield temporary
-            sync(temporary)
-            temporary.replace(target)
-            sync(target.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Yield an empty file that replaces ``target`` when the block ends well; see :func:`new_directory`."""
+    with _appearing(target, Path.touch) as hidden:
+        yield hidden
 
 
 def write_text(target: Path, text: str) -> None:
     """Replace ``target`` by ``text``, atomically."""
-    with new_file(target) as temporary:
+    with explained(target), new_file(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def point(link: Path, target: Path) -> None:
     """Make ``link`` a relative symbolic link to ``target`` in the same directory, atomically."""
-    with new_file(link) as temporary:
-        temporary.symlink_to(target.name)
+    with explained(link), _hidden(link, Path.mkdir) as hidden:
+        new = hidden / link.name
+        new.symlink_to(target.name)
+        new.replace(link)
+        sync(link.parent)
 
 
 def remove(directory: Path) -> None:
     """Delete a directory so that no half of it can be mistaken for the whole."""
-    doomed = _sibling(directory)
-    directory.rename(doomed)
-    shutil.rmtree(doomed)
+    with _hidden(directory, Path.mkdir) as hidden:
+        directory.rename(hidden / directory.name)
 
 
-def clear_leftovers(folder: Path) -> None:
-    """Delete what killed writers left in ``folder``; call it only while nobody else writes there."""
-    for path in folder.glob(f".*{LEFTOVER}*"):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+def refuse_existing(target: Path) -> None:
+    """Raise UsageError unless ``target`` is absent or an empty directory."""
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise UsageError(f"{target} already exists; choose another directory or delete it first")
+
+
+def require_writable(target: Path) -> None:
+    """Raise UsageError unless ``target`` could be made now: before hours of work, not after."""
+    with explained(target), _hidden(target, Path.mkdir):
+        pass
+
+
+def clear_leftovers(folder: Path, name: str = "*") -> None:
+    """Delete what killed writers of ``name``, a shell pattern, left in ``folder``; living ones keep theirs."""
+    for hidden in folder.glob(f".{name}{LEFTOVER}*"):
+        with suppress(OSError):  # its writer has just finished, or it is none of ours
+            lock = _open(hidden)
+            try:
+                if take(lock):
+                    _delete(hidden)
+            finally:
+                os.close(lock)
 
 
 def sync(path: Path) -> None:
@@ -98,29 +106,92 @@ def begin_writeback(descriptor: int, start: int, end: int) -> None:
 
 
 @contextmanager
-def explained(target: Path) -> Iterator[None]:
+def explained(target: Path, only: Collection[int] | None = None) -> Iterator[None]:
     """Turn an operating-system error while writing ``target`` into one line for people.
+
+    ``only`` are the error numbers to turn; None turns all.
 
     Raises:
         UsageError: nothing can be written there at all.
-        CheckpointError: anything else, a full disk first of all.
+        DiskError: anything else, a full disk first of all.
     """
     try:
         yield
     except OSError as error:
-        kind = UsageError if error.errno in _WRONG_PLACE else CheckpointError
+        if only is not None and error.errno not in only:
+            raise
+        kind = UsageError if error.errno in _WRONG_PLACE else DiskError
         raise kind(_explain(error, target)) from error
 
 
 def _explain(error: OSError, target: Path) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno in _FULL:
         return (
             f"disk full or quota reached while writing {target}; nothing older was touched: free space, then try again"
         )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if error.errno in _UNWRITABLE:
         return f"{target} is not writable ({error.strerror}); choose another directory or change its permissions"
-    return f"cannot write {target}: {error.strerror or error}"
+    return f"cannot write {target}: {error.strerror or error}; choose another directory"
 
 
-def _sibling(target: Path) -> Path:
-    return target.with_name(f".{target.name}{LEFTOVER}{os.getpid()}")
+@contextmanager
+def _appearing(target: Path, make: Callable[[Path], None]) -> Iterator[Path]:
+    """Yield what ``make`` makes, under a hidden name, and put it in the place of ``target`` when the block ends well."""
+    with ExitStack() as stack:
+        with explained(target):
+            hidden = stack.enter_context(_hidden(target, make))
+        with explained(target, _FULL):  # what else fails in the block may be about other files
+            yield hidden
+        with explained(target):
+            _sync_all(hidden)
+            hidden.replace(target)
+            sync(target.parent)
+
+
+@contextmanager
+def _hidden(target: Path, make: Callable[[Path], None]) -> Iterator[Path]:
+    """Yield what ``make`` makes under a hidden name beside ``target``, locked; in the end it is deleted.
+
+    What dead writers of ``target`` left is cleared first.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(target.parent, glob.escape(target.name))
+    hidden, lock = _made(target, make)
+    try:
+        yield hidden
+    finally:
+        _delete(hidden)
+        os.close(lock)
+
+
+def _made(target: Path, make: Callable[[Path], None]) -> tuple[Path, int]:
+    """The hidden path and its lock; made again if another process took it for a leftover before it was locked."""
+    while True:
+        hidden = target.with_name(f".{target.name}{LEFTOVER}{secrets.token_hex(4)}")
+        make(hidden)
+        with suppress(FileNotFoundError):
+            lock = _open(hidden)
+            take(lock, wait=True)
+            if hidden.exists():
+                return hidden, lock
+            os.close(lock)
+
+
+def _open(hidden: Path) -> int:
+    return os.open(hidden, (os.O_RDONLY if hidden.is_dir() else os.O_RDWR) | os.O_NOFOLLOW)
+
+
+def _delete(hidden: Path) -> None:
+    if hidden.is_dir():
+        shutil.rmtree(hidden, ignore_errors=True)
+    else:
+        hidden.unlink(missing_ok=True)
+
+
+def _sync_all(content: Path) -> None:
+    for folder, _, files in os.walk(content):  # nothing for a file
+        for name in files:
+            sync(Path(folder, name))
+        sync(Path(folder))
+    if content.is_file():
+        sync(content)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from trunkzoo.checkpoint.layout import CHECKPOINTS, MANIFEST, checkpoints_of, step_directories, step_name
 from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.system.files import LEFTOVER, clear_leftovers, explained, point, remove, write_text
+from trunkzoo.system.locks import acquire, holder
 
 _RUN, _LOCK = "run.json", ".lock"
 _MAY_CHANGE = {
@@ -65,9 +65,9 @@ def check_output(path: Path, resume: bool) -> None:
     with explained(path):
         if path.exists() and not path.is_dir():
             raise UsageError(f"{path} is a file; give a directory for the run")
-        if (path / _LOCK).exists():
-            with (path / _LOCK).open(encoding="utf-8") as lock:
-                _acquire(lock, path)  # and drop it again
+        owner = holder(path / _LOCK)
+        if owner is not None:
+            raise _busy(path, owner)
         _check_contents(path, resume)
 
 
@@ -90,13 +90,8 @@ def open_run(path: Path, resume: bool) -> Iterator[RunDirectory]:
         UsageError, CheckpointError: see :func:`check_output`; or the directory is not writable.
     """
     with explained(path):
-        path.mkdir(parents=True, exist_ok=True)
-        lock = (path / _LOCK).open("a+", encoding="utf-8")
+        lock = acquire(path / _LOCK, partial(_busy, path))
     with lock:
-        _acquire(lock, path)
-        with explained(path):
-            lock.truncate(0)
-            os.write(lock.fileno(), str(os.getpid()).encode())  # past the buffer, which would try again when closed
         _check_contents(path, resume)
         with explained(path):
             for folder in (path, path / CHECKPOINTS):
@@ -104,15 +99,8 @@ def open_run(path: Path, resume: bool) -> Iterator[RunDirectory]:
         yield RunDirectory(path)
 
 
-def _acquire(lock: IO[str], path: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        owner = lock.read().strip() or "unknown"
-        raise UsageError(
-            f"another training (process {owner}) writes to {path}; wait for it, or choose another directory"
-        ) from None
+def _busy(path: Path, owner: str) -> UsageError:
+    return UsageError(f"another training (process {owner}) writes to {path}; wait for it, or choose another directory")
 
 
 def check_same_run(path: Path, facts: Mapping[str, Any]) -> None:

@@ -43,7 +43,7 @@ def train(run: RunConfig, recipe: ResolvedRecipe) -> TrainResult:
         UsageError: the run directory is in use, exists, or belongs to other settings, or there is nothing to do.
         DataError, ContractError: the data are damaged or do not fit the recipe.
         TrainingError: a loss is not finite.
-        CheckpointError: nothing can be written, or what is resumed is damaged.
+        DiskError, CheckpointError: nothing can be written; what is resumed is damaged.
     """
     return fit(run, recipe, lambda: open_dataset(run.data, recipe.recipe.contract, run.cameras))
 

@@ -42,8 +42,9 @@ def test_observation_has_the_shapes_of_the_contract(task: TransferCubeTask) -> N
     task.reset(0)
     observation = task.observe()
     images = [observation[key] for key in task.contract.image_keys]
-    assert [(image.shape, image.dtype) for image in images] == [((96, 96, 3), np.uint8)] * 3
-    assert (observation["observation.state"].shape, observation["observation.state"].dtype) == ((14,), np.float32)
+    assert [(image.shape, image.dtype) for image in images] == [((96, 96, 3), np.dtype(np.uint8))] * 3
+    state = observation["observation.state"]
+    assert (state.shape, state.dtype) == ((14,), np.dtype(np.float32))
 
 
 def test_the_top_camera_sees_the_cube(task: TransferCubeTask) -> None:

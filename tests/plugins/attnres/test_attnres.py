@@ -84,8 +84,9 @@ def test_state_dict_round_trips_bit_for_bit(family: str) -> None:
 def test_depth_weights_are_shares_of_the_sources(family: str) -> None:
     trunk = with_queries(small(family))
     found = trunk.depth_weights(images_of(2, 64, 64))
-    assert len(found) == sum(len(s.sublayers) + 1 for s in trunk.stages)
-    last = found[f"stages.3.mix.{len(trunk.stages[3].sublayers) + (family == 'conv-18')}"]
+    stages: list[Any] = list(trunk.stages)
+    assert len(found) == sum(len(stage.sublayers) + 1 for stage in stages)
+    last = found[f"stages.3.mix.{len(stages[3].sublayers) + (family == 'conv-18')}"]
     assert last.shape[1:] == (2, 2, 2)
     assert 0 < float(relative_entropy(last)) < 1
     for weights in found.values():

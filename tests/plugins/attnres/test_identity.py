@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -15,9 +17,9 @@ from trunkzoo_attnres.model import AttnResTrunk
 
 def output_and_gradients(trunk: AttnResTrunk) -> dict[str, Tensor]:
     trunk.double()
-    for module in trunk.modules():
-        if hasattr(module, "eps"):
-            module.eps = 1e-30  # the identity is exact but for the norms' eps
+    norms: list[Any] = [module for module in trunk.modules() if hasattr(module, "eps")]
+    for norm in norms:
+        norm.eps = 1e-30  # the identity is exact but for the norms' eps
     features = trunk(images_of(2, 64, 48).double())
     features.pow(3).sum().backward()
     gradients = {n: p.grad for n, p in trunk.named_parameters() if "query" not in n and p.grad is not None}
@@ -34,7 +36,8 @@ def test_at_zero_queries_every_mixing_is_the_same_function(family: str, mixing: 
     assert full.keys() == other.keys()
     for name, exact in full.items():
         scale = float(exact.abs().max())
-        torch.testing.assert_close(other[name], exact, rtol=0, atol=1e-10 * scale, msg=lambda m, n=name: f"{n}: {m}")
+        named = partial("{}: {}".format, name)
+        torch.testing.assert_close(other[name], exact, rtol=0, atol=1e-10 * scale, msg=named)
 
 
 def plain_prenorm_resnet(images: Tensor, state: Mapping[str, Tensor]) -> Tensor:

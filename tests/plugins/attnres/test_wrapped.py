@@ -18,7 +18,7 @@ from zoo_process import script
 def test_compiles_as_one_graph(family: str) -> None:
     trunk = with_queries(small(family, depths=(1, 1, 2, 1), carry=True, query_rank=2))
     compiled = torch.compile(trunk, fullgraph=True, backend="aot_eager")
-    images, weight = images_of(2, 64, 64), trunk.stem[0].weight
+    images, weight = images_of(2, 64, 64), trunk.get_parameter("stem.0.weight")
     ours, theirs = trunk(images), compiled(images)
     torch.testing.assert_close(theirs, ours, rtol=1e-4, atol=1e-5)
     (expected,) = torch.autograd.grad(ours.pow(3).sum(), weight)  # squares of a normed output sum to a constant

@@ -14,7 +14,7 @@ from trunkzoo_imf.times import draw_interval
 from zoo_process import script
 
 CONTRACT = Contract(
-    cameras=("front",), image_size=8, state_dim=3, action_dim=3, camera_dim=4, cond_dim=7, pred_horizon=5,
+    cameras=("front",), image_size=(8, 8), state_dim=3, action_dim=3, camera_dim=4, cond_dim=7, pred_horizon=5,
     num_action_steps=2,
 )  # fmt: skip
 SAMPLES = 6
@@ -25,6 +25,7 @@ def gradients(wrap: type[nn.Module] | None, rows: slice) -> list[Tensor]:
     torch.manual_seed(0)
     head = IMFHead(IMFConfig(width=16, blocks=2, heads=2, draws_per_sample=1), CONTRACT)
     for output in head.network.outputs:
+        assert isinstance(output, nn.Linear)
         nn.init.normal_(output.weight)
     generator = torch.Generator().manual_seed(1)
     cond = torch.randn(SAMPLES, 2, 7, generator=generator)

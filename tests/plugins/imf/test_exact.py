@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from imf_cases import MIXINGS, SMALL, TINY, batch, head_of
+from imf_cases import MIXINGS, SMALL, TINY, batch, gradients, head_of
 from trunkzoo_imf.config import FlowConfig
 from trunkzoo_imf.derivative import total_derivative
 from trunkzoo_imf.flow import FlowHead
@@ -79,9 +79,7 @@ def test_loss_and_gradients_equal_a_plain_reference(settings: dict[str, object])
     head, drawn = head_of(**settings), batch()
     fast, slow = head.loss(*drawn)["loss"], plain_loss(head, *drawn)
     torch.testing.assert_close(fast, slow, rtol=1e-8, atol=0)
-    for one, other in zip(
-        torch.autograd.grad(fast, head.parameters()), torch.autograd.grad(slow, head.parameters()), strict=True
-    ):
+    for one, other in zip(gradients(fast, head), gradients(slow, head), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-8)
 
 
@@ -100,9 +98,7 @@ def test_equal_times_are_flow_matching_bit_for_bit(output: str) -> None:
     t, e = t.float(), e.float()
     losses = imf.loss(samples, t, t, e)["loss"], flow.loss(samples, t, e)["loss"]
     assert torch.equal(*losses)
-    for one, other in zip(
-        torch.autograd.grad(losses[0], imf.parameters()), torch.autograd.grad(losses[1], flow.parameters()), strict=True
-    ):
+    for one, other in zip(gradients(losses[0], imf), gradients(losses[1], flow), strict=True):
         assert torch.equal(one, other)
 
 
@@ -111,7 +107,8 @@ def test_a_mixed_batch_leaves_its_equal_times_alone() -> None:
     samples, r, t, e = batch()
     u = head.velocities((1 - t)[:, None, None] * samples.actions + t[:, None, None] * e, r, t, samples.cond)[0]
     wanted = ((u - (e - samples.actions)) ** 2 * samples.valid[..., None]).flatten(1).sum(1)[r == t]
-    alone = Samples(*(part[r == t] for part in samples[:3]), samples.draws)
-    log = head.loss(alone, r[r == t], t[r == t], e[r == t])
+    equal = r == t
+    alone = Samples(samples.cond[equal], samples.actions[equal], samples.valid[equal], samples.draws)
+    log = head.loss(alone, r[equal], t[equal], e[equal])
     torch.testing.assert_close(log["mse_u"] * alone.valid.sum() * 3, wanted.sum())
     assert log["correction_ratio"] == 0

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from imf_cases import SMALL, TINY
+from imf_cases import SMALL, TINY, gradients
 from trunkzoo.nn.draws import Draws
 from trunkzoo_imf.config import IMFConfig
 from trunkzoo_imf.derivative import total_derivative
@@ -59,7 +59,7 @@ def gaussian_samples(n: int) -> tuple[Samples, Tensor, Tensor, Tensor]:
 def gaussian_head() -> IMFHead:
     contract = SMALL.model_copy(update={"pred_horizon": 1, "num_action_steps": 1, "action_dim": 1})
     head = IMFHead(IMFConfig.model_validate(TINY | {"weight_power": 0, "tangent_bound": None}), contract)
-    head.network = GaussianNetwork()
+    head.register_module("network", GaussianNetwork())
     return head
 
 
@@ -74,15 +74,15 @@ def test_identity_holds_for_the_analytic_average_velocity() -> None:
 def test_loss_is_least_at_the_analytic_average_velocity(theta: float) -> None:
     head, drawn = gaussian_head(), gaussian_samples(100_000)
     best = head.loss(*drawn)["mse_u"]
-    head.network.theta.data.fill_(theta)
+    head.get_parameter("network.theta").data.fill_(theta)
     assert head.loss(*drawn)["mse_u"] > best + 0.02
 
 
 def test_gradient_vanishes_at_the_analytic_average_velocity() -> None:
     head, drawn = gaussian_head(), gaussian_samples(100_000)
-    (at_best,) = torch.autograd.grad(head.loss(*drawn)["loss"], head.network.parameters())
-    head.network.theta.data.fill_(0.3)
-    (beside,) = torch.autograd.grad(head.loss(*drawn)["loss"], head.network.parameters())
+    (at_best,) = gradients(head.loss(*drawn)["loss"], head.network)
+    head.get_parameter("network.theta").data.fill_(0.3)
+    (beside,) = gradients(head.loss(*drawn)["loss"], head.network)
     assert at_best.abs() < 0.02
     assert beside > 0.2
 

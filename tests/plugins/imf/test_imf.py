@@ -10,14 +10,14 @@ from trunkzoo.errors import ConfigError
 from trunkzoo.nn.draws import Draws, sample_seeds
 from trunkzoo.plugin import Config, Contract, parse
 from trunkzoo_imf.config import DDIMConfig, FlowConfig, IMFConfig, InstantTimes, IntervalTimes, RegressionConfig
-from trunkzoo_imf.ddim import DDIMHead, levels, squared_cosine, to_clean, to_target
+from trunkzoo_imf.ddim import DDIMHead, Prediction, levels, squared_cosine, to_clean, to_target
 from trunkzoo_imf.flow import FlowHead
 from trunkzoo_imf.imf import IMFHead
 from trunkzoo_imf.objective import adaptive, bounded
 from trunkzoo_imf.regression import RegressionHead
 from trunkzoo_imf.times import draw_instant, draw_interval, shift
 
-REFERENCE = Contract(cameras=("a", "b", "c"), image_size=96, state_dim=16, action_dim=16, cond_dim=208)
+REFERENCE = Contract(cameras=("a", "b", "c"), image_size=(96, 96), state_dim=16, action_dim=16, cond_dim=208)
 ONE = REFERENCE.model_copy(update={"obs_horizon": 1, "pred_horizon": 2, "num_action_steps": 1, "action_dim": 3})
 TINY = {"width": 16, "blocks": 2, "heads": 2}
 MANY = 40_000
@@ -101,7 +101,7 @@ def test_noise_share_of_flow_matching() -> None:
 def test_condition_dropout_forgets_the_condition() -> None:
     torch.manual_seed(0)
     head = FlowHead(FlowConfig.model_validate(TINY | {"cond_dropout": 0.999999}), ONE)
-    nn.init.normal_(head.network.outputs[0].weight)
+    nn.init.normal_(head.get_parameter("network.outputs.0.weight"))
     x, valid = torch.rand(3, 2, 3), torch.ones(3, 2, dtype=torch.bool)
     losses = [head(cond, x, valid, Draws(torch.arange(3)))["loss"] for cond in torch.randn(2, 3, 1, 208)]
     assert torch.equal(*losses)
@@ -147,7 +147,7 @@ def test_ddim_visits_the_noisiest_level_first_and_data_last() -> None:
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v", "sample"])
-def test_every_prediction_stands_for_the_clean_chunk(prediction: Any) -> None:
+def test_every_prediction_stands_for_the_clean_chunk(prediction: Prediction) -> None:
     x, e = torch.randn(2, 4, 3, dtype=torch.float64)
     a, s = torch.tensor(0.6, dtype=torch.float64), torch.tensor(0.8, dtype=torch.float64)
     torch.testing.assert_close(to_clean(to_target(x, e, a, s, prediction), a * x + s * e, a, s, prediction), x)
@@ -172,7 +172,7 @@ def test_ddim_with_the_exact_denoiser_samples_the_data() -> None:
     head = DDIMHead(
         DDIMConfig.model_validate(TINY | {"prediction": "v", "clip_sample": None, "sample_steps": 100}), ONE
     )
-    head.network = GaussianDenoiser(head.signal)
+    head.register_module("network", GaussianDenoiser(head.signal))
     noise = torch.randn(2000, 2, 3, generator=torch.Generator().manual_seed(0))
     chunk = head.sample(torch.zeros(2000, 1, 208), noise)
     assert chunk.mean().item() == pytest.approx(0.2, abs=0.02)
@@ -183,7 +183,7 @@ def test_ddim_with_the_exact_denoiser_samples_the_data() -> None:
 def test_regression_ignores_the_noise() -> None:
     torch.manual_seed(0)
     head = RegressionHead(RegressionConfig.model_validate(TINY), ONE)
-    nn.init.normal_(head.network.outputs[0].weight)
+    nn.init.normal_(head.get_parameter("network.outputs.0.weight"))
     cond = torch.randn(2, 1, 208)
     assert torch.equal(head.sample(cond, torch.randn(2, 2, 3)), head.sample(cond, torch.randn(2, 2, 3)))
     assert head.sample(cond, torch.randn(2, 2, 3)).std() > 0

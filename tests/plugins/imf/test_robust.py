@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from imf_cases import MIXINGS, SMALL, TINY, batch, head_of
+from imf_cases import MIXINGS, SMALL, TINY, batch, gradients, head_of
 from trunkzoo.nn.draws import Draws, sample_seeds
 from trunkzoo_imf.config import IMFConfig
 from trunkzoo_imf.imf import IMFHead
@@ -20,7 +20,7 @@ def test_padded_actions_reach_neither_loss_nor_gradient(content: float) -> None:
     for padding in (1.0, content):
         filled = torch.where(valid[..., None], actions, torch.full_like(actions, padding))
         loss = head(cond, filled, valid, Draws(sample_seeds(0, torch.arange(4))))["loss"]
-        results.append((loss, *torch.autograd.grad(loss, head.parameters())))
+        results.append((loss, *gradients(loss, head)))
     assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
 
 
@@ -50,7 +50,7 @@ def test_fresh_heads_agree_under_every_mixing(mixing: str) -> None:
     """Zero queries weigh all sources alike, and every sublayer starts with a norm: at first all are residual nets."""
     torch.manual_seed(0)
     plain = IMFHead(IMFConfig.model_validate(TINY | {"mixing": "residual"}), SMALL)
-    nn.init.normal_(plain.network.outputs[0].weight)
+    nn.init.normal_(plain.get_parameter("network.outputs.0.weight"))
     mixed = IMFHead(IMFConfig.model_validate(TINY | {"mixing": mixing}), SMALL)
     mixed.load_state_dict(plain.state_dict(), strict=False)
     samples, r, t, e = batch()

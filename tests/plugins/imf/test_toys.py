@@ -29,7 +29,7 @@ def one_thread() -> Iterator[None]:
 
 def contract(chunk: tuple[int, int]) -> Contract:
     return Contract(
-        cameras=("front",), image_size=8, camera_dim=1, keypoints=1, state_dim=1, cond_dim=2, obs_horizon=1,
+        cameras=("front",), image_size=(8, 8), camera_dim=1, keypoints=1, state_dim=1, cond_dim=2, obs_horizon=1,
         pred_horizon=chunk[0], action_dim=chunk[1], num_action_steps=1,
     )  # fmt: skip
 

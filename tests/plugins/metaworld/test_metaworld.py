@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,8 +55,9 @@ def test_observation_has_the_shapes_of_the_contract(push: MetaworldTask) -> None
     push.reset(0)
     observation = push.observe()
     images = [observation[key] for key in push.contract.image_keys]
-    assert [(image.shape, image.dtype) for image in images] == [((96, 96, 3), np.uint8)] * 2
-    assert (observation["observation.state"].shape, observation["observation.state"].dtype) == ((4,), np.float32)
+    assert [(image.shape, image.dtype) for image in images] == [((96, 96, 3), np.dtype(np.uint8))] * 2
+    state = observation["observation.state"]
+    assert (state.shape, state.dtype) == ((4,), np.dtype(np.float32))
 
 
 def test_the_state_does_not_tell_where_the_object_is(push: MetaworldTask) -> None:
@@ -115,7 +117,7 @@ def test_a_malformed_action_is_refused(push: MetaworldTask) -> None:
 
 
 @pytest.fixture(scope="module")
-def floors() -> Any:
+def floors() -> ModuleType:
     """The script that measures the blind and the full-state floor."""
     spec = spec_from_file_location("metaworld_floors", SCRIPT)
     assert spec is not None
@@ -126,14 +128,14 @@ def floors() -> Any:
 
 
 @pytest.fixture(scope="module")
-def shown(floors: Any) -> Iterator[tuple[Any, Any]]:
+def shown(floors: ModuleType) -> Iterator[tuple[Any, Any]]:
     """The push task as numbers, and three demonstrations of it."""
     task = floors.Numbers("push", MetaworldConfig())
     yield task, floors.demonstrations(task, "push", count=3, seed=0)
     task.close()
 
 
-def test_a_floors_window_has_the_newest_observation_and_the_actions_from_it_on(floors: Any) -> None:
+def test_a_floors_window_has_the_newest_observation_and_the_actions_from_it_on(floors: ModuleType) -> None:
     steps = np.arange(20.0)[:, None]
     seen, chunk, real = floors.windows({"state": steps, "action": -steps}, "state")
     assert seen[[0, 1, 19], :, 0].tolist() == [[0, 0], [0, 1], [18, 19]]
@@ -142,7 +144,7 @@ def test_a_floors_window_has_the_newest_observation_and_the_actions_from_it_on(f
     assert real.sum(axis=1).tolist() == [min(16, 20 - step) for step in range(20)]
 
 
-def test_only_the_full_state_policy_knows_where_the_puck_is(floors: Any, shown: tuple[Any, Any]) -> None:
+def test_only_the_full_state_policy_knows_where_the_puck_is(floors: ModuleType, shown: tuple[Any, Any]) -> None:
     """Two episodes begin with the same hand and the puck elsewhere: how much does the first command differ?"""
     task, demos = shown
     differs = {}
@@ -158,13 +160,13 @@ def test_only_the_full_state_policy_knows_where_the_puck_is(floors: Any, shown: 
     assert differs["full state"] > 1e-2
 
 
-def test_a_floors_training_is_a_function_of_its_seed(floors: Any, shown: tuple[Any, Any]) -> None:
+def test_a_floors_training_is_a_function_of_its_seed(floors: ModuleType, shown: tuple[Any, Any]) -> None:
     models = [floors.train(shown[1], floors.FULL_KEY, steps=5, seed=seed).net[0].weight for seed in (0, 0, 1)]
     assert models[0].equal(models[1])
     assert not models[0].equal(models[2])
 
 
-def test_floors_are_measured_on_fresh_episodes_beside_the_expert(floors: Any) -> None:
+def test_floors_are_measured_on_fresh_episodes_beside_the_expert(floors: ModuleType) -> None:
     solved = floors.measure("push", demos=1, steps=5, episodes=2, seed=1)
     assert {policy: len(outcomes) for policy, outcomes in solved.items()} == {"expert": 2, "full state": 2, "blind": 2}
     assert all(solved["expert"])

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from trunkzoo.plugin import Step
 from trunkzoo_robosuite import TWO_ARM_HANDOVER
-from trunkzoo_robosuite.config import HandoverConfig
+from trunkzoo_robosuite.config import Camera, HandoverConfig
 
 if TYPE_CHECKING:
     from trunkzoo_robosuite.task import TwoArmTask
@@ -35,7 +36,7 @@ def play(task: TwoArmTask, seed: int) -> list[Step]:
     return steps
 
 
-def start(task: TwoArmTask, seed: int) -> np.ndarray:
+def start(task: TwoArmTask, seed: int) -> NDArray[np.float64]:
     task.reset(seed)
     return np.concatenate([task.data.qpos, task.data.qvel])
 
@@ -70,12 +71,21 @@ def test_the_second_half_is_planned_from_where_the_hammer_really_is(task: TwoArm
             assert action is not None
             task.step(action)
         task.data.body("hammer_root").xpos[2] += shift
-        commands.append([expert.act() for _ in range(16)][-1])
-    assert not np.allclose(*commands, atol=1e-3)
+        last = [expert.act() for _ in range(16)][-1]
+        assert last is not None
+        commands.append(last)
+    assert not np.allclose(commands[0], commands[1], atol=1e-3)
 
 
 def test_every_camera_of_the_scene_renders() -> None:
-    cameras = ("frontview", "birdview", "agentview", "sideview", "robot0_robotview", "robot1_robotview")
+    cameras: tuple[Camera, ...] = (
+        "frontview",
+        "birdview",
+        "agentview",
+        "sideview",
+        "robot0_robotview",
+        "robot1_robotview",
+    )
     task = TWO_ARM_HANDOVER.build(HandoverConfig(cameras=cameras, image_size=(24, 32)))
     task.reset(0)
     observation = task.observe()

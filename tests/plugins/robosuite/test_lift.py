@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from trunkzoo.errors import TaskError
-from trunkzoo.plugin import Step
+from trunkzoo.plugin import NoiseTolerant, Step
 from trunkzoo_robosuite import TWO_ARM_LIFT
 from trunkzoo_robosuite.config import LiftConfig
 
@@ -57,8 +57,9 @@ def test_observation_has_the_shapes_of_the_contract(task: TwoArmTask) -> None:
     observation = task.observe()
     assert list(observation) == [*task.contract.image_keys, "observation.state"]
     for key in task.contract.image_keys:
-        assert (observation[key].shape, observation[key].dtype) == ((96, 96, 3), np.uint8)
-    assert (observation["observation.state"].shape, observation["observation.state"].dtype) == ((16,), np.float32)
+        assert (observation[key].shape, observation[key].dtype) == ((96, 96, 3), np.dtype(np.uint8))
+    state = observation["observation.state"]
+    assert (state.shape, state.dtype) == ((16,), np.dtype(np.float32))
 
 
 def test_the_contract_of_the_record_is_that_of_the_task(task: TwoArmTask) -> None:
@@ -130,7 +131,7 @@ def test_commands_beyond_the_limits_are_clipped(task: TwoArmTask) -> None:
         for _ in range(3):
             task.step(task.action_high + np.float32(excess))
         states.append(task.observe()["observation.state"])
-    assert np.array_equal(*states)
+    assert np.array_equal(states[0], states[1])
 
 
 @pytest.mark.parametrize("action", [np.zeros(14, np.float32), np.full(16, np.nan, np.float32)])
@@ -151,6 +152,7 @@ def test_the_demonstrator_stays_within_the_action_bounds(task: TwoArmTask) -> No
 def test_noise_is_tolerated_on_the_way_down_only_and_never_by_the_grippers(task: TwoArmTask) -> None:
     task.reset(2)
     expert, tolerances = task.expert(2), []
+    assert isinstance(expert, NoiseTolerant)
     while True:
         tolerances.append(expert.tolerance())
         if expert.act() is None:

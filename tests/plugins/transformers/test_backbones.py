@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 
+from trunkzoo.catalogue.part import Part
 from trunkzoo.errors import CheckpointError, ConfigError, PluginError
 from trunkzoo.plugin import TrunkSpec
 from trunkzoo.registry import open_zoo
-from trunkzoo.registry.recipe import Part
 from trunkzoo.testing import check_records, checks_for, subject_of
-from trunkzoo.testing.check import run_check
+from trunkzoo.testing.check import Check, run_check
 
 VIT = {"settings.hidden_size": 32, "settings.num_attention_heads": 2, "settings.num_hidden_layers": 2}
 SMALL: dict[str, dict[str, Any]] = {  # the record's architecture in a size that a test affords
@@ -43,7 +43,9 @@ def specs() -> dict[str, TrunkSpec[Any]]:
     "check",
     [pytest.param(c, id=c.name, marks=[] if c.name in QUICK else pytest.mark.slow) for c in checks_for("trunk")],
 )
-def test_a_transformers_backbone_conforms(name: str, check: Any, specs: dict[str, TrunkSpec[Any]]) -> None:
+def test_a_transformers_backbone_conforms(
+    name: str, check: Check[TrunkSpec[Any]], specs: dict[str, TrunkSpec[Any]]
+) -> None:
     id = f"transformers/{name}"
     result = run_check(check, subject_of(id, specs[id], SMALL[name]))
     assert result.outcome == "passed", result.detail

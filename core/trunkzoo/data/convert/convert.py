@@ -12,9 +12,9 @@ from zipfile import BadZipFile
 from trunkzoo.data.convert.sources import Choices, Source, episode_frames
 from trunkzoo.data.lerobot.layout import Feature
 from trunkzoo.data.lerobot.writer import Arrays, LeRobotWriter
-from trunkzoo.data.staging import refuse_existing
 from trunkzoo.errors import DataError, UsageError
 from trunkzoo.plugin.contract import ACTION_KEY, STATE_KEY
+from trunkzoo.system.files import refuse_existing
 from trunkzoo.system.progress import progress
 
 INSTALL = "Install: pip install 'trunkzoo[convert]'"

@@ -30,9 +30,9 @@ from trunkzoo.data.lerobot.layout import (
     Feature,
 )
 from trunkzoo.data.lerobot.stats import Stats, image_statistics, merge, statistics
-from trunkzoo.data.staging import staged_directory
 from trunkzoo.errors import DataError
 from trunkzoo.plugin.contract import ACTION_KEY, STATE_KEY, TaskContract
+from trunkzoo.system.files import new_directory
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -83,7 +83,7 @@ class LeRobotWriter:
         self._image_stats: dict[str, list[Stats]] = {}
 
     def __enter__(self) -> Self:
-        self._root = self._stack.enter_context(staged_directory(self.directory))
+        self._root = self._stack.enter_context(new_directory(self.directory))
         data_mb, video_mb = self._limits.values()
         self._data = DataFiles(self._root, tables.data_schema(self.features), data_mb)
         self._videos = {

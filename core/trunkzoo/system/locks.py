@@ -1,0 +1,57 @@
+"""Locks on files, which the kernel releases when their holder ends, even by kill -9."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from trunkzoo.errors import ZooError
+
+
+def take(file: IO[Any] | int, *, shared: bool = False, wait: bool = False) -> bool:
+    """Lock an open file until it is closed, also by the process's end; False if others hold it and we do not wait.
+
+    Those who share a lock hold it together; without ``shared`` one holds it alone.
+    """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    try:
+        fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def acquire(path: Path, busy: Callable[[str], ZooError] | None = None) -> IO[str]:
+    """The lock file ``path``, made if absent, with our process id in it and locked until it is closed.
+
+    If another process holds it, ``busy`` gets its process id and makes the error to raise; None waits instead.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a+", encoding="utf-8")
+    try:
+        if not take(file, wait=busy is None) and busy is not None:
+            raise busy(_owner(file))
+        file.truncate(0)
+        os.write(file.fileno(), str(os.getpid()).encode())  # past the buffer, which would try again when closed
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def holder(path: Path) -> str | None:
+    """The process that holds the lock file ``path`` now; None if none does."""
+    try:
+        file = path.open(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    with file:
+        return None if take(file) else _owner(file)
+
+
+def _owner(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read().strip() or "unknown"

@@ -6,9 +6,9 @@ import math
 from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 import pytest
 import statsmodels.api as sm
+from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.multitest import multipletests
@@ -24,12 +24,12 @@ from trunkzoo.statistics import (
     pool,
     trainings_needed,
 )
-from trunkzoo.statistics.variance import mean_squares
+from trunkzoo.statistics.variance import Parts, mean_squares
 
 
 def trials(
     rng: np.random.Generator, *shape: int, training: float, scene: float, rest: float, shared: float = 0.0
-) -> np.ndarray:
+) -> NDArray[np.float64]:
     """Normal scores (…, arms, trainings, scenes): each arm's own trainings, scenes that all share, and the rest."""
     *lead, arms, seeds, scenes = shape
     return (
@@ -56,8 +56,8 @@ def test_dunnett_equals_his_table(arms: int, freedom: int, sides: int, value: fl
 def test_mean_squares_equal_an_analysis_of_variance() -> None:
     """Arms × trainings × scenes as statsmodels splits them."""
     scores = trials(np.random.default_rng(0), 3, 4, 5, training=0.3, scene=0.2, rest=0.4, shared=0.5)
-    index = pd.MultiIndex.from_product([range(n) for n in scores.shape], names=["arm", "training", "scene"])
-    frame = pd.Series(scores.ravel(), index, name="score").reset_index()
+    numbers = dict(zip(("arm", "training", "scene"), np.indices(scores.shape).reshape(3, -1), strict=True))
+    frame = pytest.importorskip("pandas").DataFrame({"score": scores.ravel(), **numbers})
     whole = "score ~ C(arm) * C(training) + C(arm) * C(scene) + C(training) * C(scene)"
     found = sm.stats.anova_lm(ols(whole, frame).fit())
     ours = mean_squares(scores)
@@ -72,7 +72,8 @@ def test_components_find_what_was_put_in() -> None:
     own = components(list(scores))
     assert own is not None
     assert own.training == pytest.approx(math.hypot(0.08, 0.05), rel=0.15)  # 30 trainings are what all arms share
-    assert (own.scene, own.rest) == (pytest.approx(0.34, rel=0.1), pytest.approx(0.36, rel=0.01))
+    assert own.scene == pytest.approx(0.34, rel=0.1)
+    assert own.rest == pytest.approx(0.36, rel=0.01)
     assert own.low < own.training < own.high
     between = components(list(scores), difference=True)
     assert between is not None
@@ -93,6 +94,16 @@ def test_two_arms_alone_are_students_paired_t() -> None:
     assert compare("a", scores[0], "b", scores[1], "average reward").p == pytest.approx(theirs.pvalue, rel=0.02)
 
 
+def test_p_is_that_of_the_interval_that_just_leaves_zero_out() -> None:
+    parts = Parts(0.05, 2, 0.03, 59)
+    for difference in (0.02, 0.1, 0.4):
+        assert parts.half(1 - parts.p(difference)) == pytest.approx(difference)
+    assert parts._replace(scene=0.0).p(0.1) == pytest.approx(2 * stats.t.sf(2.0, 2))
+    assert (parts.p(0.0), Parts(0.0, 2, 0.0, 9).p(0.1)) == (1.0, 0.0)
+    assert parts.at_least(0.2).error == pytest.approx(0.2)
+    assert parts.at_least(0.01) == parts
+
+
 def test_pooling_narrows_three_trainings_and_keeps_the_pairs_own() -> None:
     rng = np.random.default_rng(3)
     drawn = trials(rng, 5, 5, 3, 30, training=0.1, scene=0.3, rest=0.3)
@@ -111,11 +122,10 @@ def test_pooling_narrows_three_trainings_and_keeps_the_pairs_own() -> None:
 def test_pooled_intervals_hold_the_true_difference() -> None:
     """1000 suites of five equal arms and three trainings: 95 % of the intervals hold zero, and 95 % of suites in all."""
     drawn = trials(np.random.default_rng(4), 1000, 5, 3, 20, training=0.1, scene=0.3, rest=0.3)
-    found = mean_squares(drawn)
-    error, means = np.sqrt(2 * found.variance), drawn.mean((-2, -1))
-    t = (means[:, 1:] - means[:, :1]) / error[:, None]
-    assert np.mean(np.abs(t[:, 0]) <= stats.t.ppf(0.975, found.freedom)) == pytest.approx(0.95, abs=0.02)
-    assert np.mean(np.abs(t).max(1) <= dunnett(4, 8)) == pytest.approx(0.95, abs=0.02)
+    parts, means = mean_squares(drawn).parts, drawn.mean((-2, -1))
+    differences = np.abs(means[:, 1:] - means[:, :1]) / math.sqrt(2)
+    assert np.mean(differences[:, 0] <= parts.half()) == pytest.approx(0.95, abs=0.02)
+    assert np.mean(differences.max(1) <= dunnett(4, 8) * parts.error) == pytest.approx(0.95, abs=0.02)
 
 
 def test_the_best_arm_is_among_the_best() -> None:
@@ -142,7 +152,7 @@ def test_a_finding_among_many_is_named_as_what_it_is() -> None:
 
 
 def test_few_trainings_print_how_well_the_detectable_difference_is_known() -> None:
-    scores = trials(np.random.default_rng(7), 2, 3, 60, training=0.1, scene=0.3, rest=0.3)
+    scores = trials(np.random.default_rng(8), 2, 3, 60, training=0.1, scene=0.3, rest=0.3)
     comparison = compare("a", scores[0], "b", scores[1], "average reward")
     low, high = comparison.detectable_range
     assert low < comparison.detectable < high

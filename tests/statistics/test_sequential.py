@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from trunkzoo.statistics.sequential import limits, look, looks, standard_error
 
 
-def suites(rng: np.random.Generator, count: int, trainings: int, scenes: int, rate: float = 0.4) -> np.ndarray:
+def suites(rng: np.random.Generator, count: int, trainings: int, scenes: int, rate: float = 0.4) -> NDArray[np.float64]:
     """Successes (count, 2 arms, trainings, scenes) of equal arms: trainings differ (.08), scenes are hard or easy (.34)."""
     training = 0.084 * rng.normal(size=(count, 2, trainings, 1))
     scene = 0.34 * rng.normal(size=(count, 1, 1, scenes))

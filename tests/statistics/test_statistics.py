@@ -196,7 +196,9 @@ def test_the_interval_of_three_trainings_reaches_as_far_as_students_t() -> None:
     assert comparison.difference == pytest.approx((0.3, t.low, t.high))
     assert "3 seeds per arm" in comparison.sentence()
     assert summarise(a > 0.15, a).reward_mean == pytest.approx((0.3, t.low, t.high))
-    assert summarise(a > 0.15, a).success.limits() == pytest.approx([2 / 3, 0, 1])
+    success = summarise(a > 0.15, a).success
+    assert success.low < 0.05  # two of three trainings are worth less than one episode here
+    assert success.high > 0.95
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
@@ -237,5 +239,5 @@ def test_unequal_episodes_are_refused() -> None:
 def test_summary_counts_all_seeds_and_keeps_json_plain() -> None:
     summary = summarise([[1, 0, 1], [1, 1, 1]], [[0.5, 0.1, 0.4], [0.6, 0.5, 0.3]])
     assert (summary.successes, summary.training_seeds, summary.episodes) == (5, 2, 3)
-    assert summary.success == wilson(5, 6)
+    assert summary.success.low < wilson(5, 6).low < summary.success.value == 5 / 6 < summary.success.high <= 1
     assert summary.as_json()["reward_mean"][0] == pytest.approx(0.4)

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from trunkzoo.statistics.comparison import LEVEL, Comparison, Measure
-from trunkzoo.statistics.intervals import FEWEST, Interval, Matrix, matrix, newcombe_paired, over_seeds, widest
+from trunkzoo.statistics.comparison import Comparison, Measure
+from trunkzoo.statistics.intervals import FEWEST, Interval, Matrix, bootstrap, matrix, newcombe_paired, over_seeds
 from trunkzoo.statistics.measures import mean_difference, probability_of_improvement
 from trunkzoo.statistics.power import detectable, detectable_range
-from trunkzoo.statistics.variance import Pooled, dunnett, holm, pair_variance, pool
+from trunkzoo.statistics.variance import Parts, Pooled, dunnett, holm, pair_variance, pool
 
 DECIMALS = 12  # of a score; sums of equal rewards in another order differ after these, and a tie must stay a tie
 
@@ -27,7 +27,8 @@ def compare(name_a: str, a: ArrayLike, name_b: str, b: ArrayLike, measure: Measu
     """
     left, right = _pair(name_a, a, name_b, b, measure)
     wins, losses = int(np.count_nonzero(left > right)), int(np.count_nonzero(left < right))
-    p, error, freedom = _tested(left, right, measure, None)
+    enough = left.shape[1] >= FEWEST
+    parts = _parts(left, right, measure, pool({name_a: left, name_b: right})) if enough else None
     return Comparison(
         a=name_a,
         b=name_b,
@@ -36,13 +37,13 @@ def compare(name_a: str, a: ArrayLike, name_b: str, b: ArrayLike, measure: Measu
         episodes=left.shape[1],
         value_a=float(left.mean()),
         value_b=float(right.mean()),
-        difference=_rate_difference(left, right) if measure == "success" else over_seeds(mean_difference, left, right),
+        difference=_difference(left, right, measure, parts),
         improvement=over_seeds(probability_of_improvement, left, right, low=0.0, high=1.0),
         wins=wins,
         ties=left.size - wins - losses,
         losses=losses,
-        p=p,
-        **_resolution(error, freedom, measure),
+        p=_p(left, right, measure, parts),
+        **_resolution(parts, measure),
     )
 
 
@@ -69,22 +70,21 @@ def adjust(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
 
 
 def _with(found: Comparison, pooled: Pooled, arms: Mapping[str, Matrix], against: int) -> Comparison:
-    p, error, freedom = _tested(arms[found.a], arms[found.b], found.measure, pooled)
-    one = float(stats.t.ppf(1 - LEVEL / 2, freedom)) * error
-    all_at_once = dunnett(against, freedom) * error
-
-    def around(half: float) -> Interval:
-        end = 1.0 if found.measure == "success" else math.inf
-        value = found.difference.value
-        return Interval(value, max(-end, value - half), min(end, value + half))
-
+    a, b, measure = arms[found.a], arms[found.b], found.measure
+    parts = _parts(a, b, measure, pooled)
+    all_at_once = dunnett(against, pooled.df) * float(parts.error)
     return found._replace(
-        p=p,
+        p=_p(a, b, measure, parts),
         arms=len(arms),
-        pooled=around(one),
-        together=around(all_at_once) if against > 1 else None,
-        **_resolution(error, freedom, found.measure),
+        pooled=_around(found.difference.value, float(parts.half()), measure),
+        together=_around(found.difference.value, all_at_once, measure) if against > 1 else None,
+        **_resolution(parts, measure),
     )
+
+
+def _around(value: float, half: float, measure: Measure) -> Interval:
+    end = 1.0 if measure == "success" else math.inf
+    return Interval(value, max(-end, value - half), min(end, value + half))
 
 
 def _pair(name_a: str, a: ArrayLike, name_b: str, b: ArrayLike, measure: Measure) -> tuple[Matrix, Matrix]:
@@ -96,22 +96,23 @@ def _pair(name_a: str, a: ArrayLike, name_b: str, b: ArrayLike, measure: Measure
     return left, right
 
 
-def _tested(a: Matrix, b: Matrix, measure: Measure, pooled: Pooled | None) -> tuple[float, float, float]:
-    """p, standard error and degrees of freedom of the difference; NaN under five episodes.
+def _parts(a: Matrix, b: Matrix, measure: Measure, pooled: Pooled) -> Parts:
+    """Standard error of the difference by its sources.
 
-    Successes have at least the standard error and the p (McNemar's, exact) of as many independent pairs.
+    That of successes is at least that of as many independent pairs: trainings that happen to agree are not certain.
     """
-    if a.shape[1] < FEWEST:
-        return math.nan, math.nan, math.nan
-    pooled = pooled or pool({"a": a, "b": b})
-    value, error = float((a - b).mean()), pooled.error
+    parts = pooled.parts
+    return parts.at_least(math.sqrt(float(pair_variance(a, b)))) if measure == "success" else parts
+
+
+def _p(a: Matrix, b: Matrix, measure: Measure, parts: Parts | None) -> float:
+    """Two-sided p; of successes at least McNemar's exact one, which is the whole of it for one training."""
+    if parts is None:
+        return math.nan
+    p = parts.p(float((a - b).mean()))
     if measure == "success":
-        error = max(error, math.sqrt(float(pair_variance(a, b))))
-    p = 1.0 if value == 0 else 0.0 if error == 0 else float(2 * stats.t.sf(abs(value) / error, pooled.freedom))
-    if measure == "success":
-        exact = _mcnemar(a, b)
-        p = exact if len(a) == 1 else max(p, exact)
-    return p, error, pooled.freedom
+        return _mcnemar(a, b) if len(a) == 1 else max(p, _mcnemar(a, b))
+    return p
 
 
 def _mcnemar(a: Matrix, b: Matrix) -> float:
@@ -120,21 +121,22 @@ def _mcnemar(a: Matrix, b: Matrix) -> float:
     return float(stats.binomtest(wins, unequal).pvalue) if unequal else 1.0
 
 
-def _resolution(error: float, freedom: float, measure: Measure) -> dict[str, Any]:
+def _resolution(parts: Parts | None, measure: Measure) -> dict[str, Any]:
     """What could be found, and how well that is known."""
-    if math.isnan(error):
+    if parts is None:
         return {"detectable": math.nan, "detectable_range": (math.nan, math.nan)}
     end = 1.0 if measure == "success" else math.inf
-    low, high = detectable_range(error, freedom)
-    return {"detectable": min(end, detectable(error, freedom)), "detectable_range": (min(end, low), min(end, high))}
+    low, high = detectable_range(float(parts.error), parts.freedom)
+    found = detectable(float(parts.error), parts.freedom)
+    return {"detectable": min(end, found), "detectable_range": (min(end, low), min(end, high))}
 
 
-def _rate_difference(a: Matrix, b: Matrix) -> Interval:
-    """Newcombe's interval; with several training seeds the wider limits of it and the interval over seeds.
-
-    Newcombe counts all pairs as independent; the other knows the seeds but has no width where all pairs agree.
-    """
-    both, only_a = np.count_nonzero((a == 1) & (b == 1)), np.count_nonzero(a > b)
-    only_b = np.count_nonzero(a < b)
-    pairs = newcombe_paired(int(both), int(only_a), int(only_b), int(a.size - both - only_a - only_b))
-    return pairs if len(a) == 1 else widest(pairs, over_seeds(mean_difference, a, b, low=-1.0, high=1.0))
+def _difference(a: Matrix, b: Matrix, measure: Measure, parts: Parts | None) -> Interval:
+    """The pair's own interval: of one training Newcombe's or the bootstrap's, of several by their sources of variance."""
+    value = float((a - b).mean())
+    if len(a) > 1:
+        return Interval(value, math.nan, math.nan) if parts is None else _around(value, float(parts.half()), measure)
+    if measure != "success":
+        return bootstrap(mean_difference, a, b)
+    both, only_a, only_b = (int(np.count_nonzero(x)) for x in ((a == 1) & (b == 1), a > b, a < b))
+    return newcombe_paired(both, only_a, only_b, a.size - both - only_a - only_b)

@@ -85,7 +85,7 @@ def standard_error(a: Array, b: Array, rate: bool) -> Any:
     A ``rate`` has at least that of its pairs with one made-up pair each way: three trainings that happen to agree in 60
     episodes are not certain.
     """
-    variance = 2 * mean_squares(np.stack([a, b], axis=-3)).variance
+    variance = 2 * mean_squares(np.stack([a, b], axis=-3)).parts.error ** 2
     if rate:
         variance = np.maximum(variance, pair_variance(a, b))
     return np.sqrt(variance)

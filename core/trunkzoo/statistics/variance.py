@@ -14,8 +14,54 @@ Array = NDArray[np.float64]
 CONFIDENCE = 0.95
 
 
+class Parts(NamedTuple):
+    """Standard error of a mean by what was repeated, each part with its own degrees of freedom; numbers or arrays."""
+
+    training: Any
+    df: int
+    scene: Any
+    df_scene: int
+
+    @property
+    def error(self) -> Any:
+        """The whole standard error."""
+        return np.hypot(self.training, self.scene)
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of :attr:`error` (Satterthwaite 1946)."""
+        if not self.error:
+            return float(self.df)
+        return float(self.error**4 / (self.training**4 / self.df + self.scene**4 / self.df_scene))
+
+    def half(self, confidence: float = CONFIDENCE) -> Any:
+        """Half the width of an interval: Student's t for each part, added as squares (Zou and Donner's MOVER, 2008).
+
+        One t for the whole would take the scenes' many degrees of freedom for the trainings' few.
+        """
+        training, scene = (stats.t.ppf(0.5 + confidence / 2, df) for df in (self.df, self.df_scene))
+        return np.hypot(training * self.training, scene * self.scene)
+
+    def p(self, difference: float) -> float:
+        """Two-sided p of a difference: that of the widest interval that leaves zero out."""
+        if difference == 0 or not self.error:
+            return 1.0 if difference == 0 else 0.0
+        tiny = 1e-12
+        if self.half(1 - tiny) <= abs(difference):
+            return tiny
+
+        def beyond(p: float) -> float:
+            return float(self.half(1 - p)) - abs(difference)
+
+        return float(optimize.brentq(beyond, tiny, 1.0, xtol=1e-12))
+
+    def at_least(self, error: float) -> Parts:
+        """The same with a larger scene part, where the whole would be under ``error``."""
+        return self if self.error >= error else self._replace(scene=math.sqrt(error**2 - self.training**2))
+
+
 class MeanSquares(NamedTuple):
-    """Mean squares of scores (arms, trainings, scenes), with the degrees of freedom of the trainings.
+    """Mean squares of scores (arms, trainings, scenes), two-way random effects within arms.
 
     With ``centre`` the mean over arms is taken away first: what is left is what moves a DIFFERENCE of arms.
     """
@@ -24,28 +70,23 @@ class MeanSquares(NamedTuple):
     scene: Any
     rest: Any
     df: int
-    """Of ``training``; of ``scene`` where there is one training."""
+    """Of ``training``."""
+    df_scene: int
     trainings: int
     scenes: int
 
     @property
-    def variance(self) -> Any:
-        """Variance of one arm's mean over trainings and scenes, both taken as random (Hillis 2007).
+    def parts(self) -> Parts:
+        """Standard error of one arm's mean over trainings and scenes, both taken as random; half the variance of a difference.
 
-        The scene's own part counts where it shows; where it is negative it is taken as none.
+        The scenes' own part counts where it shows; where it is negative it is taken as none. One training has none to tell
+        from the scenes.
         """
+        count = self.trainings * self.scenes
         if self.trainings == 1:
-            return self.scene / self.scenes
-        return (self.training + np.maximum(self.scene - self.rest, 0)) / (self.trainings * self.scenes)
-
-    @property
-    def freedom(self) -> Any:
-        """Degrees of freedom of :attr:`variance`: those of the trainings, more where scenes have a part (Hillis 2007)."""
-        if self.trainings == 1:
-            return float(self.df) + 0 * self.variance
-        whole = self.training + np.maximum(self.scene - self.rest, 0)
-        share = np.divide(whole, self.training, out=np.ones_like(whole), where=np.asarray(self.training) > 0)
-        return self.df * share**2
+            return Parts(0 * self.scene, 1, np.sqrt(self.scene / count), self.df_scene)
+        scene = np.maximum(self.scene - self.rest, 0)
+        return Parts(np.sqrt(self.training / count), self.df, np.sqrt(scene / count), self.df_scene)
 
 
 def mean_squares(scores: Array, centre: bool = True) -> MeanSquares:
@@ -68,7 +109,8 @@ def mean_squares(scores: Array, centre: bool = True) -> MeanSquares:
         training=scenes * np.square(a).sum((-2, -1)) / max(groups * df[0], 1),
         scene=trainings * np.square(b).sum((-2, -1)) / (groups * df[1]),
         rest=np.square(rest).sum((-3, -2, -1)) / max(groups * df[0] * df[1], 1),
-        df=groups * (df[0] if trainings > 1 else df[1]),
+        df=groups * df[0],
+        df_scene=groups * df[1],
         trainings=trainings,
         scenes=scenes,
     )
@@ -136,10 +178,12 @@ class Pooled(NamedTuple):
     """What every difference of two arms of one suite shares: its standard error, and how well that is known."""
 
     means: Mapping[str, float]
-    error: float
-    """Standard error of the difference of two arms."""
-    freedom: float
-    trainings: int
+    parts: Parts
+
+    @property
+    def df(self) -> int:
+        """The fewest degrees of freedom of a part that there is."""
+        return self.parts.df if self.parts.training else self.parts.df_scene
 
     def best(self) -> tuple[str, ...]:
         """Arms of which none is shown to be worse than the best: the truly best is among them at 95 %.
@@ -149,16 +193,16 @@ class Pooled(NamedTuple):
         """
         if len(self.means) < 2:
             return tuple(self.means)
-        reach = dunnett(len(self.means) - 1, self.freedom, sides=1) * self.error
+        reach = dunnett(len(self.means) - 1, self.df, sides=1) * self.parts.error
         top = max(self.means.values())
         return tuple(name for name, mean in self.means.items() if mean >= top - reach)
 
 
 def pool(arms: Mapping[str, Array]) -> Pooled:
     """Pool the training variance of all arms (trainings, scenes): two-way residual, (A−1)(S−1) degrees of freedom."""
-    found = mean_squares(np.stack(list(arms.values())))
-    error = math.sqrt(2 * float(found.variance))
-    return Pooled({name: float(of.mean()) for name, of in arms.items()}, error, float(found.freedom), found.trainings)
+    parts = mean_squares(np.stack(list(arms.values()))).parts
+    both = parts._replace(training=math.sqrt(2) * float(parts.training), scene=math.sqrt(2) * float(parts.scene))
+    return Pooled({name: float(of.mean()) for name, of in arms.items()}, both)
 
 
 def dunnett(comparisons: int, freedom: float, sides: int = 2, confidence: float = CONFIDENCE) -> float:

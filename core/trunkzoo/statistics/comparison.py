@@ -23,7 +23,7 @@ class Comparison(NamedTuple):
     value_b: float
     difference: Interval
     """a − b, from these two arms alone."""
-    improvement: Interval
+    improvement: float
     """Probability that an episode of ``a`` beats one of ``b``, ties counting half."""
     wins: int
     ties: int

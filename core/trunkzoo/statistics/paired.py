@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from trunkzoo.statistics.comparison import Comparison, Measure
-from trunkzoo.statistics.intervals import FEWEST, Interval, Matrix, bootstrap, matrix, newcombe_paired, over_seeds
+from trunkzoo.statistics.intervals import FEWEST, Interval, Matrix, bootstrap, matrix, newcombe_paired
 from trunkzoo.statistics.measures import mean_difference, probability_of_improvement
 from trunkzoo.statistics.power import detectable, detectable_range
 from trunkzoo.statistics.variance import Parts, Pooled, dunnett, holm, pair_variance, pool
@@ -38,7 +38,7 @@ def compare(name_a: str, a: ArrayLike, name_b: str, b: ArrayLike, measure: Measu
         value_a=float(left.mean()),
         value_b=float(right.mean()),
         difference=_difference(left, right, measure, parts),
-        improvement=over_seeds(probability_of_improvement, left, right, low=0.0, high=1.0),
+        improvement=float(probability_of_improvement(left.ravel(), right.ravel())),
         wins=wins,
         ties=left.size - wins - losses,
         losses=losses,

@@ -81,7 +81,7 @@ def finish(cell: Cell) -> None:
     if cell.kind == "train":
         result = {"train_seconds": 65.0}
         entropy = {} if cell.label.startswith("resnet") else {"depth_entropy": 0.9}
-        lines = [json.dumps({"step": step, "loss": 2 - 0.1 * step, **entropy}) + "\n" for step in (2, 4)]
+        lines = [json.dumps({"step": step, "loss": 2.0, "mse_v": 2 - 0.1 * step, **entropy}) + "\n" for step in (2, 4)]
         (cell.directory / RUN).mkdir()
         (cell.directory / RUN / "metrics.jsonl").write_text("".join(lines))
     if cell.kind == "evaluate":
@@ -204,7 +204,13 @@ def test_the_page_has_every_part_and_the_answer_comes_first(page: Path) -> None:
     columns = re.findall(r'<th scope="col">(.*?)</th>', text)
     assert columns[:3] == ["arm", "success (95\u00a0%)", "average reward (95\u00a0%)"]
     svgs = re.findall(r"<svg.*?<title>(.*?)</title>.*?</svg>", text)
-    wanted = ["Success over training", "Reward over training", "Entropy of depth attention", "Latency and reward"]
+    wanted = [
+        "Success over training",
+        "Unweighted training error (mse_v) of imf/regression",
+        "Reward over training",
+        "Entropy of depth attention",
+        "Latency and reward",
+    ]
     assert {*wanted, "Work and reward", "Success of each arm", "Reward of each arm"} <= set(svgs)
     assert sum(title.endswith("and resnet-18") for title in svgs) == len(NAMES) - 1
     for floor in ("no-op", "random", "expert (ceiling)", "images blanked"):

@@ -208,6 +208,7 @@ def _engine(name: EngineName, max_parallel: int | None, plan: SuitePlan) -> Engi
 def _show(plan: SuitePlan, json: bool) -> None:
     """Print the table, and write the report beside the cells."""
     from trunkzoo.report.suite_page import write_suite_page
+    from trunkzoo.suites.outcomes import outcome_table, outcomes_of
     from trunkzoo.suites.results import read_results
     from trunkzoo.suites.stopping import read_stop
     from trunkzoo.suites.table import COLUMNS, notes, table
@@ -217,10 +218,12 @@ def _show(plan: SuitePlan, json: bool) -> None:
     results = read_results(plan)
     write_suite_page(plan, results, plan.directory / "report.html", stop)
     if json:
-        emit_json([result.as_json() for result in results])
+        ways = [{arm.plan.label: outcomes_of(arm, result.plan.stages) for arm in result.arms} for result in results]
+        emit_json([{**result.as_json(), "outcomes": way} for result, way in zip(results, ways, strict=True)])
         return
     for result in results:
         emit_table(COLUMNS, table(result), title=f"\n{plan.name}: {result.plan.name}")
+        emit_table(*outcome_table(result))
         for line in [*([stop.sentence(result.plan.name)] if stop else []), *notes(result)]:
             print(line)
     note(f"figures and films are in {plan.directory / 'report.html'}")

@@ -23,7 +23,7 @@ REWARD = "average reward per step"
 
 
 def training_figures(result: TaskResult, styles: Styles) -> list[Figure]:
-    """Success and reward of every checkpoint, loss by head, entropy of depth attention."""
+    """Success and reward of every checkpoint, error by head, entropy of depth attention."""
     found = {arm.plan.label: {step: _scored(arm, step) for step in sorted(arm.curves[0])} for arm in result.arms}
 
     def curves(score: Callable[[Summary], Interval]) -> list[Curve]:
@@ -56,10 +56,19 @@ def _scores_curve(label: str, found: Mapping[int, Interval], mark: str) -> Curve
 
 def _losses(arms: Sequence[ArmResult], styles: Styles) -> Iterator[Figure]:
     for head in dict.fromkeys(arm.plan.recipe.head.name for arm in arms):
-        curves = _metric([arm for arm in arms if arm.plan.recipe.head.name == head], "loss", styles)
+        of_head = [arm for arm in arms if arm.plan.recipe.head.name == head]
+        name = _error_of(of_head)
+        curves = _metric(of_head, name, styles)
         if curves:
-            caption = f"Training loss of {head}{_bands(arms)}; losses of different heads are not comparable."
-            yield Figure(caption, line_chart(curves, "loss", f"Training loss of {head}", zero=False))
+            what = "Training loss" if name == "loss" else f"Unweighted training error ({name})"
+            caption = f"{what} of {head}{_bands(arms)}; those of different heads are not comparable."
+            yield Figure(caption, line_chart(curves, name, f"{what} of {head}", zero=False))
+
+
+def _error_of(arms: Sequence[ArmResult]) -> str:
+    """The first unweighted error that a head logs as ``mse_…``, else its loss: a weighted loss may stay where it is."""
+    paths = [cell.directory / RUN / "metrics.jsonl" for arm in arms for cell in arm.plan.trains]
+    return next((name for path in paths for row in _log(path) for name in row if name.startswith("mse_")), "loss")
 
 
 def _entropy(arms: Sequence[ArmResult], styles: Styles) -> Iterator[Figure]:
@@ -83,9 +92,13 @@ def _metric(arms: Sequence[ArmResult], name: str, styles: Styles) -> list[Curve]
 
 def _logged(path: Path, name: str) -> dict[int, float]:
     """One number over training, by step."""
+    return {int(row["step"]): float(row[name]) for row in _log(path) if row.get(name) is not None}
+
+
+def _log(path: Path) -> list[dict[str, Any]]:
+    """All rows of a training log; none for a training that was taken over from published rows."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
-    return {int(row["step"]): float(row[name]) for row in rows if row.get(name) is not None}
+    return [json.loads(line) for line in lines]
 
 
 def _range(label: str, runs: Sequence[dict[int, float]], mark: str) -> Curve:
@@ -111,7 +124,7 @@ def cost_figures(result: TaskResult, styles: Styles) -> list[Figure]:
     side = "Arms of equal cost stand side by side."
     return [
         Figure(
-            f"Time to predict one chunk, on {device} beside whatever else ran there. {side}",
+            f"Time to predict one chunk, all arms in one process in turns, on {device}. {side}",
             scatter(latency, "latency per chunk, ms", REWARD, "Latency and reward"),
         ),
         Figure(

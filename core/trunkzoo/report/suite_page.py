@@ -15,11 +15,16 @@ from trunkzoo.rollouts.gaze import load_look
 from trunkzoo.rollouts.rows import Row as Episode
 from trunkzoo.rollouts.scores import scores, summary_of
 from trunkzoo.statistics import Summary
+from trunkzoo.suites.outcomes import outcome_table
 from trunkzoo.suites.planning import ArmPlan, SuitePlan
 from trunkzoo.suites.results import ArmResult, TaskResult
 from trunkzoo.suites.stopping import Stop
 from trunkzoo.suites.table import COLUMNS, FLOOR_NAMES, NOTHING, notes, table
 
+_WAY = (
+    "Share of the report episodes that reach a stage of the task in some step; median step of the first success where there is "
+    "one; mean error of sampled actions on demonstrations that were kept from training, in half ranges of an action."
+)
 FIRST = ("arm", "success (95 %)", "average reward (95 %)", "max avg_reward", "latency")  # a phone shows no more
 
 
@@ -58,6 +63,8 @@ def _parts(plan: SuitePlan, result: TaskResult, styles: Styles) -> Iterator[Sect
     legend = [(arm.plan.label, styles[arm.plan.label]) for arm in result.arms]
     yield Section(f"How it was measured: {result.plan.name}", texts=_method(plan, result))
     yield Section("Scores on fresh seeds", 3, figures=_score_figures(result, styles))
+    columns, rows = outcome_table(result)
+    yield Section("On the way to success", 3, texts=[_WAY], table=Table(columns, [Row(cells) for cells in rows]))
     yield Section("Over training", 3, legend=legend, figures=training_figures(result, styles))
     yield Section("Cost", 3, legend=legend, figures=cost_figures(result, styles))
     if len(result.comparisons):

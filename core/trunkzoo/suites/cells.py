@@ -14,7 +14,7 @@ from trunkzoo.errors import ZooError
 from trunkzoo.system.files import explained, write_text
 from trunkzoo.system.locks import acquire
 
-Kind = Literal["smoke", "collect", "train", "evaluate", "floor"]
+Kind = Literal["smoke", "collect", "train", "evaluate", "floor", "latency"]
 CELL, DONE, LOG = "cell.json", "done.json", "log.txt"
 RUN = "run"  # the run directory inside a training's cell
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from importlib.metadata import version
@@ -48,6 +48,10 @@ class TaskPlan:
     """The demonstrations of every training seed; one cell serves several seeds where they share a set."""
     arms: tuple[ArmPlan, ...]
     floors: dict[str, Cell]
+    latency: Cell
+    """Measures all arms in one process, in turns."""
+    stages: Mapping[str, float]
+    """The task's own, by the reward that shows them."""
 
     def first(self, trainings: int) -> TaskPlan:
         """The cells of the first training seeds."""
@@ -82,6 +86,7 @@ class SuitePlan:
             "evaluate": [
                 *_seed_by_seed([arm.evaluations for arm in arms]),
                 *(cell for task in self.tasks for cell in task.floors.values()),
+                *(task.latency for task in self.tasks),
             ],
         }
 
@@ -135,7 +140,9 @@ class _Planner:
             labels = ", ".join(arm.label for arm in self._config.everyone)
             raise UsageError(f"--only {' '.join(only)} matches no arm; this suite has {labels}")
         arms = tuple(self._arm(arm, baseline, found, collects) for arm, baseline in chosen)
-        return TaskPlan(found.id, collects, arms, self._floors(part, found))
+        return TaskPlan(
+            found.id, collects, arms, self._floors(part, found), self._latency(arms, found), found.spec.stages
+        )
 
     def _collect(self, task: SuiteTask, found: Configured[TaskSpec[Any]], training_seed: int) -> Cell:
         first = self._config.demonstration_seed(task, training_seed)
@@ -203,6 +210,13 @@ class _Planner:
         return {
             name: Cell("floor", f"{name}-{found.spec.name}", {"policy": name, **inputs}, self._home) for name in FLOORS
         }
+
+    def _latency(self, arms: Sequence[ArmPlan], found: Configured[TaskSpec[Any]]) -> Cell:
+        """One cell for all arms; it takes every core, so that nothing else runs beside it."""
+        recipes = {arm.label: arm.smoke.inputs for arm in arms}
+        return Cell(
+            "latency", f"of-{len(arms)}-agents-{found.spec.name}", {"arms": recipes}, self._home, self._parallel
+        )
 
     def _versions(self, *parts: Found[Any]) -> dict[str, Any]:
         """Version of trunkzoo and of the other packages that ship these parts: a new one makes a new cell."""

@@ -33,6 +33,9 @@ class ArmResult:
     max_average_reward: float
     """Mean over training seeds of the best selection score: biased upward, never shown alone."""
     latency_ms: float
+    """One prediction, measured beside those of the other arms in one process; in suites of old, in its own evaluation."""
+    holdout_error: float | None
+    """Mean over trainings of the last checkpoint's action error on held-out demonstrations; None if none were kept."""
     rows: tuple[tuple[Row, ...], ...]
     """Report rows per training seed."""
     blind: tuple[tuple[Row, ...], ...]
@@ -105,7 +108,8 @@ def read_results(plan: SuitePlan) -> tuple[TaskResult, ...]:
 
 
 def _task(task: TaskPlan) -> TaskResult:
-    arms = tuple(_arm(arm) for arm in task.arms)
+    together = (task.latency.done() or {}).get("latency_ms", {})
+    arms = tuple(_arm(arm, together.get(arm.label)) for arm in task.arms)
     _require_equal_budgets(arms)
     floors = {}
     for name, cell in task.floors.items():
@@ -116,7 +120,7 @@ def _task(task: TaskPlan) -> TaskResult:
     return TaskResult(task, arms, floors, compare_task(arms))
 
 
-def _arm(plan: ArmPlan) -> ArmResult:
+def _arm(plan: ArmPlan, latency_ms: float | None) -> ArmResult:
     results = [cell.result() for cell in plan.evaluations]
     trained = [cell.result() for cell in plan.trains]
     curves = tuple({int(step): float(score) for step, score in found["selection"].items()} for found in results)
@@ -128,7 +132,8 @@ def _arm(plan: ArmPlan) -> ArmResult:
         chosen=tuple(found["chosen"] for found in results),
         curves=curves,
         max_average_reward=_mean([max(curve.values()) for curve in curves]),
-        latency_ms=_mean([found["latency_ms"] for found in results]),
+        latency_ms=_mean([found["latency_ms"] for found in results]) if latency_ms is None else latency_ms,
+        holdout_error=_mean(held) if (held := _known(trained, "holdout_error")) else None,
         rows=tuple(_rows(cell.directory / "report-agent.jsonl") for cell in plan.evaluations),
         blind=tuple(_rows(path) for path in blind if path.is_file()),
     )
@@ -158,6 +163,10 @@ def _budget(arm: ArmResult) -> tuple[int, list[list[int]], list[list[int]]]:
 
 def _rows(path: Path) -> tuple[Row, ...]:
     return tuple(read_rows(path))
+
+
+def _known(results: Sequence[dict[str, Any]], name: str) -> list[float]:
+    return [float(found[name]) for found in results if found.get(name) is not None]
 
 
 def _mean(values: Sequence[float]) -> float:

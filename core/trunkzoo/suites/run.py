@@ -14,7 +14,7 @@ HEADINGS = {
     "smoke": "Smoke test of {n} recipes: build, contract, one training step, save and load",
     "collect": "Collect demonstrations with the scripted expert",
     "train": "Train {n} agents with equal budgets",
-    "evaluate": "Evaluate: checkpoints on selection seeds, the chosen ones on fresh seeds, floors and the expert",
+    "evaluate": "Evaluate: checkpoints on selection seeds, the chosen ones on fresh seeds, floors, the expert, latency",
 }
 
 

@@ -101,7 +101,12 @@ def test_a_cell_is_named_by_what_decides_it(tmp_path: Path) -> None:
     rate = keys(REGISTRY.replace("warmup_steps = 1", "warmup_steps = 2"))
     assert words == base
     assert {title.split()[0] for title in base if episodes[title] != base[title]} == {"evaluate", "floor"}
-    assert {title.split()[0] for title in base if rate[title] != base[title]} == {"smoke", "train", "evaluate", "latency"}
+    assert {title.split()[0] for title in base if rate[title] != base[title]} == {
+        "smoke",
+        "train",
+        "evaluate",
+        "latency",
+    }
 
 
 def test_a_new_version_of_a_foreign_plugin_makes_new_cells(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, progress
+from trunkzoo_cli.output import counted, emit_json, emit_table
 
 
 def doctor(
@@ -21,7 +21,7 @@ def doctor(
     """
     from trunkzoo.testing.doctor import examine
 
-    findings = list(progress(examine(), "looking"))
+    findings = list(counted(examine(), "looking"))
     wrong = [finding for finding in findings if not finding.ok]
     if json:
         emit_json({"ok": not wrong, "findings": [finding.to_dict() for finding in findings]})

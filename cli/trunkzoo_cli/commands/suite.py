@@ -208,6 +208,7 @@ def _engine(name: EngineName, max_parallel: int | None, plan: SuitePlan) -> Engi
 def _show(plan: SuitePlan, json: bool) -> None:
     """Print the table, and write the report beside the cells."""
     from trunkzoo.report.suite_page import write_suite_page
+    from trunkzoo.suites.layout import REPORT
     from trunkzoo.suites.outcomes import outcome_table, outcomes_of
     from trunkzoo.suites.results import read_results
     from trunkzoo.suites.stopping import read_stop
@@ -215,8 +216,8 @@ def _show(plan: SuitePlan, json: bool) -> None:
 
     stop = read_stop(plan.directory)
     plan = plan if stop is None else plan.first(stop.trainings)
-    results = read_results(plan)
-    write_suite_page(plan, results, plan.directory / "report.html", stop)
+    results, page = read_results(plan), plan.directory / REPORT
+    write_suite_page(plan, results, page, stop)
     if json:
         ways = [{arm.plan.label: outcomes_of(arm, result.plan.stages) for arm in result.arms} for result in results]
         emit_json([{**result.as_json(), "outcomes": way} for result, way in zip(results, ways, strict=True)])
@@ -226,4 +227,4 @@ def _show(plan: SuitePlan, json: bool) -> None:
         emit_table(*outcome_table(result))
         for line in [*([stop.sentence(result.plan.name)] if stop else []), *notes(result)]:
             print(line)
-    note(f"figures and films are in {plan.directory / 'report.html'}")
+    note(f"figures and films are in {page}")

@@ -101,7 +101,7 @@ def _check_record(spec: AnySpec, hook: str) -> None:
     if not (isinstance(spec.summary, str) and spec.summary.strip() and spec.summary.isprintable()):
         raise PluginError(f"{where} needs a summary, one line of text")
     if not (isinstance(spec.config, type) and issubclass(spec.config, Config)):
-        raise PluginError(f"{where}: config must be a subclass of trunkzoo.plugin.config.Config, got {spec.config!r}")
+        raise PluginError(f"{where}: config must be a subclass of trunkzoo.plugin.Config, got {spec.config!r}")
     if not callable(spec.build):
         raise PluginError(f"{where}: build must be callable, got {type(spec.build).__name__}")
     _check_tables(spec, where)

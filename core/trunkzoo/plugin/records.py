@@ -1,4 +1,4 @@
-"""Plugin API v1: the records that plugins hand over, and the protocols of what they build.
+"""Plugin API v1: the records in which a plugin describes its trunks, heads and tasks.
 
 A record describes without torch; ``build`` imports torch (or a simulator) inside its body.
 """

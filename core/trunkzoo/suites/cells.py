@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trunkzoo.errors import ZooError
+from trunkzoo.suites.layout import CELL, DONE
 from trunkzoo.system.files import explained, write_text
 from trunkzoo.system.locks import acquire
 
 Kind = Literal["smoke", "collect", "train", "evaluate", "floor", "latency"]
-CELL, DONE, LOG = "cell.json", "done.json", "log.txt"
-RUN = "run"  # the run directory inside a training's cell
 
 
 @dataclass(frozen=True)

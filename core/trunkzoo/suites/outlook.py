@@ -14,6 +14,7 @@ from trunkzoo.rollouts.rows import Row, read_rows
 from trunkzoo.rollouts.scores import scores
 from trunkzoo.statistics import Measure, Spread, components, detectable, trainings_needed
 from trunkzoo.suites.comparing import MEASURES
+from trunkzoo.suites.layout import report_rows
 from trunkzoo.suites.planning import SuitePlan, TaskPlan
 from trunkzoo.suites.published import runs_of
 
@@ -118,4 +119,4 @@ def _finished(task: TaskPlan) -> dict[str, list[list[Row]]]:
     arms = [arm for arm in task.arms if not arm.baseline]
     done = [[cell.done() is not None for cell in arm.evaluations] for arm in arms]
     seeds = [index for index, of_seed in enumerate(zip(*done, strict=True)) if all(of_seed)]
-    return {arm.label: [read_rows(arm.evaluations[i].directory / "report-agent.jsonl") for i in seeds] for arm in arms}
+    return {arm.label: [read_rows(report_rows(arm.evaluations[i].directory, "agent")) for i in seeds] for arm in arms}

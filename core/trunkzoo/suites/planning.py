@@ -20,6 +20,7 @@ from trunkzoo.registry.resolved import ResolvedRecipe, check_task
 from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.config import ArmConfig, SuiteConfig, SuiteTask
+from trunkzoo.suites.layout import CELLS
 
 FLOORS = ("noop", "random", "expert")
 EVERY = 1_000_000  # checkpoints kept: a stop adds one of its own, and none of the scheduled ones may make room for it
@@ -118,7 +119,7 @@ def plan_suite(name: str, zoo: Zoo, directory: Path, only: Sequence[str] = (), p
         ContractError: a recipe and a task disagree.
     """
     config = load_suite(zoo.registry, name)
-    planner = _Planner(config, zoo, directory / "cells", parallel)
+    planner = _Planner(config, zoo, directory / CELLS, parallel)
     return SuitePlan(name, config, directory, tuple(planner.task(task, only) for task in config.tasks))
 
 

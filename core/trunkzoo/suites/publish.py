@@ -9,11 +9,9 @@ from typing import Any
 
 from trunkzoo.rollouts.rows import Row, read_rows
 from trunkzoo.suites.cells import Cell, write_json
+from trunkzoo.suites.layout import INDEX, parts_of
 from trunkzoo.suites.planning import ArmPlan, SuitePlan, TaskPlan
 from trunkzoo.system.files import write_text
-
-INDEX = "cells.json"
-"""Beside the rows: by key the results of the cells that they come from, so that another machine can go on."""
 
 
 def publish(plan: SuitePlan, directory: Path, partial: bool = False) -> tuple[Path, ...]:
@@ -21,7 +19,8 @@ def publish(plan: SuitePlan, directory: Path, partial: bool = False) -> tuple[Pa
 
     Each row is one episode as `zoo eval` writes it, with ``arm``, ``training_seed`` (null for floors) and ``part`` before
     it: ``selection`` scored every checkpoint, ``report`` and ``blind`` are the reported one on fresh seeds. With
-    ``partial`` only what is finished is written.
+    ``partial`` only what is finished is written. The index beside them has by key the results of the cells that the rows come
+    from, so that another machine can go on.
 
     Raises:
         ZooError: a cell has no result yet.
@@ -60,14 +59,8 @@ def _cell_rows(cell: Cell, partial: bool) -> list[Row]:
     if partial and cell.done() is None:
         return []
     cell.result()
-    rows = [{"part": _part(path), **row} for path in cell.directory.glob("*.jsonl") for row in read_rows(path)]
+    rows = [{"part": part, **row} for part, path in parts_of(cell.directory) for row in read_rows(path)]
     return sorted(rows, key=lambda row: (row["part"], row["step"] or 0, row["seed"]))
-
-
-def _part(path: Path) -> str:
-    """``selection-200.jsonl``, ``report-agent.jsonl``, ``report-blind.jsonl`` or ``report-noop.jsonl``."""
-    kind, of = path.stem.split("-")
-    return "blind" if of == "blind" else kind
 
 
 def _write(path: Path, rows: list[Row]) -> Path:

@@ -9,13 +9,12 @@ from typing import Any
 
 from trunkzoo.errors import DataError, UsageError
 from trunkzoo.rollouts.rows import Row, read_rows
-from trunkzoo.suites.cells import DONE, Cell, write_json
+from trunkzoo.suites.cells import Cell, write_json
+from trunkzoo.suites.layout import DONE, INDEX, report_rows, selection_rows
 from trunkzoo.suites.planning import SuitePlan
-from trunkzoo.suites.publish import INDEX
 from trunkzoo.system.files import write_text
 
 OWN = ("arm", "training_seed", "part")  # what publishing put before a row
-FILES = {"report": "report-agent", "blind": "report-blind"}
 
 
 def adopt(plan: SuitePlan, directory: Path) -> int:
@@ -63,15 +62,21 @@ def _take(cell: Cell, index: dict[str, Any], rows: list[Row]) -> bool:
     if cell.done() is not None:
         return False
     cell.prepare()
-    files: dict[str, list[Row]] = {}
+    files: dict[Path, list[Row]] = {}
     for row in rows:
-        name = f"selection-{row['step']}" if row["part"] == "selection" else FILES[row["part"]]
-        name = name if cell.kind == "evaluate" else f"report-{cell.inputs['policy']}"
-        files.setdefault(name, []).append({key: value for key, value in row.items() if key not in OWN})
-    for name, of in files.items():
-        write_text(cell.directory / f"{name}.jsonl", "".join(json.dumps(row) + "\n" for row in of))
+        files.setdefault(_file(cell, row), []).append({key: value for key, value in row.items() if key not in OWN})
+    for path, of in files.items():
+        write_text(path, "".join(json.dumps(row) + "\n" for row in of))
     _finish(cell, index)
     return True
+
+
+def _file(cell: Cell, row: Row) -> Path:
+    """Where a row lay before it was published."""
+    if row["part"] == "selection":
+        return selection_rows(cell.directory, row["step"])
+    policy = cell.inputs["policy"] if cell.kind == "floor" else "blind" if row["part"] == "blind" else "agent"
+    return report_rows(cell.directory, policy)
 
 
 def _finish(cell: Cell, index: dict[str, Any]) -> None:

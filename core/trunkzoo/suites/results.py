@@ -14,6 +14,7 @@ from trunkzoo.rollouts.scores import summary_of
 from trunkzoo.statistics import Comparison, Components, Measure, Summary, adjust
 from trunkzoo.suites.comparing import best_arms, compare_task, components_of
 from trunkzoo.suites.conditions import require_equal_conditions
+from trunkzoo.suites.layout import report_rows
 from trunkzoo.suites.planning import ArmPlan, SuitePlan, TaskPlan
 
 
@@ -114,7 +115,7 @@ def _task(task: TaskPlan) -> TaskResult:
     floors = {}
     for name, cell in task.floors.items():
         cell.result()
-        floors[name] = _rows(cell.directory / f"report-{name}.jsonl")
+        floors[name] = _rows(report_rows(cell.directory, name))
     agents = [(cell, rows) for arm in arms for cell, rows in zip(arm.plan.evaluations, arm.rows, strict=True)]
     require_equal_conditions([*agents, *((task.floors[name], rows) for name, rows in floors.items())])
     return TaskResult(task, arms, floors, compare_task(arms))
@@ -124,7 +125,7 @@ def _arm(plan: ArmPlan, latency_ms: float | None) -> ArmResult:
     results = [cell.result() for cell in plan.evaluations]
     trained = [cell.result() for cell in plan.trains]
     curves = tuple({int(step): float(score) for step, score in found["selection"].items()} for found in results)
-    blind = [cell.directory / "report-blind.jsonl" for cell in plan.evaluations]
+    blind = [report_rows(cell.directory, "blind") for cell in plan.evaluations]
     return ArmResult(
         plan=plan,
         sizes=plan.smoke.result(),
@@ -134,7 +135,7 @@ def _arm(plan: ArmPlan, latency_ms: float | None) -> ArmResult:
         max_average_reward=_mean([max(curve.values()) for curve in curves]),
         latency_ms=_mean([found["latency_ms"] for found in results]) if latency_ms is None else latency_ms,
         holdout_error=_mean(held) if (held := _known(trained, "holdout_error")) else None,
-        rows=tuple(_rows(cell.directory / "report-agent.jsonl") for cell in plan.evaluations),
+        rows=tuple(_rows(report_rows(cell.directory, "agent")) for cell in plan.evaluations),
         blind=tuple(_rows(path) for path in blind if path.is_file()),
     )
 

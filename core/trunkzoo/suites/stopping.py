@@ -16,11 +16,11 @@ from trunkzoo.statistics.sequential import limits, look, looks
 from trunkzoo.suites.cells import write_json
 from trunkzoo.suites.comparing import MEASURES, pairs_of
 from trunkzoo.suites.engine import Engine
+from trunkzoo.suites.layout import LOOKS, report_rows
 from trunkzoo.suites.planning import SuitePlan, TaskPlan
 from trunkzoo.suites.run import run_suite
 
 Until = Literal["decided", "futile"]
-FILE = "looks.json"  # in the suite's directory
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def run_until(
         run_suite(part, engine, say)
         seen = tuple(each for task in part.tasks for each in _look(task, critical, measure, detect))
         stop = Stop(until, measure, detect, n, total, seen)
-        write_json(plan.directory / FILE, asdict(stop))
+        write_json(plan.directory / LOOKS, asdict(stop))
         say(f"look after {n} of {total} training seeds: {'; '.join(each.text() for each in seen)}")
         if stop.ends:
             break
@@ -98,7 +98,7 @@ def run_until(
 
 def read_stop(directory: Path) -> Stop | None:
     """Where the suite in ``directory`` ended early; None if it was not run so."""
-    path = directory / FILE
+    path = directory / LOOKS
     if not path.is_file():
         return None
     facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -108,7 +108,7 @@ def read_stop(directory: Path) -> Stop | None:
 
 def forget_stop(directory: Path) -> None:
     """A suite that is run to its end as stated needs no looks."""
-    (directory / FILE).unlink(missing_ok=True)
+    (directory / LOOKS).unlink(missing_ok=True)
 
 
 def _pairs(task: TaskPlan) -> Sequence[tuple[str, str]]:
@@ -119,7 +119,7 @@ def _look(task: TaskPlan, critical: dict[int, float], measure: Measure, detect: 
     field, found = dict(MEASURES)[measure], dict[str, Matrix]()
     for arm in task.arms:
         if not arm.baseline:
-            found[arm.label] = scores([read_rows(c.directory / "report-agent.jsonl") for c in arm.evaluations], field)
+            found[arm.label] = scores([read_rows(report_rows(c.directory, "agent")) for c in arm.evaluations], field)
     seen = []
     for a, b in _pairs(task):
         one = look(found[a], found[b], critical, measure == "success", detect)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from trunkzoo.nn.draws import Draws, sample_seeds
+from trunkzoo.plugin import Draws, sample_seeds
 from trunkzoo.plugin.contract import Contract
 from trunkzoo.plugin.protocols import Head
 from trunkzoo.plugin.records import HeadSpec

@@ -127,6 +127,12 @@ def test_finished_cells_of_the_suite_itself_say_it(tmp_path: Path) -> None:
     assert found.spread.training < 0.3
 
 
+def test_episodes_that_all_fail_tell_no_spread(tmp_path: Path) -> None:
+    plan = small(tmp_path, text=EIGHT)
+    run_until(plan, Scorer({"reach-resnet": -1, "reach-wide": -1}), lambda line: None, "futile", "success", 0.01)
+    assert outlook(plan, "success", 0.1)[0].source == "as seen in phase2-cpu"
+
+
 @pytest.mark.parametrize("detect", [0.0, -0.1, 1.5])
 def test_a_difference_that_cannot_be_is_refused(tmp_path: Path, detect: float) -> None:
     with pytest.raises(UsageError, match="lies between 0 and 1"):

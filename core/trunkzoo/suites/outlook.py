@@ -111,7 +111,7 @@ def _spread(runs: Mapping[str, Sequence[Sequence[Row]]], measure: Measure) -> Sp
     if len(matrices) < 2 or len({matrix.shape for matrix in matrices}) > 1:
         return None
     found = components(matrices, difference=True)
-    return None if found is None else Spread(found.training, found.rest)
+    return None if found is None or not found.rest else Spread(found.training, found.rest)  # all equal tells nothing
 
 
 def _finished(task: TaskPlan) -> dict[str, list[list[Row]]]:

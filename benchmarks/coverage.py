@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from trunkzoo.statistics import adjust, compare_arms, pool, summarise
+from trunkzoo.statistics import adjust, compare_arms, pool, summarize
 
 Array = NDArray[np.float64]
 TRAININGS = (2, 3, 5, 8, 12)
@@ -51,7 +51,7 @@ def draw(rng: np.random.Generator, trainings: int, episodes: int, rate: float, a
 
 def held(suite: Suite, rate: float) -> Iterator[tuple[str, bool]]:
     """By interval whether it holds the true value; by ``false findings`` and ``best`` whether the suite made no mistake."""
-    summary = summarise(suite.success[0], suite.reward[0])
+    summary = summarize(suite.success[0], suite.reward[0])
     yield "arm, success", summary.success.low <= rate <= summary.success.high
     yield "arm, average reward", summary.reward_mean.low <= 0.32 <= summary.reward_mean.high
     found = []

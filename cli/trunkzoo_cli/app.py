@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import trunkzoo
-from trunkzoo_cli.output import fail, note
+from trunkzoo_cli.output import fail, note, options_for
 
 # command → "module:function" below trunkzoo_cli.commands, in the order of `zoo --help`; the function's signature is the
 # command line and its docstring the help. The function may also be a typer.Typer that groups subcommands.
@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = typer.main.get_command(app).main(given, prog_name="zoo", standalone_mode=False)
     except ZooError as error:
-        code = fail(str(error), error.exit_code)
+        code = fail(f"{error}{options_for(error.settings)}", error.exit_code)
     except typer.TyperException as error:
         message = error.format_message()  # empty for `zoo` alone, which has printed its help
         code = fail(message + _help_hint(error), error.exit_code) if message else error.exit_code

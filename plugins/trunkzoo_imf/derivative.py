@@ -28,7 +28,7 @@ class Linear(nn.Linear):
     """``nn.Linear`` that does not multiply its input with the zero tangent of its weight: two products, not three."""
 
     def forward(self, x: Tensor) -> Tensor:
-        x, dx = _unpack(x)
+        x, dx = _unpack(x)  # value and tangent, both (…, inputs)
         y = super().forward(x)
         return y if dx is None else _dual(y, F.linear(dx, self.weight))
 

@@ -35,14 +35,14 @@ class FlowHead(VelocityHead):
     def forward(self, cond: Tensor, actions: Tensor, valid: Tensor, draws: Draws) -> dict[str, Tensor]:
         c = self.config
         samples = prepare(cond, actions, valid, draws, copies=c.draws_per_sample, cond_dropout=c.cond_dropout)
-        t = draw_instant(samples.draws, c.times).to(actions)
+        t = draw_instant(samples.draws, c.times).to(actions)  # (B·n,)
         return self.loss(samples, t, samples.draw_noise())
 
     def loss(self, samples: Samples, t: Tensor, e: Tensor) -> dict[str, Tensor]:
         """The loss at given times (B,) and noise (B, H, A)."""
         x, valid = samples.actions, samples.valid
         (v,) = self.velocities(interpolate(x, e, t), t, t, samples.cond)
-        error = squared_error(v, e - x, valid)
+        error = squared_error(v, e - x, valid)  # (B·n,)
         loss = adaptive(error, x[0].numel(), self.config.weight_power, self.config.weight_offset)
         return {"loss": loss, "mse_v": mean_square(error, valid, x.shape[-1])}
 

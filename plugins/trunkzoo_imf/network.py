@@ -38,13 +38,13 @@ class ChunkTransformer(nn.Module):
         self.outputs = nn.ModuleList(_zero(Linear(width, contract.action_dim)) for _ in range(outputs))
 
     def forward(self, z: Tensor, r: Tensor, t: Tensor, cond: Tensor) -> tuple[Tensor, ...]:
-        actions = self.action_in(z) + self.action_position
+        actions = self.action_in(z) + self.action_position  # (B, H, D)
         sources = self.mix.start(
             torch.cat([self.time(r, t), self.cond_in(cond.to(z.dtype)) + self.cond_position, actions], dim=1)
         )
         for sublayer in self.sublayers:
             sources.append(sublayer(self.mix(sources)))
-        features = self.norm(self.mix(sources)[:, -z.shape[1] :])
+        features = self.norm(self.mix(sources)[:, -z.shape[1] :])  # the action tokens: (B, H, D)
         return tuple(output(features) for output in self.outputs)
 
 

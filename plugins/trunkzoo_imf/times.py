@@ -17,7 +17,7 @@ def draw_interval(draws: Draws, law: IntervalTimes) -> tuple[Tensor, Tensor]:
     """
     first, second = (logit_normal(draws, law.logit_mean, law.logit_std) for _ in range(2))
     t, r = torch.maximum(first, second), torch.minimum(first, second)
-    lot = draws.uniform()
+    lot = draws.uniform()  # (B,): one lot decides which share a sample falls into
     one_step = lot < law.one_step_share
     noise = ~one_step & (lot < law.one_step_share + law.noise_share)
     forced = law.one_step_share + law.noise_share

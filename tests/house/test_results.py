@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from trunkzoo.registry import open_zoo
-from trunkzoo.statistics import Comparison, Measure, adjust, compare, compare_arms, summarise
+from trunkzoo.statistics import Comparison, Measure, adjust, compare, compare_arms, summarize
 from trunkzoo.suites.comparing import pairs_of
 from trunkzoo.suites.planning import load_suite
 
@@ -72,7 +72,7 @@ def scores(runs: list[list[dict[str, Any]]], key: str) -> list[list[float]]:
 @pytest.mark.parametrize("line", LINES, ids=lambda line: f"{line.folder}/{line.arm}/{line.part}")
 def test_a_line_of_a_table(line: Line) -> None:
     runs = rows(line.folder, line.arm, line.part)
-    summary = summarise(scores(runs, "success"), scores(runs, "average_reward"))
+    summary = summarize(scores(runs, "success"), scores(runs, "average_reward"))
     assert line.success == f"{summary.successes}/{summary.training_seeds * summary.episodes} = {summary.success.text()}"
     assert line.reward == summary.reward_mean.text(3)
 

@@ -20,11 +20,11 @@ from reach_task import REGISTRY, install
 from trunkzoo.registry import open_zoo
 from trunkzoo.report.answer import answer_of, caveats
 from trunkzoo.report.suite_page import write_suite_page
-from trunkzoo.rollouts.gaze import Look
+from trunkzoo.rollouts.gaze import Gaze
 from trunkzoo.statistics import adjust, compare
 from trunkzoo.suites.cells import Cell, write_json
 from trunkzoo.suites.comparing import compare_task, pairs_of
-from trunkzoo.suites.layout import DONE, LOOK, RUN, film_file, report_rows, selection_rows
+from trunkzoo.suites.layout import DONE, GAZE, RUN, film_file, report_rows, selection_rows
 from trunkzoo.suites.planning import SuitePlan, every_cell, plan_suite, seeds_of
 from trunkzoo.suites.results import TaskResult, read_results
 from trunkzoo.training.directory import METRICS
@@ -64,13 +64,13 @@ def film(path: Path) -> None:
         container.mux(stream.encode(None))
 
 
-def look() -> Look:
+def look() -> Gaze:
     rng = np.random.default_rng(0)
     weights = rng.dirichlet(np.ones(3), size=(6, 5, 5)).transpose(3, 0, 1, 2).astype(np.float32)
     images = rng.integers(0, 256, (1, 6, 16, 16, 3), dtype=np.uint8)
     keypoints = rng.uniform(-1, 1, (1, 6, 4, 2)).astype(np.float32)
     reads = {f"stages.{i}.mix.2": weights for i in range(2)}
-    return Look(("top",), tuple(range(6)), images, keypoints, {n: w.mean((1, 2, 3)) for n, w in reads.items()}, reads)
+    return Gaze(("top",), tuple(range(6)), images, keypoints, {n: w.mean((1, 2, 3)) for n, w in reads.items()}, reads)
 
 
 def finish(cell: Cell) -> None:
@@ -108,7 +108,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SuitePlan]:
             finish(cell)
         shown = plan.tasks[0].arms[1].evaluations[0].directory
         film(film_file(shown, "success", 2000001))
-        look().save(shown / LOOK)
+        look().save(shown / GAZE)
         yield plan
 
 

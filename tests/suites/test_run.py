@@ -11,7 +11,7 @@ import pytest
 from reach_task import REGISTRY, floor, install, orphans_of, small
 from trunkzoo.errors import UsageError, ZooError
 from trunkzoo.rollouts import read_rows
-from trunkzoo.suites.cells import Cell, only_one, read_cell
+from trunkzoo.suites.cells import Cell, hold_suite, read_cell
 from trunkzoo.suites.engine import Failure, LocalEngine, Tick
 from trunkzoo.suites.process import CellProcess
 from trunkzoo.suites.results import read_results
@@ -117,7 +117,7 @@ def test_a_cell_waits_for_the_process_of_an_earlier_run(tmp_path: Path, monkeypa
 
 
 def test_two_runs_cannot_share_a_directory(tmp_path: Path) -> None:
-    with only_one(tmp_path), pytest.raises(ZooError, match="another `zoo suite run`"), only_one(tmp_path):
+    with hold_suite(tmp_path), pytest.raises(ZooError, match="another `zoo suite run`"), hold_suite(tmp_path):
         pass
 
 

@@ -78,7 +78,7 @@ def test_no_difference_becomes_futile_and_is_never_called_one(tmp_path: Path) ->
 
 
 def test_a_suite_of_one_training_seed_cannot_stop_early(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--until needs two arms and two training seeds"):
+    with pytest.raises(UsageError, match="to end early a suite needs two arms and two training seeds"):
         run_until(small(tmp_path), Scorer({}), lambda line: None, "decided", "success", 0.1)
     assert read_stop(tmp_path) is None
 
@@ -116,7 +116,7 @@ def test_a_stated_spread_is_taken_and_nothing_else_is_needed(tmp_path: Path) -> 
     assert found.source == "as stated"
     assert found.needed[20] > found.needed[200]  # more episodes, fewer trainings
     assert "speak of agents, not of trunks" in found.sentence()  # one training seed
-    assert found.as_json()["suite"]["detectable"] is None
+    assert found.to_dict()["suite"]["detectable"] is None
 
 
 def test_finished_cells_of_the_suite_itself_say_it(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``zoo doctor``: what is wrong, and how to mend it."""
+"""``zoo doctor``: diagnose the installation, with a line that repairs each fault."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def doctor(
         emit_table(columns, [("ok" if f.ok else "WRONG", f.area, f.name, f.detail) for f in findings])
         print("nothing is wrong" if not wrong else f"{len(wrong)} wrong:")
         for finding in wrong:
-            print(f"  {finding.name}: {finding.mend}")
+            print(f"  {finding.name}: {finding.mend}" + ("; --trace shows where it fails" if finding.trace else ""))
     if trace:
         for finding in wrong:
             print(f"--- {finding.area} {finding.name}\n{finding.trace or finding.detail}", file=sys.stderr)

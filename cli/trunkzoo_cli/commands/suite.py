@@ -155,7 +155,7 @@ def plan(
         published,
     )
     if json:
-        emit_json([each.as_json() for each in found])
+        emit_json([each.to_dict() for each in found])
         return
     for each in found:
         columns = ("episodes", "trainings, two arms alone", f"trainings, variance of {each.arms} arms")
@@ -220,7 +220,7 @@ def _show(plan: SuitePlan, json: bool) -> None:
     write_suite_page(plan, results, page, stop)
     if json:
         ways = [{arm.plan.label: outcomes_of(arm, result.plan.stages) for arm in result.arms} for result in results]
-        emit_json([{**result.as_json(), "outcomes": way} for result, way in zip(results, ways, strict=True)])
+        emit_json([{**result.to_dict(), "outcomes": way} for result, way in zip(results, ways, strict=True)])
         return
     for result in results:
         emit_table(COLUMNS, table(result), title=f"\n{plan.name}: {result.plan.name}")

@@ -1,4 +1,4 @@
-"""From a recipe to an agent."""
+"""Build an agent from a resolved recipe: trunks, encoder and head, each checked as it is built."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 from trunkzoo.agent.agent import Agent
 from trunkzoo.agent.encoder import ObservationEncoder
-from trunkzoo.catalogue.guard import foreign
+from trunkzoo.catalogue.guard import plugin_code
 from trunkzoo.catalogue.part import Configured
 from trunkzoo.errors import PluginError
 from trunkzoo.nn.draws import sample_seeds
@@ -52,21 +52,21 @@ def part_seed(seed: int, part: str) -> int:
 
 def build_trunk(part: Configured[TrunkSpec[Any]]) -> VisionTrunk:
     """Build one trunk and check that it is one."""
-    with foreign(f"building {part.title}"):
+    with plugin_code(f"building {part.title}"):
         trunk = part.spec.build(part.config)
     return require_trunk(trunk, part.title)
 
 
 def build_head(part: Configured[HeadSpec[Any]], contract: Contract) -> nn.Module:
     """Build a head for a contract and check that it is one."""
-    with foreign(f"building {part.title}"):
+    with plugin_code(f"building {part.title}"):
         head = part.spec.build(part.config, contract)
     _require(head, Head, part.title, "forward(cond, actions, valid, draws) and sample(cond, noise)")
     return cast(nn.Module, head)
 
 
 def require_trunk(built: Any, what: str) -> VisionTrunk:
-    """``built`` as a trunk.
+    """Return ``built`` as a trunk, once it has the members of one.
 
     Raises:
         PluginError: it is none; the message says what it lacks.

@@ -27,10 +27,10 @@ def expected_coordinates(logits: Tensor) -> Tensor:
     ``logits`` (N, K, h, w) → (N, K, 2). Finn et al. 2016, "Deep spatial autoencoders", eq. 2.
     """
     n, k, h, w = logits.shape
-    mass = logits.float().flatten(2).softmax(-1).view(n, k, h, w)
+    mass = logits.float().flatten(2).softmax(-1).view(n, k, h, w)  # sums to 1 over each map
     ys = torch.linspace(-1, 1, h, device=logits.device) if h > 1 else mass.new_zeros(1)
     xs = torch.linspace(-1, 1, w, device=logits.device) if w > 1 else mass.new_zeros(1)
-    return torch.stack([(mass.sum(2) * xs).sum(-1), (mass.sum(3) * ys).sum(-1)], dim=-1)
+    return torch.stack([(mass.sum(2) * xs).sum(-1), (mass.sum(3) * ys).sum(-1)], dim=-1)  # (N, K, 2)
 
 
 class SpatialSoftmax(nn.Module):
@@ -100,7 +100,7 @@ class ObservationEncoder(nn.Module):
         vectors = [self.encode_camera(i, obs[key], draws) for i, key in enumerate(self.contract.image_keys)]
         if draws is not None and self.config.state_noise:
             state = state + self.config.state_noise * draws.normal(*state.shape[1:]).to(state)
-        return torch.cat([*vectors, state], dim=-1)
+        return torch.cat([*vectors, state], dim=-1)  # (B, T, cameras · D + S)
 
     def encode_camera(self, camera: int, images: Tensor, draws: Draws | None = None) -> Tensor:
         """One camera's (B, T, 3, H, W) → (B, T, camera_dim)."""
@@ -110,9 +110,9 @@ class ObservationEncoder(nn.Module):
 
     def feature_map(self, camera: int, images: Tensor, draws: Draws | None = None) -> Tensor:
         """The trunk's map (B·T, C, h, w) of one camera; blank images are all alike, so one stands for all."""
-        frames = images.flatten(0, 1)
+        frames = images.flatten(0, 1)  # (B·T, 3, H, W)
         if self.config.blank_images:
-            frames = torch.zeros_like(frames[:1])
+            frames = torch.zeros_like(frames[:1])  # (1, 3, H, W)
         return cast(Tensor, self.trunk(camera)(self.prepare(frames, draws, images.shape[1])))
 
     def prepare(self, frames: Tensor, draws: Draws | None, window: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Who claims which plugin name: read from the metadata of installed distributions, without importing anything."""
+"""Entry points by which installed distributions claim plugin names, read from metadata without importing anything."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Claim:
 
     @property
     def ours(self) -> bool:
-        """Written for the API that this trunkzoo speaks."""
+        """Whether it was written for the plugin API of this trunkzoo."""
         return self.api == str(API_VERSION)
 
 
@@ -41,6 +41,7 @@ def installed_claims() -> list[Claim]:
         if not _mentions_us(distribution):
             continue
         name, version = _identity(distribution)
+        # distributions without readable metadata share no name: each of them is a claim
         if normal(name) not in seen or name == NAMELESS:
             seen.add(normal(name))
             claims += _claims_of(distribution, name, version)

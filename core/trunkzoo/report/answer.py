@@ -1,13 +1,13 @@
-"""The top of a suite's report: which arm, how sure, and what cannot be concluded."""
+"""The conclusions on top of a suite's report: which arm is better, how sure that is, and what cannot be concluded."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from trunkzoo.report.charts import Bar, interval_chart
+from trunkzoo.report.charts import IntervalBar, interval_chart
 from trunkzoo.report.page import Figure
 from trunkzoo.statistics import Comparison
-from trunkzoo.statistics.intervals import FEWEST
+from trunkzoo.statistics.intervals import FEWEST_EPISODES
 from trunkzoo.suites.comparing import MEASURES
 from trunkzoo.suites.results import TaskResult
 
@@ -18,7 +18,7 @@ def answer_of(result: TaskResult) -> str:
     if not comparisons:
         arm = result.arms[0]
         return f"{arm.plan.label} succeeds in {arm.summary.success.text()} of the episodes; nothing to compare it with."
-    if comparisons[0].episodes < FEWEST:
+    if comparisons[0].episodes < FEWEST_EPISODES:
         return f"{comparisons[0].episodes} episodes show nothing about which arm is better."
     if any(comparison.holds for comparison in comparisons):
         parts = [text for of in _by_reference(comparisons).values() for text in _outcomes(of)]
@@ -72,7 +72,7 @@ def _taken_alone(comparisons: Sequence[Comparison]) -> list[str]:
 def caveats(result: TaskResult) -> list[str]:
     """What cannot be concluded: what would be found and what is excluded, one training seed, many comparisons."""
     comparisons = result.comparisons
-    if not comparisons or comparisons[0].episodes < FEWEST:
+    if not comparisons or comparisons[0].episodes < FEWEST_EPISODES:
         return []
     seeds = comparisons[0].training_seeds
     said = [text for measure, _ in MEASURES if (text := _resolution([c for c in comparisons if c.measure == measure]))]
@@ -128,6 +128,8 @@ def answer_figures(comparisons: Sequence[Comparison], styles: Mapping[str, str])
     return figures
 
 
-def _bars(found: Comparison, styles: Mapping[str, str]) -> list[Bar]:
-    own = Bar(found.a, found.difference, styles[found.a])
-    return [own] if found.pooled is None else [own, Bar("↳ trainings of all arms", found.pooled, styles[found.a])]
+def _bars(found: Comparison, styles: Mapping[str, str]) -> list[IntervalBar]:
+    own = IntervalBar(found.a, found.difference, styles[found.a])
+    return (
+        [own] if found.pooled is None else [own, IntervalBar("↳ trainings of all arms", found.pooled, styles[found.a])]
+    )

@@ -26,7 +26,10 @@ def training_figures(result: TaskResult, styles: Styles) -> list[Figure]:
     found = {arm.plan.label: {step: _scored(arm, step) for step in sorted(arm.curves[0])} for arm in result.arms}
 
     def curves(score: Callable[[Summary], Interval]) -> list[Curve]:
-        return [_scores_curve(name, {s: score(x) for s, x in of.items()}, styles[name]) for name, of in found.items()]
+        return [
+            _scores_curve(name, {s: score(x) for s, x in summaries.items()}, styles[name])
+            for name, summaries in found.items()
+        ]
 
     over = "training seeds and selection episodes" if len(result.arms[0].rows) > 1 else "the selection episodes"
     where = f"of every checkpoint on the selection seeds; bands are 95 % intervals over {over}."

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from trunkzoo.errors import UsageError
 
-SPACE = 1_000_000
-SELECTION_SEEDS = range(1 * SPACE, 2 * SPACE)
-REPORT_SEEDS = range(2 * SPACE, 3 * SPACE)
-DEMONSTRATION_SEEDS = 3 * SPACE  # the first of them
+SEEDS_PER_PURPOSE = 1_000_000
+SELECTION_SEEDS = range(1 * SEEDS_PER_PURPOSE, 2 * SEEDS_PER_PURPOSE)
+REPORT_SEEDS = range(2 * SEEDS_PER_PURPOSE, 3 * SEEDS_PER_PURPOSE)
+DEMONSTRATION_SEEDS = 3 * SEEDS_PER_PURPOSE  # the first of them
 
 
 def purpose_of(seeds: range) -> str | None:
@@ -30,5 +30,5 @@ def parse_seeds(text: str) -> range:
     """
     first, _, last = text.partition(":")
     if not (first.isdecimal() and last.isdecimal() and int(first) < int(last)):
-        raise UsageError(f"--seeds {text!r}: write A:B with 0 ≤ A < B, for example 0:20 for the seeds 0 to 19")
+        raise UsageError(f"seeds {text!r}: write A:B with 0 ≤ A < B, for example 0:20 for the seeds 0 to 19", ["seeds"])
     return range(int(first), int(last))

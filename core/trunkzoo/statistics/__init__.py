@@ -9,7 +9,7 @@ from trunkzoo.statistics.intervals import Interval, bootstrap, newcombe_paired, 
 from trunkzoo.statistics.measures import interquartile_mean, mean, median, probability_of_improvement
 from trunkzoo.statistics.paired import adjust, compare, compare_arms
 from trunkzoo.statistics.power import Spread, detectable, detectable_mean, detectable_rate, trainings_needed
-from trunkzoo.statistics.summary import Summary, summarise
+from trunkzoo.statistics.summary import Summary, summarize
 from trunkzoo.statistics.variance import Components, components, dunnett, holm, pool
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
     "newcombe_paired",
     "pool",
     "probability_of_improvement",
-    "summarise",
+    "summarize",
     "trainings_needed",
     "wilson",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Literal, NamedTuple
 
-from trunkzoo.statistics.intervals import FEWEST, Interval
+from trunkzoo.statistics.intervals import FEWEST_EPISODES, Interval
 
 Measure = Literal["success", "average reward"]
 LEVEL = 0.05
@@ -48,19 +48,19 @@ class Comparison(NamedTuple):
     @property
     def decided(self) -> bool:
         """Whether the interval of the difference, taken alone, leaves zero out."""
-        return self.episodes >= FEWEST and (self.difference.low > 0 or self.difference.high < 0)
+        return self.episodes >= FEWEST_EPISODES and (self.difference.low > 0 or self.difference.high < 0)
 
     @property
     def holds(self) -> bool:
         """Whether the difference holds among all comparisons of the suite (Holm); alone, whether it is decided."""
-        return self.decided if self.adjusted is None else self.episodes >= FEWEST and self.adjusted <= LEVEL
+        return self.decided if self.adjusted is None else self.episodes >= FEWEST_EPISODES and self.adjusted <= LEVEL
 
     @property
     def widest(self) -> Interval:
         """The interval that allows for all arms if there is one, else the pair's own."""
         return self.pooled or self.difference
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain numbers; intervals as ``[value, low, high]``."""
         fields = {k: v.limits() if isinstance(v, Interval) else v for k, v in self._asdict().items()}
         known = {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in fields.items()}
@@ -82,7 +82,7 @@ def _sentence(found: Comparison) -> str:
     """What the episodes of a comparison show, and for whom."""
     digits = _digits(found.difference)
     numbers = _numbers(found, digits)
-    if found.episodes < FEWEST:
+    if found.episodes < FEWEST_EPISODES:
         said = "1 episode shows" if found.episodes == 1 else f"{found.episodes} episodes show"
         return f"{said} nothing about {found.measure}: {numbers}."
     if found.holds or found.decided:

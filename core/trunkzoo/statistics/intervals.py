@@ -16,7 +16,7 @@ from trunkzoo.statistics.variance import mean_squares
 Matrix = NDArray[np.float64]
 RESAMPLES = 4999  # the Monte-Carlo error of a 95 % limit is then about 2 % of the interval's width
 BOOTSTRAP_SEED = 20_250
-FEWEST = 5  # episodes; resamples of fewer have no tails, and an interval from them would claim far too much
+FEWEST_EPISODES = 5  # episodes; resamples of fewer have no tails, and an interval from them would claim far too much
 
 
 class Interval(NamedTuple):
@@ -119,7 +119,7 @@ def over_trainings(scores: Matrix, low: float = -math.inf, high: float = math.in
     ``low`` and ``high`` are the ends of the range. Under five episodes: NaN limits.
     """
     value = float(scores.mean())
-    if scores.shape[1] < FEWEST:
+    if scores.shape[1] < FEWEST_EPISODES:
         return Interval(value, math.nan, math.nan)
     half = float(mean_squares(scores[None], centre=False).parts.half())
     return Interval(value, max(low, value - half), min(high, value + half))
@@ -171,7 +171,7 @@ def bootstrap(
     if len({m.shape for m in matrices}) != 1:
         raise ValueError(f"scores of shapes {[m.shape for m in matrices]}: pairs need equal shapes")
     value = float(statistic(*(m.ravel() for m in matrices)))
-    if matrices[0].shape[1] < FEWEST:
+    if matrices[0].shape[1] < FEWEST_EPISODES:
         return Interval(value, math.nan, math.nan)
     limits = _resample(statistic, matrices, confidence, seed).confidence_interval
     return Interval(value, float(limits.low), float(limits.high))

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from trunkzoo.statistics.comparison import Comparison, Measure
-from trunkzoo.statistics.intervals import FEWEST, Interval, Matrix, bootstrap, matrix, newcombe_paired
+from trunkzoo.statistics.intervals import FEWEST_EPISODES, Interval, Matrix, bootstrap, matrix, newcombe_paired
 from trunkzoo.statistics.measures import mean_difference, probability_of_improvement
 from trunkzoo.statistics.power import detectable, detectable_range
 from trunkzoo.statistics.variance import Parts, Pooled, dunnett, holm, pair_variance, pool
@@ -27,7 +27,7 @@ def compare(name_a: str, a: ArrayLike, name_b: str, b: ArrayLike, measure: Measu
     """
     left, right = _pair(name_a, a, name_b, b, measure)
     wins, losses = int(np.count_nonzero(left > right)), int(np.count_nonzero(left < right))
-    enough = left.shape[1] >= FEWEST
+    enough = left.shape[1] >= FEWEST_EPISODES
     parts = _parts(left, right, measure, pool({name_a: left, name_b: right})) if enough else None
     return Comparison(
         a=name_a,
@@ -56,7 +56,7 @@ def compare_arms(
     """
     found = tuple(compare(a, arms[a], b, arms[b], measure) for a, b in pairs)
     matrices = {name: matrix(scores).round(DECIMALS) for name, scores in arms.items()}
-    if len(matrices) < 3 or any(c.training_seeds < 2 or c.episodes < FEWEST for c in found):
+    if len(matrices) < 3 or any(c.training_seeds < 2 or c.episodes < FEWEST_EPISODES for c in found):
         return found
     pooled, controls = pool(matrices), [b for _, b in pairs]
     return tuple(_with(c, pooled, matrices, controls.count(c.b)) for c in found)
@@ -64,7 +64,7 @@ def compare_arms(
 
 def adjust(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
     """The same comparisons, corrected by Holm for being so many."""
-    counted = [c for c in comparisons if c.episodes >= FEWEST]
+    counted = [c for c in comparisons if c.episodes >= FEWEST_EPISODES]
     adjusted = iter(holm([c.p for c in counted]))
     return tuple(c._replace(adjusted=next(adjusted), family=len(counted)) if c in counted else c for c in comparisons)
 

@@ -34,12 +34,12 @@ class Summary(NamedTuple):
     reward_median: Interval
     reward_iqm: Interval
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain numbers; intervals as ``[value, low, high]``."""
         return {k: v.limits() if isinstance(v, Interval) else v for k, v in self._asdict().items()}
 
 
-def summarise(success: ArrayLike, reward: ArrayLike) -> Summary:
+def summarize(success: ArrayLike, reward: ArrayLike) -> Summary:
     """Summarise matrices (training seeds, episode seeds): ``success`` of 0 and 1, ``reward`` per step."""
     won, rewards = matrix(success), matrix(reward)
     successes = int(np.count_nonzero(won))

@@ -141,7 +141,7 @@ class Components(NamedTuple):
         training, low, high, scene, rest = (f"{value:.{digits}f}" for value in self[:5])
         return f"training {training} [{low}, {high}], scene {scene}, rest {rest}"
 
-    def as_json(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, float]:
         """Plain numbers."""
         return self._asdict()
 

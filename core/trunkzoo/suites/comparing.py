@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from trunkzoo.rollouts.rows import Row
-from trunkzoo.rollouts.scores import Matrix, scores
+from trunkzoo.rollouts.scores import scores
 from trunkzoo.statistics import Comparison, Components, Measure, compare_arms, components, pool
-from trunkzoo.statistics.intervals import FEWEST
+from trunkzoo.statistics.intervals import FEWEST_EPISODES, Matrix
 from trunkzoo.suites.planning import ArmPlan
 
 MEASURES: tuple[tuple[Measure, str], ...] = (("success", "success"), ("average reward", "average_reward"))
@@ -32,7 +32,7 @@ def pairs_of(controls: Mapping[str, str]) -> list[tuple[str, str]]:
     """Pairs to compare from each arm's control (empty for none), in the order of the arms.
 
     First every treatment with its control, which differs from it in the treatment alone; then every later arm with the
-    first. A control that is not there, left out by --only, makes no pair.
+    first. A control that is not there, left out of a run, makes no pair.
     """
     first, *others = controls
     treated = [(arm, control) for arm, control in controls.items() if control in controls]
@@ -55,7 +55,7 @@ def best_arms(arms: Sequence[Scored]) -> dict[Measure, tuple[str, ...]]:
     return {
         measure: pool(of).best()
         for measure, of in found.items()
-        if len(of) > 1 and next(iter(of.values())).shape[1] >= FEWEST
+        if len(of) > 1 and next(iter(of.values())).shape[1] >= FEWEST_EPISODES
     }
 
 

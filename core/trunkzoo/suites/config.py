@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from trunkzoo.plugin.config import Config
-from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS, SPACE
+from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS, SEEDS_PER_PURPOSE
 
 RESERVED = ("noop", "random", "expert", "blind")  # floors and parts of the published rows, which arms stand beside
 BETWEEN_SETS = 10_000  # seeds from one demonstration set to the next: far more than a set has attempts
@@ -31,12 +31,12 @@ class ArmConfig(Config):
     recipe: str = Field(description="a recipe of registry.toml")
     name: str = Field(default="", description="what tables call it; the recipe's name if empty")
     trunk: str | None = Field(default=None, description="another trunk, with its own defaults")
-    set: dict[str, Any] = Field(default={}, description="dotted keys over the recipe, as with --set")
+    set: dict[str, Any] = Field(default={}, description="dotted keys over the recipe, applied last")
     control: str = Field(default="", description="the arm that differs from this one in the treatment alone")
 
     @property
     def label(self) -> str:
-        """The name in tables, files and --only."""
+        """The arm's name in tables and files, and by which it is chosen."""
         return self.name or self.recipe
 
 
@@ -76,9 +76,11 @@ class SuiteConfig(Config):
     checkpoints: PositiveInt = Field(default=4, description="checkpoints of every training, evenly spaced")
     set: dict[str, Any] = Field(default={}, description="dotted keys over all recipes")
     selection_episodes: PositiveInt = Field(
-        default=10, le=SPACE, description="episodes per checkpoint: max avg_reward is of these"
+        default=10, le=SEEDS_PER_PURPOSE, description="episodes per checkpoint: max avg_reward is of these"
     )
-    report_episodes: PositiveInt = Field(default=20, le=SPACE, description="fresh episodes of the reported checkpoint")
+    report_episodes: PositiveInt = Field(
+        default=20, le=SEEDS_PER_PURPOSE, description="fresh episodes of the reported checkpoint"
+    )
     blind: bool = Field(default=True, description="also run the reported checkpoints of the arms on blanked images")
     gpus_per_training: float = Field(default=0.0, ge=0, description="GPUs that Ray reserves for a training")
     minutes: dict[str, PositiveFloat] = Field(default={}, description="how long each stage takes, for its heading")

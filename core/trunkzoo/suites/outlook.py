@@ -39,7 +39,7 @@ class Outlook:
     own: tuple[int, int, float]
     """Trainings and episodes that the suite states, and what they would find with the trainings of all arms."""
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain numbers."""
         needed = [{"episodes": n, "alone": a, "all_arms": b} for n, (a, b) in self.needed.items()]
         trainings, episodes, found = self.own
@@ -70,7 +70,7 @@ def outlook(
         UsageError: the difference is not positive, or the published rows have no two arms with two trainings.
     """
     if not 0 < detect < 1:
-        raise UsageError(f"--detect {detect:g}: a difference to find lies between 0 and 1, for example 0.1")
+        raise UsageError(f"a difference to find lies between 0 and 1, for example 0.1, not at {detect:g}", ["detect"])
     return [
         _of_task(plan, task, measure, detect, *_source(plan, task, measure, spread, published)) for task in plan.tasks
     ]

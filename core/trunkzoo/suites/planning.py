@@ -1,4 +1,4 @@
-"""From a suite's table to its cells."""
+"""Plan a suite: from its table in registry.toml to its cells, each with all inputs that decide it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.config import ArmConfig, SuiteConfig, SuiteTask
 from trunkzoo.suites.layout import CELLS
 
-FLOORS = ("noop", "random", "expert")
-EVERY = 1_000_000  # checkpoints kept: a stop adds one of its own, and none of the scheduled ones may make room for it
+TASK_REFERENCES = ("noop", "random", "expert")
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def plan_suite(name: str, zoo: Zoo, directory: Path, only: Sequence[str] = (), p
 
 
 class _Planner:
-    """Makes cells."""
+    """Resolves the recipes and tasks of a suite and names all inputs of every cell."""
 
     def __init__(self, config: SuiteConfig, zoo: Zoo, home: Path, parallel: int) -> None:
         self._config, self._zoo = config, zoo
@@ -139,7 +138,7 @@ class _Planner:
         chosen = [(arm, baseline) for arm, baseline in chosen if _wanted(arm.label, only)]
         if not chosen:
             labels = ", ".join(arm.label for arm in self._config.everyone)
-            raise UsageError(f"--only {' '.join(only)} matches no arm; this suite has {labels}")
+            raise UsageError(f"no arm matches {' or '.join(only)}; this suite has {labels}", ["only"])
         arms = tuple(self._arm(arm, baseline, found, collects) for arm, baseline in chosen)
         return TaskPlan(
             found.id, collects, arms, self._floors(part, found), self._latency(arms, found), found.spec.stages
@@ -181,7 +180,7 @@ class _Planner:
             "train.steps": config.steps,
             "train.batch_size": config.batch_size,
             "train.checkpoint_every": config.checkpoint_steps[0],
-            "train.keep": EVERY,
+            "train.keep": 0,  # all: a stop adds one of its own, and no scheduled one may make room for it
         }
         if config.holdout_episodes:
             budget["train.holdout_episodes"] = config.holdout_episodes
@@ -209,7 +208,8 @@ class _Planner:
         report = [REPORT_SEEDS.start, self._config.report_episodes]
         inputs = {"task": task.model_dump(mode="json"), "report": report, **self._versions(found)}
         return {
-            name: Cell("floor", f"{name}-{found.spec.name}", {"policy": name, **inputs}, self._home) for name in FLOORS
+            name: Cell("floor", f"{name}-{found.spec.name}", {"policy": name, **inputs}, self._home)
+            for name in TASK_REFERENCES
         }
 
     def _latency(self, arms: Sequence[ArmPlan], found: Configured[TaskSpec[Any]]) -> Cell:

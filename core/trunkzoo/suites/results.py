@@ -47,7 +47,7 @@ class ArmResult:
         """Success and rewards on the report seeds."""
         return summary_of(*self.rows)
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain numbers of the table's line."""
         return {
             "arm": self.plan.label,
@@ -60,8 +60,8 @@ class ArmResult:
             "curves": self.curves,
             "max_average_reward": self.max_average_reward,
             "latency_ms": self.latency_ms,
-            "report": self.summary.as_json(),
-            "blind": summary_of(*self.blind).as_json() if self.blind else None,
+            "report": self.summary.to_dict(),
+            "blind": summary_of(*self.blind).to_dict() if self.blind else None,
         }
 
 
@@ -85,15 +85,15 @@ class TaskResult:
         """By measure what moves a score: the training, the scene, the rest. Empty for one training."""
         return components_of(self.arms)
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Everything that the table and the sentences say, as plain numbers."""
         return {
             "task": self.plan.name,
-            "arms": [arm.as_json() for arm in self.arms],
-            "floors": {name: summary_of(rows).as_json() for name, rows in self.floors.items()},
-            "comparisons": [comparison.as_json() for comparison in self.comparisons],
+            "arms": [arm.to_dict() for arm in self.arms],
+            "floors": {name: summary_of(rows).to_dict() for name, rows in self.floors.items()},
+            "comparisons": [comparison.to_dict() for comparison in self.comparisons],
             "best": self.best,
-            "components": {measure: found.as_json() for measure, found in self.components.items()},
+            "components": {measure: found.to_dict() for measure, found in self.components.items()},
         }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from trunkzoo.errors import ZooError
-from trunkzoo.suites.cells import Cell, only_one
+from trunkzoo.suites.cells import Cell, hold_suite
 from trunkzoo.suites.engine import Engine, Failure
 from trunkzoo.suites.planning import SuitePlan
 from trunkzoo.suites.work import progress_of
@@ -29,7 +29,7 @@ def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None]) -> No
             the directory is in use.
     """
     failures: list[Failure] = []
-    with only_one(plan.directory):
+    with hold_suite(plan.directory):
         for number, (stage, cells) in enumerate(plan.stages().items(), 1):
             todo = [cell for cell in cells if cell.done() is None and not _idle(plan, cell)]
             say(f"{number}/4 {_heading(plan, stage, cells, todo)}")
@@ -55,8 +55,10 @@ def _heading(plan: SuitePlan, stage: str, cells: Sequence[Cell], todo: Sequence[
     if not todo:
         return f"{heading} – done before"
     minutes = plan.config.minutes.get(stage)
-    done = f", {len(cells) - len(todo)} of {len(cells)} done before" if len(todo) < len(cells) else ""
-    return heading + (f" (about {minutes:g} min on two cores{done})" if minutes else done.replace(",", " –", 1))
+    done = [f"{len(cells) - len(todo)} of {len(cells)} done before"] if len(todo) < len(cells) else []
+    if minutes:
+        return f"{heading} ({', '.join([f'about {minutes:g} min on two cores', *done])})"
+    return " – ".join([heading, *done])
 
 
 def _run_stage(cells: Sequence[Cell], engine: Engine) -> list[Failure]:

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from trunkzoo.errors import UsageError
 from trunkzoo.rollouts.rows import read_rows
-from trunkzoo.rollouts.scores import Matrix, scores
+from trunkzoo.rollouts.scores import scores
 from trunkzoo.statistics import Interval, Measure
+from trunkzoo.statistics.intervals import Matrix
 from trunkzoo.statistics.sequential import limits, look, looks
 from trunkzoo.suites.cells import write_json
 from trunkzoo.suites.comparing import MEASURES, pairs_of
@@ -80,8 +81,9 @@ def run_until(
     total, count = len(plan.config.training_seeds), sum(len(_pairs(task)) for task in plan.tasks)
     if not count or total < 2:
         raise UsageError(
-            f"--until needs two arms and two training seeds to compare, better six; {plan.name} has {count} comparisons "
-            f"and {total} training seeds"
+            f"to end early a suite needs two arms and two training seeds, better six; {plan.name} has {count} comparisons "
+            f"and {total} training seeds",
+            ["until"],
         )
     critical = limits(total, 0.05 / count)
     for n in looks(total):

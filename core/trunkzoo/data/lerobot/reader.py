@@ -22,7 +22,7 @@ REQUIRED = ("episode_index", "dataset_from_index", "dataset_to_index", "data/chu
 
 
 @dataclass(frozen=True)
-class Episode:
+class EpisodeSpan:
     """Rows ``start`` to ``stop`` (exclusive) of the dataset, and what its metadata says."""
 
     index: int
@@ -46,7 +46,7 @@ class LeRobotReader:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.info: Info = read_info(directory)
-        self.episodes: tuple[Episode, ...] = _read_episodes(directory)
+        self.episodes: tuple[EpisodeSpan, ...] = _read_episodes(directory)
         _check_episodes(self.episodes, directory)
 
     def __len__(self) -> int:
@@ -56,6 +56,7 @@ class LeRobotReader:
     def tasks(self) -> tuple[str, ...]:
         """Instructions in words, by ``task_index``."""
         table = read_table(self.directory / TASKS_PATH)
+        # pandas has stored the index, which is the text, under several names
         texts = [name for name in table.column_names if name != "task_index"]
         if not texts or len(texts) == table.num_columns:
             raise DataError(f"{self.directory / TASKS_PATH} needs task_index and a text, it has {table.column_names}")
@@ -71,9 +72,9 @@ class LeRobotReader:
             for chunk, file in sorted(places)
         )
 
-    def video_files(self, key: str) -> dict[Path, list[Episode]]:
+    def video_files(self, key: str) -> dict[Path, list[EpisodeSpan]]:
         """The mp4 files of a video feature with the episodes in each, in order."""
-        files: dict[Path, list[Episode]] = defaultdict(list)
+        files: dict[Path, list[EpisodeSpan]] = defaultdict(list)
         for episode in self.episodes:
             chunk, file, _ = (
                 self._place(episode, key, name) for name in ("chunk_index", "file_index", "from_timestamp")
@@ -82,7 +83,7 @@ class LeRobotReader:
             files[self.directory / path].append(episode)
         return dict(files)
 
-    def _place(self, episode: Episode, key: str, name: str) -> Any:
+    def _place(self, episode: EpisodeSpan, key: str, name: str) -> Any:
         value = episode.row.get(f"videos/{key}/{name}")
         if not isinstance(value, int | float):
             raise DataError(f"{self.directory}: meta/episodes lacks videos/{key}/{name} of episode {episode.index}")
@@ -148,7 +149,7 @@ def _damaged(path: Path, error: Exception) -> str:
     return f"{path} is cut off or damaged ({str(error).splitlines()[0]}); copy it again"
 
 
-def _read_episodes(directory: Path) -> tuple[Episode, ...]:
+def _read_episodes(directory: Path) -> tuple[EpisodeSpan, ...]:
     files = sorted((directory / "meta" / "episodes").glob("*/*.parquet"))
     if not files:
         raise DataError(f"{directory} has no meta/episodes/*/*.parquet; copy the dataset again")
@@ -163,12 +164,12 @@ def _read_episodes(directory: Path) -> tuple[Episode, ...]:
     return tuple(_episode(row) for row in sorted(rows, key=lambda row: int(row["episode_index"])))
 
 
-def _episode(row: dict[str, Any]) -> Episode:
+def _episode(row: dict[str, Any]) -> EpisodeSpan:
     start, stop = int(row["dataset_from_index"]), int(row["dataset_to_index"])
-    return Episode(int(row["episode_index"]), start, stop, tuple(row.get("tasks") or ()), row)
+    return EpisodeSpan(int(row["episode_index"]), start, stop, tuple(row.get("tasks") or ()), row)
 
 
-def _check_episodes(episodes: tuple[Episode, ...], directory: Path) -> None:
+def _check_episodes(episodes: tuple[EpisodeSpan, ...], directory: Path) -> None:
     if not episodes:
         raise DataError(f"{directory} has no episodes")
     expected = 0

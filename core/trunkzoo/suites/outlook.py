@@ -63,8 +63,9 @@ def outlook(
     spread: tuple[float, float] | None = None,
     published: Path | None = None,
 ) -> list[Outlook]:
-    """What each task needs. The spread of a difference (standard deviations over trainings and over episodes) is the stated one, else from published rows, else from this suite's
-    finished cells, else as it was seen in phase2-cpu.
+    """What each task needs, by the standard deviations of a difference over trainings and over episodes.
+
+    They are the stated ones, else those of published rows, else of this suite's finished cells, else of phase2-cpu.
 
     Raises:
         UsageError: the difference is not positive, or the published rows have no two arms with two trainings.

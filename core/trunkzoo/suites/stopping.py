@@ -81,8 +81,9 @@ def run_until(
     total, count = len(plan.config.training_seeds), sum(len(_pairs(task)) for task in plan.tasks)
     if not count or total < 2:
         raise UsageError(
-            f"stopping early needs two arms and two training seeds to compare, better six; {plan.name} has {count} comparisons "
-            f"and {total} training seeds"
+            f"to end early a suite needs two arms and two training seeds, better six; {plan.name} has {count} comparisons "
+            f"and {total} training seeds",
+            ["until"],
         )
     critical = limits(total, 0.05 / count)
     for n in looks(total):

@@ -33,6 +33,11 @@ class Linear(nn.Linear):
         return y if dx is None else _dual(y, F.linear(dx, self.weight))
 
 
+def has_tangent(x: Tensor) -> bool:
+    """Whether a forward-mode derivative is being taken through ``x``."""
+    return _unpack(x)[1] is not None
+
+
 def _dual(x: Tensor, tangent: Tensor) -> Tensor:
     return forward_ad.make_dual(x, tangent)  # type: ignore[no-any-return, no-untyped-call]  # torch lacks the types
 

@@ -12,13 +12,11 @@ from trunkzoo_imf.derivative import total_derivative
 from trunkzoo_imf.flow import VelocityHead
 from trunkzoo_imf.objective import (
     Samples,
-    adaptive,
     bounded,
     interpolate,
     mean_square,
     per_chunk,
     prepare,
-    squared_error,
 )
 from trunkzoo_imf.sampling import integrate
 from trunkzoo_imf.times import draw_interval
@@ -44,16 +42,16 @@ class IMFHead(VelocityHead):
         gradient, and only where r < t: elsewhere V = u and this is flow matching.
         """
         c, (cond, x, valid, _) = self.config, samples
-        z, target = interpolate(x, e, t), e - x  # (B, H, A) each
+        z, target = interpolate(x, e, t), self.target(x, e, t)  # (B, H, A) each
         u, *v = self.velocities(z, r, t, cond)
         moving = (r < t).nonzero().squeeze(1)  # (M,): samples whose interval has a length
-        correction, ratio = self.correction(z[moving], r[moving], t[moving], target[moving], *samples.select(moving))
-        error = squared_error(u.index_add(0, moving, correction), target, valid)  # (B,)
-        loss = adaptive(error, x[0].numel(), c.weight_power, c.weight_offset)
+        correction, ratio = self.correction(z[moving], r[moving], t[moving], (e - x)[moving], *samples.select(moving))
+        error = self.error(u.index_add(0, moving, correction), target, t, valid)
+        loss = self.weighted(error, x[0].numel())
         log = {"mse_u": mean_square(error, valid, x.shape[-1]), **_spikes(ratio, c.tangent_bound)}
         if v:
-            error = squared_error(v[0], target, valid)
-            loss = loss + c.v_weight * adaptive(error, x[0].numel(), c.weight_power, c.weight_offset)
+            error = self.error(v[0], target, t, valid)
+            loss = loss + c.v_weight * self.weighted(error, x[0].numel())
             log["mse_v"] = mean_square(error, valid, x.shape[-1])
         return {"loss": loss, **log}
 

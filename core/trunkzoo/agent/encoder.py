@@ -14,6 +14,12 @@ from trunkzoo.plugin.contract import Contract
 from trunkzoo.plugin.protocols import IMAGENET, InputNorm, VisionTrunk
 from trunkzoo.registry.recipe import EncoderConfig
 
+Begin = Callable[[str], None]
+
+
+def any_values(part: str) -> None:
+    """Leave the random numbers of torch as they are."""
+
 
 def expected_coordinates(logits: Tensor) -> Tensor:
     """Softmax each map over its pixels and return the expected (x, y), both in [-1, 1].
@@ -42,9 +48,11 @@ class SpatialSoftmax(nn.Module):
 class CameraEncoder(nn.Module):
     """One camera: the pooled keypoints of its feature map as one vector of ``camera_dim`` numbers."""
 
-    def __init__(self, channels: int, contract: Contract) -> None:
+    def __init__(self, channels: int, contract: Contract, begin: Begin = any_values, name: str = "camera") -> None:
         super().__init__()
+        begin(f"{name}.pool")
         self.pool = SpatialSoftmax(channels, contract.keypoints)
+        begin(f"{name}.project")  # a seed of its own: the pool draws as many values as the trunk has channels
         self.project = nn.Linear(2 * contract.keypoints, contract.camera_dim)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -58,14 +66,24 @@ class ObservationEncoder(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, contract: Contract, config: EncoderConfig, build_trunk: Callable[[], VisionTrunk]) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        config: EncoderConfig,
+        build_trunk: Callable[[], VisionTrunk],
+        begin: Begin = any_values,
+    ) -> None:
+        """``begin`` is told the name of each part before its initial values are drawn."""
         super().__init__()
         self.contract, self.config = contract, config
         n = len(contract.cameras)
-        trunks = [cast(nn.Module, build_trunk()) for _ in range(1 if config.share_trunk else n)]
+        trunks = []
+        for i in range(1 if config.share_trunk else n):
+            begin(f"trunk.{i}")
+            trunks.append(cast(nn.Module, build_trunk()))
         self.trunks = nn.ModuleList(trunks)
         self.out_channels = int(cast(VisionTrunk, trunks[0]).out_channels)
-        self.cameras = nn.ModuleList(CameraEncoder(self.out_channels, contract) for _ in range(n))
+        self.cameras = nn.ModuleList(CameraEncoder(self.out_channels, contract, begin, f"camera.{i}") for i in range(n))
         norm = cast(InputNorm, getattr(trunks[0], "input_norm", IMAGENET))
         self.register_buffer("mean", torch.tensor(norm.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(norm.std).view(1, 3, 1, 1), persistent=False)

@@ -28,6 +28,10 @@ class TrainConfig(Config):
     )
     lr: PositiveFloat = Field(default=1e-4, description="peak learning rate of AdamW")
     betas: tuple[float, float] = Field(default=(0.9, 0.95), description="AdamW's moment decays, each in [0, 1)")
+    query_lr_scale: PositiveFloat = Field(
+        default=1.0,
+        description="learning rate of the depth queries in units of lr; at few channels they hardly move at 1",
+    )
     weight_decay: NonNegativeFloat = Field(
         default=1e-4, description="decoupled decay of weight matrices; never of norms, biases, queries and embeddings"
     )
@@ -41,7 +45,7 @@ class TrainConfig(Config):
     channels_last: bool = Field(default=True, description="lay image weights out as NHWC, which CPUs and GPUs prefer")
     compile: bool = Field(default=False, description="run the agent's forward through torch.compile")
     checkpoint_every: PositiveInt = Field(default=5_000, description="steps between checkpoints")
-    keep: PositiveInt = Field(default=3, description="newest checkpoints kept, beside the best one")
+    keep: NonNegativeInt = Field(default=3, description="newest checkpoints kept, beside the best one; 0 keeps all")
     holdout_episodes: NonNegativeInt = Field(
         default=0,
         description="last episodes kept from training; their action error, not the training loss, decides which is best",

@@ -44,8 +44,8 @@ def _limits(summary: Summary) -> str:
     """What cannot be concluded."""
     missed = detectable_rate((summary.successes + 1) / (summary.episodes + 2), summary.episodes)  # a rate off 0 and 1
     return (
-        f"Cannot be concluded: against another agent on as many other episodes, a true difference in success under "
-        f"{min(missed, 1.0):.2f} would probably be missed; `zoo suite` compares on the same ones."
+        f"Against another agent on as many other episodes, a true difference in success of {min(missed, 1.0):.2f} would "
+        "be found four times in five; `zoo suite` compares on the same ones."
     )
 
 

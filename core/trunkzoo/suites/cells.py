@@ -15,7 +15,7 @@ from trunkzoo.suites.layout import CELL, DONE
 from trunkzoo.system.files import readable_os_errors, write_text
 from trunkzoo.system.locks import acquire
 
-CellKind = Literal["smoke", "collect", "train", "evaluate", "floor"]
+CellKind = Literal["smoke", "collect", "train", "evaluate", "floor", "latency"]
 
 
 @dataclass(frozen=True)

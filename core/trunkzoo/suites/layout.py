@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 CELLS, REPORT = "cells", "report.html"
+LOOKS = "looks.json"  # of a suite that may end early: what was seen after each training seed
+INDEX = "cells.json"  # beside published rows: the results of the cells that they come from
 CELL, DONE, LOG = "cell.json", "done.json", "log.txt"
 RUN = "run"  # the run directory of a training
 DATA, ATTEMPTS = "data", "attempts.jsonl"  # the dataset of a collection, and a line per demonstration that was tried

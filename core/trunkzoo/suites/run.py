@@ -15,7 +15,7 @@ HEADINGS = {
     "smoke": "Smoke test of {n} recipes: build, contract, one training step, save and load",
     "collect": "Collect demonstrations with the scripted expert",
     "train": "Train {n} agents with equal budgets",
-    "evaluate": "Evaluate: checkpoints on selection seeds, the chosen ones on fresh seeds, floors and the expert",
+    "evaluate": "Evaluate: checkpoints on selection seeds, the chosen ones on fresh seeds, floors, the expert, latency",
 }
 
 _PLAIN_SECONDS = 60.0  # between lines of progress outside a terminal
@@ -31,7 +31,7 @@ def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None]) -> No
     failures: list[Failure] = []
     with hold_suite(plan.directory):
         for number, (stage, cells) in enumerate(plan.stages().items(), 1):
-            todo = [cell for cell in cells if cell.done() is None]
+            todo = [cell for cell in cells if cell.done() is None and not _idle(plan, cell)]
             say(f"{number}/4 {_heading(plan, stage, cells, todo)}")
             failed = {failure.cell.key for failure in failures}
             ready = [cell for cell in todo if not cell.needs & failed]
@@ -40,6 +40,14 @@ def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None]) -> No
             if stage == "smoke":
                 _report(failures)
     _report(failures)
+
+
+def _idle(plan: SuitePlan, cell: Cell) -> bool:
+    """Whether nothing that is to be done needs these demonstrations: their trainings were taken over."""
+    trains = [train for task in plan.tasks for arm in task.arms for train in arm.trains]
+    return cell.kind == "collect" and all(
+        train.done() is not None for train in trains if train.inputs["data"] == cell.key
+    )
 
 
 def _heading(plan: SuitePlan, stage: str, cells: Sequence[Cell], todo: Sequence[Cell]) -> str:

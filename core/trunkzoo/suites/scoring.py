@@ -1,4 +1,4 @@
-"""Evaluation cells: checkpoints on selection seeds, the chosen one on fresh seeds, floors and the ceiling."""
+"""Evaluation cells: checkpoints on selection seeds, one of them on fresh seeds, floors and the ceiling."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from trunkzoo.suites.planning import seeds_of
 
 
 def evaluate_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
-    """Score every checkpoint on the selection seeds, then the best of them on fresh report seeds."""
+    """Score every checkpoint on the selection seeds, then the last or the best of them on fresh report seeds."""
     found = _checkpoints(cell)
     selection = {step: _selection(cell, catalogue, step, path) for step, path in found.items()}
     # one worker: the suite counts a cell as one core, and more would take those of other cells
     run(list(selection.values()), workers=1)
     scores = {step: average_reward(evaluation.ordered) for step, evaluation in selection.items()}
-    chosen = max(scores, key=lambda step: scores[step])
+    chosen = max(scores) if cell.inputs.get("reported") == "last" else max(scores, key=lambda step: scores[step])
     report = _report(cell, "agent", plan(catalogue, "agent", found[chosen]))
     blind = [_report(cell, "blind", plan(catalogue, "blind", found[chosen]))] if cell.inputs["blind"] else []
     run([report, *blind], workers=1)

@@ -46,7 +46,7 @@ def _arm_row(arm: ArmResult) -> tuple[str, ...]:
         str(recipe.train.steps),
         duration(arm.train_seconds),
         *_scores(arm.summary),
-        f"{arm.max_average_reward:.3f} @ {', '.join(map(str, arm.chosen))}",
+        f"{arm.max_average_reward:.3f}" + ("" if _last(arm) else f" @ {', '.join(map(str, arm.chosen))}"),
         f"{arm.latency_ms:.1f} ms",
     )
 
@@ -67,10 +67,16 @@ def notes(result: TaskResult) -> list[str]:
 
 def selection_bias(result: TaskResult) -> str:
     """Why max avg_reward is no score to compare by."""
+    which = "the last checkpoint" if all(map(_last, result.arms)) else "that checkpoint"
     return (
-        "max avg_reward is the best checkpoint's score on the seeds that chose it, so it is biased upward; "
-        "success and average reward are of that checkpoint on fresh seeds."
+        "max avg_reward is the best checkpoint's score on the seeds that found it best, so it is biased upward; "
+        f"success and average reward are of {which} on fresh seeds."
     )
+
+
+def _last(arm: ArmResult) -> bool:
+    """Whether the last checkpoint of every training is reported."""
+    return all(step == max(curve) for step, curve in zip(arm.chosen, arm.curves, strict=True))
 
 
 def millions(count: int) -> str:

@@ -42,16 +42,6 @@ def acquire(path: Path, busy: Callable[[str], ZooError] | None = None) -> IO[str
     return file
 
 
-def holder(path: Path) -> str | None:
-    """The process that holds the lock file ``path`` now; None if none does."""
-    try:
-        file = path.open(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    with file:
-        return None if take(file) else _owner(file)
-
-
 def _owner(file: IO[str]) -> str:
     file.seek(0)
     return file.read().strip() or "unknown"

@@ -37,14 +37,14 @@ class RunDirectory:
         return self.path / CHECKPOINTS / step_name(step)
 
     def publish(self, step: int, best: int | None, keep: int) -> None:
-        """Point ``last`` and ``best`` at their checkpoints and delete those beyond the newest ``keep``."""
+        """Point ``last`` and ``best`` at their checkpoints and delete those beyond the newest ``keep``; 0 keeps all."""
         folder = self.path / CHECKPOINTS
         found = checkpoints_of(self.path)
         point_link(folder / "last", self.checkpoint(step))
         if best in found:
             point_link(folder / "best", self.checkpoint(best))
         with readable_os_errors(folder):
-            for old in set(list(found)[:-keep]) - {step, best}:
+            for old in set(list(found)[:-keep] if keep else ()) - {step, best}:
                 remove(found[old])
 
     def record(self, facts: Mapping[str, Any], session: Mapping[str, Any]) -> None:

@@ -12,13 +12,13 @@ ItemT = TypeVar("ItemT")
 
 OPTIONS = {
     "cameras": "--camera",
+    "detect": "--detect",
     "engine": "--engine",
     "file": "-o",
     "fps": "--fps",
     "only": "--only",
     "output": "-o",
     "parallel": "--max-parallel",
-    "policy": "--policy",
     "resume": "--resume",
     "seeds": "--seeds",
     "settings": "--set",

@@ -78,7 +78,7 @@ def test_no_difference_becomes_futile_and_is_never_called_one(tmp_path: Path) ->
 
 
 def test_a_suite_of_one_training_seed_cannot_stop_early(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--until needs two arms and two training seeds"):
+    with pytest.raises(UsageError, match="stopping early needs two arms and two training seeds"):
         run_until(small(tmp_path), Scorer({}), lambda line: None, "decided", "success", 0.1)
     assert read_stop(tmp_path) is None
 

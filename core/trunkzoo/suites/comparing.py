@@ -32,7 +32,7 @@ def pairs_of(controls: Mapping[str, str]) -> list[tuple[str, str]]:
     """Pairs to compare from each arm's control (empty for none), in the order of the arms.
 
     First every treatment with its control, which differs from it in the treatment alone; then every later arm with the
-    first. A control that is not there, left out by --only, makes no pair.
+    first. A control that was left out makes no pair.
     """
     first, *others = controls
     treated = [(arm, control) for arm, control in controls.items() if control in controls]

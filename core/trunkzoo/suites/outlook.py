@@ -70,7 +70,7 @@ def outlook(
         UsageError: the difference is not positive, or the published rows have no two arms with two trainings.
     """
     if not 0 < detect < 1:
-        raise UsageError(f"--detect {detect:g}: a difference to find lies between 0 and 1, for example 0.1")
+        raise UsageError(f"detect {detect:g}: a difference to find lies between 0 and 1, for example 0.1", ["detect"])
     return [
         _of_task(plan, task, measure, detect, *_source(plan, task, measure, spread, published)) for task in plan.tasks
     ]

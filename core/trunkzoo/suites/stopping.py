@@ -81,7 +81,7 @@ def run_until(
     total, count = len(plan.config.training_seeds), sum(len(_pairs(task)) for task in plan.tasks)
     if not count or total < 2:
         raise UsageError(
-            f"--until needs two arms and two training seeds to compare, better six; {plan.name} has {count} comparisons "
+            f"stopping early needs two arms and two training seeds to compare, better six; {plan.name} has {count} comparisons "
             f"and {total} training seeds"
         )
     critical = limits(total, 0.05 / count)

@@ -12,6 +12,7 @@ ItemT = TypeVar("ItemT")
 
 OPTIONS = {
     "cameras": "--camera",
+    "detect": "--detect",
     "engine": "--engine",
     "file": "-o",
     "fps": "--fps",
@@ -20,7 +21,6 @@ OPTIONS = {
     "until": "--until",
     "output": "-o",
     "parallel": "--max-parallel",
-    "policy": "--policy",
     "resume": "--resume",
     "seeds": "--seeds",
     "settings": "--set",

@@ -97,7 +97,7 @@ def convert(
     from trunkzoo.data.convert.sources import Choices
     from trunkzoo.data.match import parse_camera_map
 
-    choices = Choices(task=task, fps=fps, state=tuple(state or ()), cameras=parse_camera_map(camera or []))
+    choices = Choices(task=task, fps=fps, state=tuple(state or ()), cameras=parse_camera_map(camera or [], "--camera"))
     facts = convert_dataset(source, out, choices, video=video)
     if json:
         emit_json(facts)

@@ -69,7 +69,7 @@ def train(
         "resume": resume,
         "device": device,
         "threads": threads,
-        "cameras": parse_camera_map(camera or []),
+        "cameras": parse_camera_map(camera or [], "--camera"),
         "stop_at": stop_at,
         "tensorboard": tensorboard,
     }

@@ -12,8 +12,10 @@ from trunkzoo.errors import ContractError, UsageError, did_you_mean
 from trunkzoo.plugin.contract import ACTION_KEY, IMAGE_KEY, STATE_KEY, Contract
 
 
-def parse_camera_map(assignments: Sequence[str]) -> dict[str, str]:
+def parse_camera_map(assignments: Sequence[str], label: str = "camera") -> dict[str, str]:
     """``{"a": "b"}`` for ``["a=b"]``: camera of the contract → camera of the data.
+
+    Messages call an entry ``label``.
 
     Raises:
         UsageError: an entry is not of that form, or names a camera twice.
@@ -22,11 +24,9 @@ def parse_camera_map(assignments: Sequence[str]) -> dict[str, str]:
     for assignment in assignments:
         ours, equals, theirs = assignment.partition("=")
         if not (ours and equals and theirs):
-            raise UsageError(
-                f"camera '{assignment}': write OURS=THEIRS, the recipe's camera and the data's", ["cameras"]
-            )
+            raise UsageError(f"{label} {assignment}: write {label} OURS=THEIRS, the recipe's camera and the data's")
         if ours in found:
-            raise UsageError(f"camera '{assignment}': '{ours}' is mapped already, to '{found[ours]}'", ["cameras"])
+            raise UsageError(f"{label} {assignment}: '{ours}' is mapped already, to '{found[ours]}'")
         found[ours] = theirs
     return found
 

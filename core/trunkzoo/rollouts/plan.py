@@ -74,7 +74,7 @@ def plan(
 
 def _check_request(policy: PolicyKind, checkpoint: str | Path | None, max_steps: int | None, noise_seed: int) -> None:
     if policy in NEEDS_CHECKPOINT and checkpoint is None:
-        raise UsageError(f"policy '{policy}' needs a trained agent: give a run directory or a checkpoint", ["policy"])
+        raise UsageError(f"policy '{policy}' needs a trained agent: give a run directory or a checkpoint")
     if noise_seed < 0 or (max_steps is not None and max_steps < 1):
         raise UsageError(f"noise seed {noise_seed} must be 0 or more, and max steps {max_steps} 1 or more")
 

@@ -16,7 +16,6 @@ OPTIONS = {
     "engine": "--engine",
     "file": "-o",
     "fps": "--fps",
-    "detect": "--detect",
     "only": "--only",
     "until": "--until",
     "output": "-o",

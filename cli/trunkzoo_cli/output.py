@@ -1,23 +1,44 @@
-"""What commands print: results on stdout (a table or JSON), everything else on stderr."""
+"""What commands print: results on stdout (a table, lines or JSON), everything else on stderr.
+
+Names and messages come from files and plugins of anybody: what would steer a terminal is written out here, and only here.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
+
+from trunkzoo.errors import printable, printable_lines
 
 ItemT = TypeVar("ItemT")
+LONGEST_CELL = 2_000  # characters of a cell or a line; JSON has all of it
 
 
 def emit_json(data: Any) -> None:
-    """Print ``data`` as the one JSON document on stdout."""
-    print(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+    """Print ``data`` as the one JSON document on stdout; signs that are not visible become ``\\u001b``."""
+    text = json.dumps(data, indent=2, ensure_ascii=not _is_unicode(sys.stdout), default=str)
+    print("\n".join(line if line.isprintable() else _escaped(line) for line in text.split("\n")))
+
+
+def _is_unicode(stream: TextIO) -> bool:
+    return stream.encoding.lower().replace("-", "").startswith("utf")
+
+
+def _escaped(line: str) -> str:
+    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in line)
+
+
+def say(text: object = "", *, aside: bool = False) -> None:
+    """One or more lines on stdout, or on stderr if they are ``aside`` the results."""
+    print(printable_lines(str(text)), file=sys.stderr if aside else sys.stdout, flush=aside)
 
 
 def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
     """Print a table: with rich in a terminal, as aligned plain text, never cut, in a pipe."""
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [[printable(str(cell), LONGEST_CELL) for cell in row] for row in rows]
+    title = printable_lines(title)
     if sys.stdout.isatty():
         _rich_table(columns, cells, title)
     else:
@@ -39,12 +60,12 @@ def progress(items: Iterable[ItemT], what: str) -> Iterator[ItemT]:
 
 def note(text: str) -> None:
     """One remark on stderr."""
-    print(f"note: {text}", file=sys.stderr)
+    print(f"note: {printable_lines(text, LONGEST_CELL)}", file=sys.stderr)
 
 
 def fail(message: str, code: int) -> int:
     """Print an error on stderr and return the exit code."""
-    print(f"zoo: {message}", file=sys.stderr)
+    print(f"zoo: {printable_lines(message, LONGEST_CELL)}", file=sys.stderr)
     return code
 
 
@@ -61,7 +82,7 @@ def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]], title: s
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title or None, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    table = Table(title=escape(title) or None, title_justify="left", box=None, header_style="bold", pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for line in cells:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, note
+from trunkzoo_cli.output import emit_json, note, say
 
 if TYPE_CHECKING:
     from trunkzoo.catalogue.part import Configured
@@ -70,7 +70,7 @@ def collect(
         emit_json(facts)
         return
     failed = len(facts["failed_seeds"])
-    print(f"{out}: {facts['episodes']} demonstrations, {facts['frames']} frames, {failed} failed attempts left out")
+    say(f"{out}: {facts['episodes']} demonstrations, {facts['frames']} frames, {failed} failed attempts left out")
     note(f"`zoo data info {out} --sheet FILE.png` shows them; `zoo train RECIPE --data {out} -o RUN` trains on them")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, note
+from trunkzoo_cli.output import emit_json, emit_table, note, say
 
 if TYPE_CHECKING:
     from trunkzoo.rollouts import Evaluation
@@ -146,7 +146,7 @@ def _show(evaluation: Evaluation, beside: list[Evaluation]) -> None:
     columns = ("policy", "episodes", "success (95 %)", "average reward (95 %)", "median", "IQM", "latency per chunk")
     seeds = f"seeds {evaluation.seeds[0]}–{evaluation.seeds[-1]}, {job.max_steps} steps each"
     emit_table(columns, [_cells(it) for it in (evaluation, *beside)], title=f"{job.task.name}, {seeds}")
-    print(f"success = {evaluation.plan.provenance['success_rule']}")
+    say(f"success = {evaluation.plan.provenance['success_rule']}")
     if evaluation.file:
         note(f"rows are in {evaluation.file}")
     if evaluation.films:

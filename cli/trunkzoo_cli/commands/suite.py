@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, note
+from trunkzoo_cli.output import emit_json, emit_table, note, say
 
 if TYPE_CHECKING:
     from trunkzoo.suites.engine import Engine
@@ -61,7 +60,7 @@ def run(
 
     slots = max_parallel or len(os.sched_getaffinity(0))
     plan = _plan(name, out, only, slots)
-    run_suite(plan, _engine(engine, max_parallel, plan), lambda line: print(line, file=sys.stderr, flush=True))
+    run_suite(plan, _engine(engine, max_parallel, plan), lambda line: say(line, aside=True))
     _show(plan, json)
 
 
@@ -97,7 +96,7 @@ def publish(
     from trunkzoo.suites.publish import publish as write
 
     for path in write(_plan(name, out, only), directory):
-        print(path)
+        say(path)
 
 
 def _plan(name: str, out: Path | None, only: list[str] | None, slots: int = 2) -> SuitePlan:
@@ -131,5 +130,5 @@ def _show(plan: SuitePlan, json: bool) -> None:
     for result in results:
         emit_table(COLUMNS, table(result), title=f"\n{plan.name}: {result.plan.name}")
         for line in notes(result):
-            print(line)
+            say(line)
     note(f"figures and films are in {plan.directory / 'report.html'}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trunkzoo_cli.options import JsonOption, SetOption, TrunkOption, recipe_of
-from trunkzoo_cli.output import emit_json
+from trunkzoo_cli.output import emit_json, say
 
 if TYPE_CHECKING:
     from trunkzoo.training import TrainResult
@@ -84,7 +84,7 @@ def _report(result: TrainResult, steps: int, json: bool) -> None:
         emit_json(result.to_dict())
         return
     loss = result.metrics.get("loss")
-    print(f"step {result.step}" + (f", loss {loss:.4g}" if loss is not None else "") + f", {result.seconds:.0f} s")
-    print(f"checkpoint {result.checkpoint}")
+    say(f"step {result.step}" + (f", loss {loss:.4g}" if loss is not None else "") + f", {result.seconds:.0f} s")
+    say(f"checkpoint {result.checkpoint}")
     unfinished = f"the same command with --resume (without --stop-at) does the other {steps - result.step} steps"
-    print(f"next: {unfinished if result.step < steps else f'zoo eval {result.output}'}")
+    say(f"next: {unfinished if result.step < steps else f'zoo eval {result.output}'}")

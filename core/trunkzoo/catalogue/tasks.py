@@ -10,7 +10,7 @@ from trunkzoo.catalogue.part import Configured
 from trunkzoo.errors import PluginError, TaskError
 from trunkzoo.plugin.contract import TaskContract
 from trunkzoo.plugin.protocols import Task
-from trunkzoo.plugin.records import TaskSpec
+from trunkzoo.plugin.records import TaskSpec, install_line
 
 
 def contract_of(task: Configured[TaskSpec[Any]]) -> TaskContract:
@@ -33,10 +33,9 @@ def make_task(task: Configured[TaskSpec[Any]]) -> Task:
         TaskError: its simulator is not installed; the message has the line that installs it.
     """
     spec = task.spec
-    absent = [name for name in spec.requires if find_spec(name) is None]
-    if absent:
-        install = f"pip install 'trunkzoo[{spec.extra}]'" if spec.extra else f"pip install {' '.join(absent)}"
-        raise TaskError(f"task {spec.name} needs {' and '.join(absent)}, not installed here.\nInstall: {install}")
+    if install := install_line(spec):
+        needed = " and ".join(name for name in spec.requires if find_spec(name) is None)
+        raise TaskError(f"task {spec.name} needs {needed}, not installed here.\nInstall: {install}")
     with foreign(f"building task '{spec.name}'"):
         built: Task = spec.build(task.config)
     return built

@@ -18,7 +18,7 @@ from trunkzoo.checkpoint.layout import model_file
 from trunkzoo.checkpoint.manifest import read_verified
 from trunkzoo.checkpoint.save import use_of
 from trunkzoo.checkpoint.tensors import read_tensors
-from trunkzoo.errors import CheckpointError, ConfigError, ContractError, UsageError
+from trunkzoo.errors import CheckpointError, ConfigError, ContractError, UsageError, install_command
 from trunkzoo.plugin.config import parse
 from trunkzoo.plugin.contract import Contract, differences
 from trunkzoo.registry.recipe import Recipe
@@ -102,7 +102,7 @@ def require_parts(header: CheckpointHeader, catalogue: Catalogue, file: Path) ->
         except UsageError:
             raise CheckpointError(
                 f"{file} needs {use.kind} '{use.id}' of {use.distribution} {use.version}, which is not available."
-                f"{catalogue.absence(use.id)} Run: pip install '{use.distribution}=={use.version}'"
+                f"{catalogue.absence(use.id)} Run: {install_command(use.distribution, use.version)}"
             ) from None
 
 
@@ -119,7 +119,7 @@ def changed_versions(header: CheckpointHeader, parts: Sequence[Found[Any]], file
         if now.api != use.api:
             raise CheckpointError(
                 f"{file} was made with {use.kind} '{use.id}' of plugin API {use.api}, installed is API {now.api}; "
-                f"run: pip install '{use.distribution}=={use.version}'"
+                f"run: {install_command(use.distribution, use.version)}"
             )
         if now.version != use.version:
             changed.add(f"{use.distribution} {use.version}, installed is {now.version}")

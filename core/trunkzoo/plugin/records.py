@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, Generic, TypeVar
 
+from trunkzoo.errors import install_command
 from trunkzoo.plugin.config import Config
 from trunkzoo.plugin.contract import Contract, TaskContract
 
@@ -98,7 +99,9 @@ def install_line(spec: TrunkSpec[Any] | TaskSpec[Any]) -> str:
     absent = [name for name in spec.requires if find_spec(name.partition(".")[0]) is None]
     if not absent:
         return ""
-    return f"pip install 'trunkzoo[{spec.extra}]'" if spec.extra else f"pip install {' '.join(absent)}"
+    if spec.extra:
+        return install_command(f"trunkzoo[{spec.extra}]")
+    return " && ".join(install_command(name) for name in absent)
 
 
 AnySpec = TrunkSpec[Any] | HeadSpec[Any] | TaskSpec[Any]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trunkzoo_cli.options import JsonOption
+from trunkzoo_cli.options import MAX_PROCESSES, JsonOption
 from trunkzoo_cli.output import emit_json, emit_table, note, say
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def run(
     name: Name,
     out: Out = None,
     max_parallel: Annotated[
-        int | None, typer.Option(min=1, help="Cores used at once; every training takes one. (default: all)")
+        int | None,
+        typer.Option(min=1, max=MAX_PROCESSES, help="Cores used at once; every training takes one. (default: all)"),
     ] = None,
     only: Only = None,
     engine: Annotated[EngineName, typer.Option(help="local processes, or a Ray cluster.")] = EngineName.local,

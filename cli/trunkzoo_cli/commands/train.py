@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trunkzoo_cli.options import JsonOption, SetOption, TrunkOption, recipe_of
+from trunkzoo_cli.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, JsonOption, SetOption, TrunkOption, recipe_of
 from trunkzoo_cli.output import emit_json, say
 
 if TYPE_CHECKING:
@@ -21,24 +21,31 @@ def train(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="RUN", help="Run directory; new unless --resume.")],
     trunk: TrunkOption = None,
     set_: SetOption = None,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps, in place of the recipe's.")] = None,
-    seed: Annotated[int, typer.Option(help="Decides initial weights, batches and every sample's noise.")] = 0,
+    steps: Annotated[int | None, typer.Option(max=MAX_COUNT, help="Optimiser steps, in place of the recipe's.")] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Decides initial weights, batches and every sample's noise.")
+    ] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue RUN from its newest checkpoint.")] = False,
     camera: Annotated[
         list[str] | None,
         typer.Option(metavar="OURS=THEIRS", help="Which camera of the data is camera OURS of the contract."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of torch. (default: torch's choice)")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=MAX_PROCESSES, help="CPU threads of torch. (default: torch's choice)")
+    ] = None,
     workers: Annotated[
-        int | None, typer.Option("--num-workers", min=0, help="Threads that gather batches; no result depends on it.")
+        int | None,
+        typer.Option(
+            "--num-workers", min=0, max=MAX_PROCESSES, help="Threads that gather batches; no result depends on it."
+        ),
     ] = None,
     compile_: Annotated[bool, typer.Option("--compile", help="Run the agent through torch.compile.")] = False,
     skip_nonfinite: Annotated[
-        int | None, typer.Option(metavar="N", help="Tolerate N steps whose loss is not finite.")
+        int | None, typer.Option(max=MAX_COUNT, metavar="N", help="Tolerate N steps whose loss is not finite.")
     ] = None,
     stop_at: Annotated[
-        int | None, typer.Option(min=1, help="Save and leave after this step; --resume continues.")
+        int | None, typer.Option(min=1, max=MAX_COUNT, help="Save and leave after this step; --resume continues.")
     ] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard events to RUN too.")] = False,
     json: JsonOption = False,

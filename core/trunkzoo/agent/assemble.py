@@ -26,11 +26,11 @@ def assemble(recipe: ResolvedRecipe, seed: int = 0) -> Agent:
         ContractError: the real modules do not give what they declare or what the contract expects.
     """
     contract = recipe.recipe.contract
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), foreign(f"building the agent of recipe '{recipe.recipe.name}'"):
         torch.manual_seed(seed)
         encoder = ObservationEncoder(contract, recipe.recipe.encoder, lambda: build_trunk(recipe.trunk))
         head = build_head(recipe.head, contract)
-    return Agent(recipe.recipe, encoder, head, recipe.parts)
+        return Agent(recipe.recipe, encoder, head, recipe.parts)
 
 
 def build_trunk(part: Configured[TrunkSpec[Any]]) -> VisionTrunk:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from trunkzoo.agent.agent import Agent
 from trunkzoo.agent.assemble import assemble
+from trunkzoo.agent.budget import Budget
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.part import Found
 from trunkzoo.checkpoint.header import CheckpointHeader
@@ -23,6 +24,8 @@ from trunkzoo.plugin.config import parse
 from trunkzoo.plugin.contract import Contract, differences
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import ResolvedRecipe, resolve, without_initial
+
+_SLACK, _ROOM = 8, 1 << 26  # building an agent makes its numbers, copies of some of them, and one small observation
 
 
 class CheckpointWarning(UserWarning):
@@ -63,7 +66,8 @@ def continue_agent(path: Path, recipe: ResolvedRecipe) -> Agent:
 
 def _rebuild(resolved: ResolvedRecipe, recipe: Recipe, header: CheckpointHeader, file: Path) -> Agent:
     changed = changed_versions(header, resolved.parts, file)
-    agent = assemble(resolved)
+    with Budget(_ROOM + _SLACK * header.numbers, str(file)):
+        agent = assemble(resolved)
     agent.recipe = recipe
     load_weights(agent, read_tensors(file), f"{file}{changed}")
     return agent.eval()

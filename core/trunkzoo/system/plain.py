@@ -38,22 +38,22 @@ def parse_table(text: str | bytes) -> dict[str, Any]:
     raise ValueError(f"a {type(value).__name__}, not a table")
 
 
-def check_plain(value: Any) -> Any:
+def check_plain(value: Any, *, finite: bool = True) -> Any:
     """The same value, of tables, lists, texts and numbers, once it is within the limits.
 
     Raises:
-        ValueError: it is nested too deep, or holds an integer beyond 64 bits, a float that is not finite, or a text
-            that is no Unicode.
+        ValueError: it is nested too deep, or holds an integer beyond 64 bits, a text that is no Unicode, or, unless
+            ``finite`` is False, a float that is not finite.
     """
     level = [value]
     for _ in range(DEEPEST + 1):
         if not level:
             return value
-        level = [inner for item in level for inner in _inside(item)]
+        level = [inner for item in level for inner in _inside(item, finite)]
     raise ValueError(f"nested more than {DEEPEST} deep")
 
 
-def _inside(item: Any) -> list[Any]:
+def _inside(item: Any, finite: bool) -> list[Any]:
     """What a value holds, once the value itself is within the limits."""
     if isinstance(item, dict):
         return [*item, *item.values()]
@@ -64,7 +64,7 @@ def _inside(item: Any) -> list[Any]:
             item.encode()  # UnicodeEncodeError, a ValueError, for half a surrogate pair
     elif isinstance(item, int) and abs(item) > LARGEST:
         raise ValueError(f"an integer of {len(bin(item)) - 2} bits; 64 are read")
-    elif isinstance(item, float) and not math.isfinite(item):
+    elif isinstance(item, float) and finite and not math.isfinite(item):
         raise ValueError("a number that is not finite")
     return []
 

@@ -13,6 +13,7 @@ from trunkzoo.checkpoint.layout import CHECKPOINTS, MANIFEST, checkpoints_of, st
 from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.system.files import LEFTOVER, clear_leftovers, explained, point, remove, write_text
 from trunkzoo.system.locks import acquire, holder
+from trunkzoo.system.plain import parse_table
 
 _RUN, _LOCK = "run.json", ".lock"
 _MAY_CHANGE = {
@@ -120,7 +121,7 @@ def check_same_run(path: Path, facts: Mapping[str, Any]) -> None:
 
 def _read_run(path: Path) -> dict[str, Any]:
     try:
-        facts: dict[str, Any] = json.loads((path / _RUN).read_text(encoding="utf-8"))
+        facts: dict[str, Any] = parse_table((path / _RUN).read_bytes())
         _comparable(facts)
         [*facts["sessions"]]
     except (ValueError, LookupError, TypeError, AttributeError):

@@ -17,7 +17,7 @@ from trunkzoo.plugin import Contract, HeadSpec, TrunkSpec
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import resolve
 from trunkzoo.registry.train_config import EmaConfig, TrainConfig
-from trunkzoo.training.run import RunConfig, TrainResult
+from trunkzoo.training.config import TrainResult
 
 
 @pytest.fixture
@@ -64,6 +64,7 @@ def tiny_windows(tiny_recipe: Recipe, tiny_stats: Mapping[str, Any]) -> TinyWind
 @pytest.fixture
 def tiny_run(tiny_recipe: Recipe, tiny_windows: TinyWindows, tiny_catalogue: Catalogue, tmp_path: Path) -> TrainTiny:
     """Train the tiny recipe: ``tiny_run("name", steps=4)``; fields of RunConfig, all others settings of training."""
+    from trunkzoo.training.config import RunConfig
     from trunkzoo.training.loop import fit
 
     def run(name: str | Path = "run", *, recipe: Recipe = tiny_recipe, **changes: Any) -> TrainResult:

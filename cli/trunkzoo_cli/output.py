@@ -45,16 +45,13 @@ def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: 
         _plain_table(columns, cells, title)
 
 
-def progress(items: Iterable[ItemT], what: str) -> Iterator[ItemT]:
+def counted(items: Iterable[ItemT], what: str) -> Iterator[ItemT]:
     """Pass ``items`` on, counting them on stderr while that is a terminal."""
-    if not sys.stderr.isatty():
-        yield from items
-        return
-    from rich.console import Console
+    from trunkzoo.system.progress import progress
 
-    with Console(stderr=True).status(what) as status:
-        for count, item in enumerate(items, 1):
-            status.update(f"{what}: {count} done")
+    with progress(what) as advance:
+        for item in items:
+            advance(1)
             yield item
 
 

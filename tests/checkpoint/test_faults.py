@@ -156,7 +156,7 @@ def test_directory_without_manifest_is_unfinished(agent: Agent, tiny_catalogue: 
 def test_existing_checkpoint_is_not_overwritten(agent: Agent, tiny_catalogue: Catalogue, tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "c", agent)
     before = (tmp_path / "c" / "manifest.json").stat().st_mtime_ns
-    with pytest.raises(CheckpointError, match="already exists"):
+    with pytest.raises(UsageError, match="already exists"):
         save_checkpoint(tmp_path / "c", agent, step=1)
     assert (tmp_path / "c" / "manifest.json").stat().st_mtime_ns == before
 

@@ -17,8 +17,8 @@ from trunkzoo.checkpoint.migrations import FORMAT
 from trunkzoo.errors import CheckpointError
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import resolve
+from trunkzoo.training.config import RunConfig
 from trunkzoo.training.loop import fit
-from trunkzoo.training.run import RunConfig
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 FROZEN = sorted(FIXTURES.iterdir())

@@ -1,19 +1,25 @@
 """The documentation is executed: its files are written, its commands run, its tables compared with the code."""
 
+import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
+from trunkzoo import plugin
 from trunkzoo.catalogue.discovery import Status
 from trunkzoo.plugin import HeadSpec, TaskSpec, TrunkSpec
 from trunkzoo.plugin import hooks as hookspecs
 from zoo_process import pip_install, zoo
 
 DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted(path.name for path in DOCS.glob("write-a-*-plugin.md"))
 BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -28,27 +34,69 @@ def execute(command: str, work: Path, site: Path) -> None:
     if words[:3] == ["pip", "install", "-e"]:
         pip_install(work / words[3], site)
         return
+    if words[0] == "pytest":
+        environment = os.environ | {"PYTHONPATH": str(site)}
+        run = [sys.executable, "-m", *words]
+        tested = subprocess.run(run, cwd=work, env=environment, capture_output=True, text=True, check=False)
+        assert tested.returncode == 0, f"{command}\n{tested.stdout}\n{tested.stderr}"
+        return
     assert words[0] == "zoo", command
     done = zoo(*words[1:], path=site, cwd=work)
     assert done.code == 0, f"{command}\n{done.out}\n{done.err}"
 
 
-@pytest.mark.slow
-def test_the_plugin_page_leads_from_nothing_to_a_trained_agent(tmp_path: Path) -> None:
-    work, site = tmp_path / "work", tmp_path / "site"
+def follow(page: str, folder: Path) -> Path:
+    """Do what a page says, in a new folder; returns where its files are."""
+    work, site = folder / "work", folder / "site"
     work.mkdir()
-    for kind, file, text in blocks("write-a-trunk-plugin.md"):
+    for kind, file, text in blocks(page):
         if file:
+            (work / file).parent.mkdir(parents=True, exist_ok=True)
             (work / file).write_text(text, encoding="utf-8")
         elif kind == "console":
             for line in text.splitlines():
                 execute(line.removeprefix("$ "), work, site)
+    return work
 
 
-def test_every_block_of_the_plugin_page_is_a_file_or_commands() -> None:
-    found = blocks("write-a-trunk-plugin.md")
+def solved(rows: Path) -> int:
+    return sum(json.loads(line)["success"] for line in rows.read_text(encoding="utf-8").splitlines())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["trunk", "head"])
+def test_a_page_leads_from_nothing_to_a_training(kind: str, tmp_path: Path) -> None:
+    work = follow(f"write-a-{kind}-plugin.md", tmp_path)
+    assert (work / "runs/mine/checkpoints/step-000003/model.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_the_task_page_leads_from_nothing_to_an_agent_that_beats_its_floors(tmp_path: Path) -> None:
+    rows = follow("write-a-task-plugin.md", tmp_path) / "runs/push/checkpoints/step-000500"
+    floors = [solved(rows / f"eval-{floor}.jsonl") for floor in ("blind", "noop", "random")]
+    assert solved(rows / "eval-expert.jsonl") >= 19
+    assert solved(rows / "eval-agent.jsonl") >= max(floors) + 3
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_of_a_page_is_a_file_or_commands(page: str) -> None:
+    found = blocks(page)
     assert len(found) >= 8
     assert all(file or kind == "console" for kind, file, _ in found)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_imports_from_the_one_door(page: str) -> None:
+    """The packages on the pages use ``trunkzoo.plugin``, and their tests ``trunkzoo.testing``."""
+    code = "\n".join(text for kind, _, text in blocks(page) if kind == "python")
+    rooms = set(re.findall(r"^\s*(?:from|import) (trunkzoo(?:\.\w+)*)(?=\s)", code, re.MULTILINE))
+    assert rooms == {"trunkzoo.plugin", "trunkzoo.testing"}
+
+
+def test_every_name_of_the_door_is_documented_and_no_other() -> None:
+    page = (DOCS / "plugin-api.md").read_text(encoding="utf-8")
+    named = re.findall(r"`trunkzoo\.plugin\.(\w+)`", page)
+    assert sorted(set(named)) == sorted(plugin.__all__)
 
 
 @pytest.mark.parametrize("record", [TrunkSpec, HeadSpec, TaskSpec])

@@ -21,9 +21,11 @@ from trunkzoo.report.answer import answer_of, caveats
 from trunkzoo.report.suite_page import write_suite_page
 from trunkzoo.rollouts.gaze import Look
 from trunkzoo.statistics import compare
-from trunkzoo.suites.cells import RUN, Cell, write_json
+from trunkzoo.suites.cells import Cell, write_json
+from trunkzoo.suites.layout import DONE, LOOK, RUN, film_file, report_rows, selection_rows
 from trunkzoo.suites.planning import SuitePlan, every_cell, plan_suite, seeds_of
 from trunkzoo.suites.results import TaskResult, read_results
+from trunkzoo.training.directory import METRICS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 NAMES = ["resnet-18", *(f"attention-over-depth-in-the-variant-{letter}" for letter in "abcdefgh")]
@@ -81,16 +83,16 @@ def finish(cell: Cell) -> None:
         entropy = {} if cell.label.startswith("resnet") else {"depth_entropy": 0.9}
         lines = [json.dumps({"step": step, "loss": 2 - 0.1 * step, **entropy}) + "\n" for step in (2, 4)]
         (cell.directory / RUN).mkdir()
-        (cell.directory / RUN / "metrics.jsonl").write_text("".join(lines))
+        (cell.directory / RUN / METRICS).write_text("".join(lines))
     if cell.kind == "evaluate":
         result = {"selection": {"2": 0.25, "4": 0.5}, "chosen": 4, "latency_ms": 3.0}
         for step in (2, 4):
-            rows(cell.directory / f"selection-{step}.jsonl", seeds_of(cell.inputs["selection"]), 0.2 * step)
+            rows(selection_rows(cell.directory, step), seeds_of(cell.inputs["selection"]), 0.2 * step)
         for name in ("agent", "blind") if cell.inputs["blind"] else ("agent",):
-            rows(cell.directory / f"report-{name}.jsonl", seeds_of(cell.inputs["report"]), 0.6)
+            rows(report_rows(cell.directory, name), seeds_of(cell.inputs["report"]), 0.6)
     if cell.kind == "floor":
-        rows(cell.directory / f"report-{cell.inputs['policy']}.jsonl", seeds_of(cell.inputs["report"]), 0.1)
-    write_json(cell.directory / "done.json", result)
+        rows(report_rows(cell.directory, cell.inputs["policy"]), seeds_of(cell.inputs["report"]), 0.1)
+    write_json(cell.directory / DONE, result)
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +105,8 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SuitePlan]:
         for cell in every_cell(plan):
             finish(cell)
         shown = plan.tasks[0].arms[1].evaluations[0].directory
-        film(shown / "films" / "success-2000001.mp4")
-        look().save(shown / "look.npz")
+        film(film_file(shown, "success", 2000001))
+        look().save(shown / LOOK)
         yield plan
 
 
@@ -177,7 +179,7 @@ def test_the_page_has_every_part_and_the_answer_comes_first(page: Path) -> None:
 
 def test_success_over_training_is_that_of_the_selection_episodes(plan: SuitePlan, page: Path) -> None:
     arm = plan.tasks[0].arms[0]
-    lines = [line for c in arm.evaluations for line in (c.directory / "selection-4.jsonl").read_text().splitlines()]
+    lines = [line for c in arm.evaluations for line in (selection_rows(c.directory, 4)).read_text().splitlines()]
     rate = np.mean([json.loads(line)["success"] for line in lines])
     chart = re.search(r"<svg[^>]*><title>Success over training.*?</svg>", page.read_text())
     assert chart is not None

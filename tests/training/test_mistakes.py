@@ -25,9 +25,9 @@ from trunkzoo.errors import CheckpointError, TrainingError, UsageError
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import resolve
 from trunkzoo.registry.train_config import TrainConfig
+from trunkzoo.training.config import RunConfig
 from trunkzoo.training.directory import open_run
 from trunkzoo.training.loop import fit
-from trunkzoo.training.run import RunConfig
 from trunkzoo.training.step import Learner
 
 

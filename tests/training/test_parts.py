@@ -13,9 +13,7 @@ from tiny import TinyWindows
 from trunkzoo.errors import DataError
 from trunkzoo.registry.train_config import EmaConfig, TrainConfig
 from trunkzoo.training.batches import Loader, Sampler
-from trunkzoo.training.ema import Ema
-from trunkzoo.training.optimizer import decayed
-from trunkzoo.training.schedule import ema_decay, learning_rate
+from trunkzoo.training.optimizer import Ema, decayed, ema_decay, learning_rate
 
 # ── Batches ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

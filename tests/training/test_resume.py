@@ -14,8 +14,8 @@ from tiny import TinyWindows, TrainTiny
 from trunkzoo.checkpoint.header import read_safetensors_header
 from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.registry.recipe import Recipe
+from trunkzoo.training.config import TrainResult
 from trunkzoo.training.metrics import WALL_CLOCK, read_metrics
-from trunkzoo.training.run import TrainResult
 
 STEPS = 8
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, progress, say
+from trunkzoo_cli.output import counted, emit_json, emit_table, say
 
 if TYPE_CHECKING:
     from trunkzoo.testing import Report
@@ -24,7 +24,7 @@ def check(
 ) -> None:
     """Run the conformance checks of a plugin, or of one trunk, head or task.
 
-    Exit code 1 if a check fails, or if too few could run to mean anything. A trunk may declare a check that it cannot
+    Exit code 1 if a check fails, or if too few could run to mean anything. A record may declare a check that it cannot
     pass in `known_gaps`, with the reason; a gap that has closed is a failure.
 
     Example: zoo check resnet/resnet-18 --set width=16
@@ -36,7 +36,7 @@ def check(
     settings = parse_assignments(set_ or [])
     require_one(records, settings, name)
     floor = floor_of(records, slow=not quick)
-    results = list(progress(run_records(records, settings, slow=not quick), f"checking {name}"))
+    results = list(counted(run_records(records, settings, slow=not quick), f"checking {name}"))
     report = Report(tuple(results), floor)
     if json:
         emit_json(report.to_dict())

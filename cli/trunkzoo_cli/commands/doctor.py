@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, progress, say
+from trunkzoo_cli.output import counted, emit_json, emit_table, say
 
 
 def doctor(
@@ -20,7 +20,7 @@ def doctor(
     """
     from trunkzoo.testing.doctor import examine
 
-    findings = list(progress(examine(), "looking"))
+    findings = list(counted(examine(), "looking"))
     wrong = [finding for finding in findings if not finding.ok]
     if json:
         emit_json({"ok": not wrong, "findings": [finding.to_dict() for finding in findings]})

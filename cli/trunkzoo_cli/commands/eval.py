@@ -81,7 +81,7 @@ def evaluate(
     from trunkzoo.registry import open_zoo
     from trunkzoo.rollouts import Evaluation, plan, run
     from trunkzoo.rollouts.floors import floors_of
-    from trunkzoo.rollouts.progress import EvaluationProgress
+    from trunkzoo.rollouts.progress import evaluation_bar
 
     part = Part(name=task) if task else None
     catalogue = open_zoo().catalogue
@@ -92,8 +92,8 @@ def evaluate(
     beside = floors_of(evaluation, catalogue, floors) if floors and policy is Policy.agent else []
     processes = workers or len(os.sched_getaffinity(0))
     for batch in ([evaluation], beside):
-        with EvaluationProgress(planned.job.task.name, sum(len(it.seeds) for it in batch)) as progress:
-            run(batch, processes, progress)
+        with evaluation_bar(planned.job.task.name, batch) as on_row:
+            run(batch, processes, on_row)
     if evaluation.resumed:
         note(f"{evaluation.resumed} of {len(chosen)} episodes were in {file} already")
     if report:

@@ -37,11 +37,11 @@ def new_plugin(
 
 def _check_name(name: str) -> None:
     from trunkzoo.errors import UsageError
-    from trunkzoo.plugin.records import NAME_RULE
+    from trunkzoo.plugin.records import name_fault
     from trunkzoo.registry import open_zoo
 
-    if not NAME_RULE.fullmatch(name):
-        raise UsageError(f"plugin name '{name}': use lower-case letters, digits and single - _ . between them")
+    if fault := name_fault("plugin", name):
+        raise UsageError(fault)
     catalogue = open_zoo().catalogue
     owner = catalogue.names.reserved.get(name)
     if owner is not None:

@@ -120,11 +120,12 @@ def _engine(name: EngineName, max_parallel: int | None, plan: SuitePlan) -> Engi
 def _show(plan: SuitePlan, json: bool) -> None:
     """Print the table, and write the report beside the cells."""
     from trunkzoo.report.suite_page import write_suite_page
+    from trunkzoo.suites.layout import REPORT
     from trunkzoo.suites.results import read_results
     from trunkzoo.suites.table import COLUMNS, notes, table
 
-    results = read_results(plan)
-    write_suite_page(plan, results, plan.directory / "report.html")
+    results, page = read_results(plan), plan.directory / REPORT
+    write_suite_page(plan, results, page)
     if json:
         emit_json([result.as_json() for result in results])
         return
@@ -132,4 +133,4 @@ def _show(plan: SuitePlan, json: bool) -> None:
         emit_table(COLUMNS, table(result), title=f"\n{plan.name}: {result.plan.name}")
         for line in notes(result):
             say(line)
-    note(f"figures and films are in {plan.directory / 'report.html'}")
+    note(f"figures and films are in {page}")

@@ -65,7 +65,8 @@ def train(
     chosen = recipe_of(recipe, trunk, [*(set_ or []), *given], open_zoo())
     from trunkzoo.data.fit import parse_camera_map
     from trunkzoo.plugin.config import parse
-    from trunkzoo.training import RunConfig, train
+    from trunkzoo.training.config import RunConfig
+    from trunkzoo.training.loop import train
 
     values = {
         "recipe": chosen.recipe,

@@ -98,9 +98,7 @@ class Agent(nn.Module):
             shape = (len(cond), self.contract.pred_horizon, self.contract.action_dim)
             noise = torch.randn(shape, generator=generator, device=generator.device if generator else None)
         chunk = cast(Head, self.head).sample(cond, noise.to(cond))
-        if self.action_normalizer.kind == "min_max":
-            chunk = chunk.clamp(-1, 1)  # the data's own range (Chi et al. 2023 clip samples the same way)
-        return self.action_normalizer.denormalize(chunk)
+        return self.action_normalizer.denormalize(self.action_normalizer.clip(chunk))
 
     @property
     def needs_chunk(self) -> bool:

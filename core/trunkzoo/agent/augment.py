@@ -1,4 +1,4 @@
-"""Image windows and training augmentation. Each sample's randomness is its own (see ``draws``)."""
+"""Image windows and training augmentation. Each sample's randomness is its own (see ``trunkzoo.nn.draws``)."""
 
 from __future__ import annotations
 

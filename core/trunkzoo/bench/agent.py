@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from trunkzoo.agent.agent import Agent
 from trunkzoo.agent.assemble import assemble
-from trunkzoo.agent.example import random_batch, unit_statistics
+from trunkzoo.agent.example import random_batch, random_noise, unit_statistics
 from trunkzoo.bench.clock import cpu_threads
 from trunkzoo.errors import UsageError
 from trunkzoo.registry.resolved import ResolvedRecipe
@@ -140,7 +140,7 @@ def _placed(agent: Agent, device: torch.device, compile: bool) -> Agent:
 def _inputs(agent: Agent, batch: int) -> tuple[dict[str, Tensor], Tensor]:
     contract = agent.contract
     obs = {key: value.to(agent.device) for key, value in random_batch(contract, batch).items()}
-    return obs, torch.randn(batch, contract.pred_horizon, contract.action_dim, device=agent.device)
+    return obs, random_noise(contract, batch).to(agent.device)
 
 
 def _latency(seconds: Sequence[float]) -> Latency:

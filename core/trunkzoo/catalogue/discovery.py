@@ -15,7 +15,7 @@ from trunkzoo.catalogue.guard import strict
 from trunkzoo.catalogue.loader import Records, load_records
 from trunkzoo.errors import PluginError, one_line
 from trunkzoo.plugin.hooks import API_VERSION
-from trunkzoo.plugin.records import NAME_RULE
+from trunkzoo.plugin.records import name_fault
 
 Status = Literal["ok", "broken", "incompatible", "disabled", "conflict"]
 
@@ -98,8 +98,8 @@ def _verdict(claim: Claim, ours: Sequence[Claim], policy: Policy) -> tuple[Statu
         return "broken", f"entry_points.txt of {claim.distribution} cannot be parsed; reinstall it"
     if not claim.ours:
         return "incompatible", f"written for plugin API {claim.api}, this zoo speaks {API_VERSION}; {_upgrade(claim)}"
-    if not NAME_RULE.fullmatch(claim.name):
-        return "broken", f"plugin name {claim.name!r}: use lower-case letters, digits and single - _ . between them"
+    if fault := name_fault("plugin", claim.name):
+        return "broken", fault
     owner = policy.reserved.get(claim.name)
     if owner is not None:
         if normal(owner) == normal(claim.distribution):

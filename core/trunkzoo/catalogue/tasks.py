@@ -1,16 +1,20 @@
-"""A task from its record: its contract without its simulator, its scene with it."""
+"""A task from its record: its contract without its simulator, its scene with it, and the play of its expert."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from trunkzoo.catalogue.guard import foreign
 from trunkzoo.catalogue.part import Configured
-from trunkzoo.errors import PluginError, TaskError
+from trunkzoo.errors import PluginError
 from trunkzoo.plugin.contract import TaskContract
-from trunkzoo.plugin.protocols import Task
-from trunkzoo.plugin.records import TaskSpec, install_line
+from trunkzoo.plugin.protocols import Expert, NoiseTolerant, Task
+from trunkzoo.plugin.records import TaskSpec, require_installed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def contract_of(task: Configured[TaskSpec[Any]]) -> TaskContract:
@@ -32,10 +36,21 @@ def make_task(task: Configured[TaskSpec[Any]]) -> Task:
     Raises:
         TaskError: its simulator is not installed; the message has the line that installs it.
     """
-    spec = task.spec
-    if install := install_line(spec):
-        needed = " and ".join(name for name in spec.requires if find_spec(name) is None)
-        raise TaskError(f"task {spec.name} needs {needed}, not installed here.\nInstall: {install}")
-    with foreign(f"building task '{spec.name}'"):
-        built: Task = spec.build(task.config)
+    require_installed(task.spec)
+    with foreign(f"building task '{task.spec.name}'"):
+        built: Task = task.spec.build(task.config)
     return built
+
+
+def expert_commands(task: Task, seed: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Each command (action_dim,) of the expert of the episode just reset, and the deviation of the noise it survives.
+
+    The caller takes the step before it asks for the next command.
+    """
+    expert: Expert = task.expert(seed)
+    while True:
+        tolerance = expert.tolerance() if isinstance(expert, NoiseTolerant) else None
+        command = expert.act()
+        if command is None:
+            return
+        yield command, command * 0 if tolerance is None else tolerance

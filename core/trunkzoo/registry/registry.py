@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal
 
-from trunkzoo.catalogue.names import NameRules
+from trunkzoo.catalogue.names import NameRules, NameTables
 from trunkzoo.errors import UsageError, did_you_mean
 from trunkzoo.plugin.config import ConfigT, parse
 from trunkzoo.registry.file import RegistryFile, packaged_path, read_file, user_path
@@ -43,10 +43,7 @@ class Registry:
         """The rules about names."""
         contents = [file.content for file in self.files]
         return NameRules(
-            reserved=_merged([content.reserved for content in contents]),
-            aliases=_merged([content.aliases for content in contents]),
-            prefer=_merged([content.prefer for content in contents]),
-            renamed=_merged([content.renamed for content in contents]),
+            **{name: _merged([getattr(content, name) for content in contents]) for name in NameTables.model_fields},
             disabled=tuple(dict.fromkeys(name for content in contents for name in content.plugins.disabled)),
             known={str(known.get("plugin")): dist for content in contents for dist, known in content.known.items()},
         )

@@ -29,8 +29,7 @@ def key_lines(text: str) -> dict[Path, int]:
     """Line (from 1) of every key and table of a valid TOML text; in an array of tables, of the last entry."""
     lines: dict[Path, int] = {}
     table: Path = ()
-    for number, statement in _statements(text):
-        parsed = tomllib.loads(statement)
+    for number, statement, parsed in _statements(text):
         if statement.lstrip().startswith("["):
             table = next(_paths(parsed))[-1] if parsed else ()
             _note_prefixes(lines, table, number)
@@ -60,8 +59,8 @@ def _syntax_error(text: str, file: str, error: Exception) -> str:
     return f"{file}:{number}:{key} {message[: found.start()]}"
 
 
-def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """Each header or assignment with the line it starts on, values over several lines joined."""
+def _statements(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Each header or assignment with the line it starts on and its values, those over several lines joined."""
     pending: list[str] = []
     start = 0
     for number, line in enumerate(text.split("\n"), 1):
@@ -70,17 +69,12 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
         start = start if pending else number
         pending.append(line)
         statement = "\n".join(pending)
-        if _is_whole(statement):
-            yield start, statement
-            pending = []
-
-
-def _is_whole(statement: str) -> bool:
-    try:
-        tomllib.loads(statement)
-    except ValueError:
-        return False
-    return True
+        try:
+            parsed = tomllib.loads(statement)
+        except ValueError:  # it goes on in the next line
+            continue
+        yield start, statement, parsed
+        pending = []
 
 
 def _paths(parsed: Mapping[str, Any], above: Path = ()) -> Iterator[list[Path]]:

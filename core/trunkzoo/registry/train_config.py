@@ -43,7 +43,7 @@ class TrainConfig(Config):
     channels_last: bool = Field(default=True, description="lay image weights out as NHWC, which CPUs and GPUs prefer")
     compile: bool = Field(default=False, description="run the agent's forward through torch.compile")
     checkpoint_every: PositiveInt = Field(default=5_000, description="steps between checkpoints")
-    keep: PositiveInt = Field(default=3, description="newest checkpoints kept, beside the best one")
+    keep: NonNegativeInt = Field(default=3, description="newest checkpoints kept, beside the best one; 0 keeps all")
     holdout_episodes: NonNegativeInt = Field(
         default=0,
         description="last episodes kept from training; their action error, not the training loss, decides which is best",

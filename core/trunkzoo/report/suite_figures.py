@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,8 +13,9 @@ from trunkzoo.report.page import Figure
 from trunkzoo.rollouts.rows import read_rows
 from trunkzoo.rollouts.scores import scores, summary_of
 from trunkzoo.statistics import Interval, Summary
-from trunkzoo.suites.cells import RUN
+from trunkzoo.suites.layout import RUN, selection_rows
 from trunkzoo.suites.results import ArmResult, TaskResult
+from trunkzoo.training.metrics import read_metrics
 
 Styles = Mapping[str, str]
 REWARD = "average reward per step"
@@ -44,7 +43,7 @@ def training_figures(result: TaskResult, styles: Styles) -> list[Figure]:
 
 def _scored(arm: ArmResult, step: int) -> Summary:
     """A checkpoint on the selection seeds."""
-    return summary_of(*(read_rows(cell.directory / f"selection-{step}.jsonl") for cell in arm.plan.evaluations))
+    return summary_of(*(read_rows(selection_rows(cell.directory, step)) for cell in arm.plan.evaluations))
 
 
 def _scores_curve(label: str, found: Mapping[int, Interval], mark: str) -> Curve:
@@ -75,17 +74,13 @@ def _bands(arms: Sequence[ArmResult]) -> str:
 
 def _metric(arms: Sequence[ArmResult], name: str, styles: Styles) -> list[Curve]:
     """A number of the training log, for the arms that have it."""
-    found = (
-        (arm.plan, [_logged(cell.directory / RUN / "metrics.jsonl", name) for cell in arm.plan.trains]) for arm in arms
-    )
+    found = ((arm.plan, [_logged(cell.directory / RUN, name) for cell in arm.plan.trains]) for arm in arms)
     return [_range(plan.label, runs, styles[plan.label]) for plan, runs in found if all(runs)]
 
 
-def _logged(path: Path, name: str) -> dict[int, float]:
+def _logged(run: Path, name: str) -> dict[int, float]:
     """One number over training, by step."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
-    return {int(row["step"]): float(row[name]) for row in rows if row.get(name) is not None}
+    return {int(row["step"]): float(row[name]) for row in read_metrics(run) if row.get(name) is not None}
 
 
 def _range(label: str, runs: Sequence[dict[int, float]], mark: str) -> Curve:

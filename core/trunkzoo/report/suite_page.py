@@ -15,6 +15,7 @@ from trunkzoo.rollouts.gaze import load_look
 from trunkzoo.rollouts.rows import Row as Episode
 from trunkzoo.rollouts.scores import scores, summary_of
 from trunkzoo.statistics import Summary
+from trunkzoo.suites.layout import LOOK, films_of
 from trunkzoo.suites.planning import ArmPlan, SuitePlan
 from trunkzoo.suites.results import ArmResult, TaskResult
 from trunkzoo.suites.table import COLUMNS, FLOOR_NAMES, NOTHING, notes, table
@@ -94,10 +95,10 @@ def _lines(result: TaskResult, styles: Styles) -> Iterator[tuple[str, Summary, s
 def _arm_figures(arm: ArmResult) -> Iterator[Figure]:
     """Films and looks of the first training seed."""
     directory = arm.plan.evaluations[0].directory
-    films = sorted((directory / "films").glob("*.mp4"), reverse=True)
-    yield from film_figures([(film.stem.replace("-", ", seed ").capitalize(), film) for film in films])
-    if (directory / "look.npz").is_file():
-        yield from figures_of(load_look(directory / "look.npz"))
+    films = films_of(directory)
+    yield from film_figures([(f"{outcome.capitalize()}, seed {seed}", film) for outcome, seed, film in films])
+    if (directory / LOOK).is_file():
+        yield from figures_of(load_look(directory / LOOK))
 
 
 def _parts_of(arm: ArmResult) -> str:
@@ -112,7 +113,7 @@ def _parts_of(arm: ArmResult) -> str:
 
 def _shown(plan: ArmPlan) -> str:
     directory = plan.evaluations[0].directory
-    if not (directory / "look.npz").is_file():
+    if not (directory / LOOK).is_file():
         return ""
     return "Pictures are of the first training seed; keypoints and depth attention of the first report episode."
 

@@ -6,8 +6,6 @@ episodes are written in the order of their seeds, and a seed whose demonstration
 
 from __future__ import annotations
 
-import os
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -21,14 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trunkzoo.catalogue.part import Configured, Part
-from trunkzoo.catalogue.tasks import contract_of, make_task
+from trunkzoo.catalogue.tasks import contract_of, expert_commands, make_task
 from trunkzoo.errors import TaskError, UsageError
-from trunkzoo.plugin.protocols import Expert, NoiseTolerant, Task
+from trunkzoo.plugin.protocols import Task
 from trunkzoo.plugin.records import TaskSpec
 from trunkzoo.registry import open_zoo
 from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS
 from trunkzoo.system.files import refuse_existing
-from trunkzoo.system.processes import thread_limits
+from trunkzoo.system.processes import begin_worker
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,7 +85,7 @@ def collect(
     refuse_existing(Path(output))
     spec, part = task.spec, task.as_part()
     features = task_features(contract_of(task), video)
-    kept: list[Demonstration] = []
+    kept: list[int] = []
     failed: list[int] = []
     with LeRobotWriter(output, features, spec.fps) as writer, _attempts(part, first_seed, noise, workers) as attempts:
         while len(kept) < episodes:
@@ -98,10 +96,9 @@ def collect(
                 _check_patience(spec, episodes, len(kept), len(failed))
                 continue
             writer.add_episode(demo.frames, spec.summary, {"seed": demo.seed, "first_success": demo.first_success})
-            kept.append(Demonstration(demo.seed, {}, demo.first_success))
-        seeds = tuple(demo.seed for demo in kept)
-        writer.origin = _origin(task, noise, seeds, tuple(failed))
-    return Collected(Path(output), seeds, tuple(failed), writer.frames)
+            kept.append(demo.seed)
+        writer.origin = _origin(task, noise, tuple(kept), tuple(failed))
+    return Collected(Path(output), tuple(kept), tuple(failed), writer.frames)
 
 
 def demonstrate(task: Task, seed: int, noise: float, step_cap: int) -> Demonstration:
@@ -109,15 +106,10 @@ def demonstrate(task: Task, seed: int, noise: float, step_cap: int) -> Demonstra
     import numpy as np
 
     task.reset(seed)
-    expert: Expert = task.expert(seed)
     rng, drift = np.random.default_rng((seed, _NOISE_STREAM)), np.zeros(task.contract.action_dim)
     rows: list[dict[str, NDArray[Any]]] = []
     first_success: int | None = None
-    for index in range(step_cap):
-        tolerance = expert.tolerance() if isinstance(expert, NoiseTolerant) else np.zeros_like(drift)
-        action = expert.act()
-        if action is None:
-            break
+    for index, (action, tolerance) in zip(range(step_cap), expert_commands(task, seed), strict=False):
         rows.append({**task.observe(), "action": action})
         drift = CORRELATION * drift + np.sqrt(1 - CORRELATION**2) * rng.standard_normal(drift.shape)
         step = task.step((action + noise * tolerance * drift).astype(np.float32))
@@ -130,7 +122,7 @@ def demonstrate(task: Task, seed: int, noise: float, step_cap: int) -> Demonstra
 def _attempts(part: Part, first_seed: int, noise: float, workers: int) -> Iterator[Iterator[Demonstration]]:
     """Demonstrations of ``first_seed``, ``first_seed`` + 1, … in that order, made by worker processes."""
     context = get_context("spawn")  # a fork would share the simulator's GL context and threads
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker)
     try:
         yield _in_order(executor, part, first_seed, noise, workers)
     finally:
@@ -153,13 +145,6 @@ def _in_order(
                 f"a worker process died near seed {seed - workers - 1} of {part.name} (out of memory?); nothing was "
                 "written. Try fewer workers."
             ) from None
-
-
-def _start_worker() -> None:
-    """One thread per worker, Ctrl-C left to the parent, and nothing on stdout, which may be somebody's JSON."""
-    os.environ.update(thread_limits(1))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.dup2(2, 1)
 
 
 def _in_worker(part: Part, seed: int, noise: float) -> Demonstration:

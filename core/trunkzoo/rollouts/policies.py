@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from trunkzoo.catalogue.tasks import expert_commands
 from trunkzoo.errors import TaskError
 from trunkzoo.plugin.contract import IMAGE_KEY
-from trunkzoo.plugin.protocols import Expert, Task
+from trunkzoo.plugin.protocols import Task
 from trunkzoo.rollouts.job import Job
 
 if TYPE_CHECKING:
@@ -163,13 +164,12 @@ class ExpertPolicy:
 
     def reset(self, task: Task, seed: int) -> None:
         """Plan the episode just reset."""
-        self._expert: Expert = task.expert(seed)
+        self._commands = (command for command, _ in expert_commands(task, seed))
         self._last: Action | None = None
 
     def act(self, task: Task) -> Action:
         """The next command, or the last one again."""
-        command = self._expert.act()
-        self._last = self._last if command is None else command
+        self._last = next(self._commands, self._last)
         if self._last is None:
             raise TaskError("the expert gave no command at all; it must act at least once")
         return self._last

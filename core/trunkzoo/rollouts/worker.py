@@ -5,9 +5,6 @@ This module imports nothing heavy: the thread limits must be set before numpy an
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -16,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from trunkzoo.errors import ZooError
 from trunkzoo.rollouts.job import Episode, Item, Job
-from trunkzoo.system.processes import leave_with_parent, redirect_output, thread_limits
+from trunkzoo.system.processes import begin_worker
 
 if TYPE_CHECKING:
     from trunkzoo.catalogue.catalogue import Catalogue
@@ -50,10 +47,7 @@ class Alive:
 
 def main(connection: Connection, log: Path) -> None:
     """Run the items that arrive until None does; what the simulator prints goes to ``log``."""
-    os.environ.update(thread_limits(1))
-    threading.Thread(target=leave_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what a Ctrl-C means
-    redirect_output(log)
+    begin_worker(log)
     stage = Stage()
     try:
         while (item := connection.recv()) is not None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.errors import TaskError
+from trunkzoo.plugin import TaskError
 from trunkzoo.plugin.contract import IMAGE_KEY, STATE_KEY
 from trunkzoo.simulation.gl import INSTALL_LINE, choose_gl
 

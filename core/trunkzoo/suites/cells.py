@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trunkzoo.errors import ZooError, one_line
+from trunkzoo.suites.layout import CELL, DONE
 from trunkzoo.system.files import explained, write_text
 from trunkzoo.system.locks import acquire
 from trunkzoo.system.plain import parse_table
 
 Kind = Literal["smoke", "collect", "train", "evaluate", "floor"]
-CELL, DONE, LOG = "cell.json", "done.json", "log.txt"
-RUN = "run"  # the run directory inside a training's cell
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from trunkzoo.registry.resolved import ResolvedRecipe, check_task
 from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.config import ArmConfig, SuiteConfig, SuiteTask
+from trunkzoo.suites.layout import CELLS
 
 FLOORS = ("noop", "random", "expert")
-EVERY = 1_000_000  # checkpoints kept: a stop adds one of its own, and none of the scheduled ones may make room for it
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def plan_suite(name: str, zoo: Zoo, directory: Path, only: Sequence[str] = (), p
         ContractError: a recipe and a task disagree.
     """
     config = load_suite(zoo.registry, name)
-    planner = _Planner(config, zoo, directory / "cells", parallel)
+    planner = _Planner(config, zoo, directory / CELLS, parallel)
     return SuitePlan(name, config, directory, tuple(planner.task(task, only) for task in config.tasks))
 
 
@@ -150,7 +150,7 @@ class _Planner:
             "train.steps": config.steps,
             "train.batch_size": config.batch_size,
             "train.checkpoint_every": config.checkpoint_steps[0],
-            "train.keep": EVERY,
+            "train.keep": 0,  # all: a stop adds one of its own, and no scheduled one may make room for it
         }
         overrides = {"contract.cameras": list(contract_of(task).cameras), **config.set, **arm.set, **budget}
         try:

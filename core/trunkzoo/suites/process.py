@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from trunkzoo.errors import ZooError
-from trunkzoo.suites.cells import LOG, Cell
+from trunkzoo.suites.cells import Cell
+from trunkzoo.suites.layout import LOG
 from trunkzoo.system.locks import take
 from trunkzoo.system.processes import thread_limits
 

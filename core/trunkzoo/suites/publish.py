@@ -8,6 +8,7 @@ from pathlib import Path
 
 from trunkzoo.rollouts.rows import Row, read_rows
 from trunkzoo.suites.cells import Cell
+from trunkzoo.suites.layout import parts_of
 from trunkzoo.suites.planning import ArmPlan, SuitePlan, TaskPlan
 from trunkzoo.system.files import write_text
 
@@ -42,14 +43,8 @@ def _arm_rows(plan: SuitePlan, arm: ArmPlan) -> Iterator[Row]:
 
 def _cell_rows(cell: Cell) -> list[Row]:
     cell.result()
-    rows = [{"part": _part(path), **row} for path in cell.directory.glob("*.jsonl") for row in read_rows(path)]
+    rows = [{"part": part, **row} for part, path in parts_of(cell.directory) for row in read_rows(path)]
     return sorted(rows, key=lambda row: (row["part"], row["step"] or 0, row["seed"]))
-
-
-def _part(path: Path) -> str:
-    """``selection-200.jsonl``, ``report-agent.jsonl``, ``report-blind.jsonl`` or ``report-noop.jsonl``."""
-    kind, of = path.stem.split("-")
-    return "blind" if of == "blind" else kind
 
 
 def _write(path: Path, rows: list[Row]) -> Path:

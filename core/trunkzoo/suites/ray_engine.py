@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from trunkzoo.errors import UsageError
-from trunkzoo.suites.cells import LOG, Cell, read_cell
+from trunkzoo.suites.cells import Cell, read_cell
 from trunkzoo.suites.engine import POLL_SECONDS, Attempts, Failure, Tick, fits
+from trunkzoo.suites.layout import LOG
 from trunkzoo.suites.process import CellProcess
 
 

@@ -12,6 +12,7 @@ from trunkzoo.rollouts.rows import Row, read_rows
 from trunkzoo.rollouts.scores import scores, summary_of
 from trunkzoo.statistics import Comparison, Summary, compare
 from trunkzoo.suites.conditions import require_equal_conditions
+from trunkzoo.suites.layout import report_rows
 from trunkzoo.suites.planning import ArmPlan, SuitePlan, TaskPlan
 
 MEASURES = (("success", "success"), ("average reward", "average_reward"))
@@ -95,7 +96,7 @@ def _task(task: TaskPlan) -> TaskResult:
     floors = {}
     for name, cell in task.floors.items():
         cell.result()
-        floors[name] = _rows(cell.directory / f"report-{name}.jsonl")
+        floors[name] = _rows(report_rows(cell.directory, name))
     agents = [(cell, rows) for arm in arms for cell, rows in zip(arm.plan.evaluations, arm.rows, strict=True)]
     require_equal_conditions([*agents, *((task.floors[name], rows) for name, rows in floors.items())])
     return TaskResult(task, arms, floors, _comparisons(arms))
@@ -105,7 +106,7 @@ def _arm(plan: ArmPlan) -> ArmResult:
     results = [cell.result() for cell in plan.evaluations]
     trained = [cell.result() for cell in plan.trains]
     curves = tuple({int(step): float(score) for step, score in found["selection"].items()} for found in results)
-    blind = [cell.directory / "report-blind.jsonl" for cell in plan.evaluations]
+    blind = [report_rows(cell.directory, "blind") for cell in plan.evaluations]
     return ArmResult(
         plan=plan,
         sizes=plan.smoke.result(),
@@ -114,7 +115,7 @@ def _arm(plan: ArmPlan) -> ArmResult:
         curves=curves,
         max_average_reward=_mean([max(curve.values()) for curve in curves]),
         latency_ms=_mean([found["latency_ms"] for found in results]),
-        rows=tuple(_rows(cell.directory / "report-agent.jsonl") for cell in plan.evaluations),
+        rows=tuple(_rows(report_rows(cell.directory, "agent")) for cell in plan.evaluations),
         blind=tuple(_rows(path) for path in blind if path.is_file()),
     )
 

@@ -8,7 +8,8 @@ from trunkzoo.errors import ZooError
 from trunkzoo.suites.cells import Cell, only_one
 from trunkzoo.suites.engine import Engine, Failure
 from trunkzoo.suites.planning import SuitePlan
-from trunkzoo.suites.progress import CellBars
+from trunkzoo.suites.work import progress_of
+from trunkzoo.system.progress import Bars
 
 HEADINGS = {
     "smoke": "Smoke test of {n} recipes: build, contract, one training step, save and load",
@@ -16,6 +17,8 @@ HEADINGS = {
     "train": "Train {n} agents with equal budgets",
     "evaluate": "Evaluate: checkpoints on selection seeds, the chosen ones on fresh seeds, floors and the expert",
 }
+
+_PLAIN_SECONDS = 60.0  # between lines of progress outside a terminal
 
 
 def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None]) -> None:
@@ -49,8 +52,20 @@ def _heading(plan: SuitePlan, stage: str, cells: Sequence[Cell], todo: Sequence[
 
 
 def _run_stage(cells: Sequence[Cell], engine: Engine) -> list[Failure]:
-    with CellBars(cells) as bars:
-        return engine.run(cells, bars.update)
+    with Bars(_PLAIN_SECONDS) as bars:
+        bar_of = {cell.key: bars.add(f"    {cell.title}", visible=False) for cell in cells}
+
+        def show(running: Sequence[Cell]) -> None:
+            if not bars.due:  # reading how far the cells are costs something
+                return
+            for bar in bar_of.values():
+                bars.update(bar, bar.done, bar.note, visible=False)
+            for cell in running:
+                done, total, remark = progress_of(cell)
+                bars.update(bar_of[cell.key], done, remark, total or None)
+            bars.say_if_due()
+
+        return engine.run(cells, show)
 
 
 def _report(failures: Sequence[Failure]) -> None:

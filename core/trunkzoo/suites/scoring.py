@@ -13,7 +13,8 @@ from trunkzoo.errors import ZooError
 from trunkzoo.rollouts import Evaluation, Plan, plan, run
 from trunkzoo.rollouts.job import Item
 from trunkzoo.rollouts.rows import Row
-from trunkzoo.suites.cells import RUN, Cell
+from trunkzoo.suites.cells import Cell
+from trunkzoo.suites.layout import LOOK, RUN, film_file, report_rows, selection_rows
 from trunkzoo.suites.planning import seeds_of
 
 
@@ -57,12 +58,12 @@ def _checkpoints(cell: Cell) -> dict[int, Path]:
 
 
 def _selection(cell: Cell, catalogue: Catalogue, step: int, checkpoint: Path) -> Evaluation:
-    file = cell.directory / f"selection-{step}.jsonl"
-    return Evaluation(plan(catalogue, "agent", checkpoint), seeds_of(cell.inputs["selection"]), file)
+    planned, file = plan(catalogue, "agent", checkpoint), selection_rows(cell.directory, step)
+    return Evaluation(planned, seeds_of(cell.inputs["selection"]), file)
 
 
 def _report(cell: Cell, name: str, planned: Plan) -> Evaluation:
-    return Evaluation(planned, seeds_of(cell.inputs["report"]), cell.directory / f"report-{name}.jsonl")
+    return Evaluation(planned, seeds_of(cell.inputs["report"]), report_rows(cell.directory, name))
 
 
 def _show(cell: Cell, report: Evaluation, catalogue: Catalogue) -> None:
@@ -75,10 +76,10 @@ def _show(cell: Cell, report: Evaluation, catalogue: Catalogue) -> None:
     scene = catalogue.configure("task", job.task)
     task, policy = make_task(scene), make_agent_policy(job, catalogue)
     try:
-        look(policy, task, report.seeds[0], job.max_steps).save(cell.directory / "look.npz")
-        for kind, won in (("success", True), ("failure", False)):
+        look(policy, task, report.seeds[0], job.max_steps).save(cell.directory / LOOK)
+        for outcome, won in (("success", True), ("failure", False)):
             seed = next((int(row["seed"]) for row in report.ordered if row["success"] is won), None)
             if seed is not None:
-                film(task, policy, Item(job, seed, cell.directory / "films" / f"{kind}-{seed}.mp4"), scene.spec.fps)
+                film(task, policy, Item(job, seed, film_file(cell.directory, outcome, seed)), scene.spec.fps)
     finally:
         task.close()

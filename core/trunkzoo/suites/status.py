@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from trunkzoo.suites.cells import LOG, Cell
+from trunkzoo.suites.cells import Cell
+from trunkzoo.suites.layout import LOG
 from trunkzoo.suites.planning import SuitePlan, every_cell
 from trunkzoo.suites.process import working
 from trunkzoo.suites.table import duration

@@ -15,10 +15,11 @@ from trunkzoo.errors import ZooError
 from trunkzoo.registry import Zoo
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import resolve
-from trunkzoo.suites.cells import DONE, RUN, Cell, write_json
+from trunkzoo.suites.cells import Cell, write_json
+from trunkzoo.suites.layout import ATTEMPTS, DATA, DONE, RUN, parts_of
 from trunkzoo.suites.scoring import evaluate_cell, floor_cell
-
-DATA, ATTEMPTS = "data", "attempts.jsonl"
+from trunkzoo.training.directory import is_begun
+from trunkzoo.training.metrics import read_metrics
 
 
 def run_cell(cell: Cell, zoo: Zoo) -> None:
@@ -89,11 +90,11 @@ def collect_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
 
 def train_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     """Train one arm; a run directory that is there is continued."""
-    from trunkzoo.training import RunConfig, train
-    from trunkzoo.training.metrics import read_metrics
+    from trunkzoo.training.config import RunConfig
+    from trunkzoo.training.loop import train
 
     output = cell.directory / RUN
-    begun = (output / "run.json").is_file()
+    begun = is_begun(output)
     if not begun:
         shutil.rmtree(output, ignore_errors=True)  # killed before its first word: nothing to continue
     recipe = resolve(Recipe.model_validate(cell.inputs["recipe"]), catalogue)
@@ -124,24 +125,17 @@ def train_seconds(metrics: list[dict[str, Any]]) -> float:
 def progress_of(cell: Cell) -> tuple[int, int, str]:
     """Done, total and a remark, read from what the cell has written so far; total 0 if that cannot be known."""
     if cell.kind == "train":
-        row = _last_row(cell.directory / RUN / "metrics.jsonl")
+        row = (read_metrics(cell.directory / RUN) or [{"step": 0}])[-1]
         loss = f"loss {row['loss']:.3g}" if row.get("loss") is not None else ""
-        return int(row.get("step", 0)), int(cell.inputs["recipe"]["train"]["steps"]), loss
+        return int(row["step"]), int(cell.inputs["recipe"]["train"]["steps"]), loss
     if cell.kind in ("evaluate", "floor"):
         report = int(cell.inputs["report"][1])
         per_checkpoint = int(cell.inputs.get("selection", (0, 0))[1]) * len(cell.inputs.get("checkpoints", ()))
         total = per_checkpoint + report * (2 if cell.inputs.get("blind") else 1)
-        return sum(_lines(path) for path in cell.directory.glob("*.jsonl")), total, "episodes"
+        return sum(_lines(path) for _, path in parts_of(cell.directory)), total, "episodes"
     if cell.kind == "collect":
         return _lines(cell.directory / ATTEMPTS), int(cell.inputs["episodes"]), "demonstrations"
     return 0, 0, ""
-
-
-def _last_row(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return dict(json.loads(lines[-1])) if lines else {}
 
 
 def _lines(path: Path) -> int:

@@ -42,16 +42,6 @@ def acquire(path: Path, busy: Callable[[str], ZooError] | None = None) -> IO[str
     return file
 
 
-def holder(path: Path) -> str | None:
-    """The process that holds the lock file ``path`` now; None if none does."""
-    try:
-        file = path.open(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    with file:
-        return None if take(file) else _owner(file)
-
-
 def _no_link(path: str, flags: int) -> int:
     """Open without following a link, which in a directory of several people may lead to anybody's file."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)

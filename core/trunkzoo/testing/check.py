@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from trunkzoo.errors import ZooError, did_you_mean, one_line
 from trunkzoo.plugin.config import Config, parse
-from trunkzoo.plugin.records import AnySpec, HeadSpec, install_line
+from trunkzoo.plugin.records import AnySpec, install_line
 from trunkzoo.registry.assignments import laid_over
 
 SpecT = TypeVar("SpecT", bound=AnySpec)
@@ -114,7 +114,7 @@ def require(condition: bool, message: str) -> None:
 
 
 def _attempt(check: Check[SpecT], subject: Subject[SpecT]) -> tuple[Outcome, str]:
-    install = "" if isinstance(subject.spec, HeadSpec) else install_line(subject.spec)
+    install = install_line(subject.spec)
     if check.builds and install:
         return "skipped", f"not installed here: {install}"
     try:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from trunkzoo.catalogue.tasks import expert_commands
 from trunkzoo.plugin.contract import STATE_KEY, TaskContract
 from trunkzoo.plugin.protocols import Step, Task
 from trunkzoo.plugin.records import TaskSpec
@@ -114,11 +115,7 @@ def expert_succeeds(subject: TaskSubject) -> None:
 
 def _demonstrate(subject: TaskSubject, task: Task, seed: int) -> bool:
     task.reset(seed)
-    expert = task.expert(seed)
-    for _ in range(subject.spec.demo_steps):
-        action = expert.act()
-        if action is None:
-            return False
+    for _, (action, _) in zip(range(subject.spec.demo_steps), expert_commands(task, seed), strict=False):
         require(action.shape == (task.contract.action_dim,), f"the expert's action has shape {action.shape}")
         step = task.step(action)
         _check_reward(subject.spec, step.reward)

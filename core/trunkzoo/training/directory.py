@@ -1,10 +1,10 @@
-"""A run directory: who owns it, what runs in it, and its checkpoints."""
+"""A run directory: what lies in it, who owns it, what runs in it, and its checkpoints."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from typing import Any
 from trunkzoo.checkpoint.layout import CHECKPOINTS, MANIFEST, checkpoints_of, step_directories, step_name
 from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.system.files import LEFTOVER, clear_leftovers, explained, point, remove, write_text
-from trunkzoo.system.locks import acquire, holder
+from trunkzoo.system.locks import acquire
 from trunkzoo.system.plain import parse_table
 
-_RUN, _LOCK = "run.json", ".lock"
+RUN, METRICS, EVENTS, _LOCK = "run.json", "metrics.jsonl", "tensorboard", ".lock"
 _MAY_CHANGE = {
     f"train.{name}" for name in ("steps", "checkpoint_every", "keep", "log_every", "workers", "skip_nonfinite")
 }
@@ -38,42 +38,30 @@ class RunDirectory:
         return self.path / CHECKPOINTS / step_name(step)
 
     def publish(self, step: int, best: int | None, keep: int) -> None:
-        """Point ``last`` and ``best`` at their checkpoints and delete those beyond the newest ``keep``."""
+        """Point ``last`` and ``best`` at their checkpoints and delete those beyond the newest ``keep``; 0 keeps all."""
         folder = self.path / CHECKPOINTS
         found = checkpoints_of(self.path)
         point(folder / "last", self.checkpoint(step))
         if best in found:
             point(folder / "best", self.checkpoint(best))
         with explained(folder):
-            for old in set(list(found)[:-keep]) - {step, best}:
+            for old in set(list(found)[:-keep] if keep else ()) - {step, best}:
                 remove(found[old])
 
     def record(self, facts: Mapping[str, Any], session: Mapping[str, Any]) -> None:
         """Write ``run.json``: what the run is, and one entry per session that worked on it."""
-        path = self.path / _RUN
-        sessions = _read_run(self.path)["sessions"] if path.exists() else []
+        path = self.path / RUN
+        sessions = _read_run(self.path)["sessions"] if is_begun(self.path) else []
         write_text(path, json.dumps({**facts, "sessions": [*sessions, session]}, indent=2) + "\n")
 
 
-def check_output(path: Path, resume: bool) -> None:
-    """Refuse a run directory that does not fit the request, before anything slow happens.
-
-    Raises:
-        UsageError: another training works there, it holds something and this is no resume, or there is nothing to
-            resume.
-        CheckpointError: it cannot be read, or holds half a checkpoint.
-    """
-    with explained(path):
-        if path.exists() and not path.is_dir():
-            raise UsageError(f"{path} is a file; give a directory for the run")
-        owner = holder(path / _LOCK)
-        if owner is not None:
-            raise _busy(path, owner)
-        _check_contents(path, resume)
+def is_begun(path: Path) -> bool:
+    """Whether a training has begun in a run directory, so that it can be resumed."""
+    return (path / RUN).is_file()
 
 
 def _check_contents(path: Path, resume: bool) -> None:
-    if resume and not (path / _RUN).is_file():
+    if resume and not is_begun(path):
         raise UsageError(f"no run to resume at {path}; start it without --resume")
     entries = (entry.name for entry in path.iterdir()) if path.exists() else ()
     if not resume and any(name != _LOCK and LEFTOVER not in name for name in entries):
@@ -87,17 +75,31 @@ def _check_contents(path: Path, resume: bool) -> None:
 def open_run(path: Path, resume: bool) -> Iterator[RunDirectory]:
     """Create or reopen a run directory and hold its lock, which the kernel drops even after kill -9.
 
+    A directory in which no training began is gone afterwards.
+
     Raises:
-        UsageError, CheckpointError: see :func:`check_output`; or the directory is not writable.
+        UsageError: another training works there, it holds something and this is no resume, there is nothing to resume,
+            or it is not writable.
+        CheckpointError: it cannot be read, or holds half a checkpoint.
     """
-    with explained(path):
-        lock = acquire(path / _LOCK, partial(_busy, path))
-    with lock:
-        _check_contents(path, resume)
+    with ExitStack() as held:
         with explained(path):
+            if path.exists() and not path.is_dir():
+                raise UsageError(f"{path} is a file; give a directory for the run")
+            _check_contents(path, resume)
+            held.enter_context(acquire(path / _LOCK, partial(_busy, path)))
             for folder in (path, path / CHECKPOINTS):
                 clear_leftovers(folder)
+        held.callback(_remove_unless_begun, path)
         yield RunDirectory(path)
+
+
+def _remove_unless_begun(path: Path) -> None:
+    """Leave nothing of a run that was refused before its first word."""
+    if not is_begun(path):
+        with suppress(OSError):  # somebody else's file is there: the directory stays
+            (path / _LOCK).unlink()
+            path.rmdir()
 
 
 def _busy(path: Path, owner: str) -> UsageError:
@@ -121,12 +123,12 @@ def check_same_run(path: Path, facts: Mapping[str, Any]) -> None:
 
 def _read_run(path: Path) -> dict[str, Any]:
     try:
-        facts: dict[str, Any] = parse_table((path / _RUN).read_bytes())
+        facts: dict[str, Any] = parse_table((path / RUN).read_bytes())
         _comparable(facts)
         [*facts["sessions"]]
     except (ValueError, LookupError, TypeError, AttributeError):
         raise CheckpointError(
-            f"{path / _RUN} is damaged, so nothing tells what was started here; restore it, or start a new run"
+            f"{path / RUN} is damaged, so nothing tells what was started here; restore it, or start a new run"
         ) from None
     return facts
 

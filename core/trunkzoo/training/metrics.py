@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from trunkzoo.errors import UsageError
 from trunkzoo.system.files import explained, write_text
+from trunkzoo.training.directory import EVENTS, METRICS
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-METRICS = "metrics.jsonl"
 WALL_CLOCK = ("seconds", "steps_per_second", "data_wait", "memory_mb")
 """Fields that depend on the machine; all others repeat exactly."""
 
@@ -57,7 +57,7 @@ class MetricsLog:
             UsageError: TensorBoard is not installed.
         """
         self._path = run / METRICS
-        self._events = _event_writer(run / "tensorboard", step) if tensorboard else None
+        self._events = _event_writer(run / EVENTS, step) if tensorboard else None
         if self._path.exists():
             text = self._path.read_text(encoding="utf-8", errors="replace")
             rows = [line for line in text.splitlines() if _step_of(line) <= step]
@@ -84,8 +84,9 @@ def _event_writer(directory: Path, step: int) -> SummaryWriter:
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """All rows of a run's ``metrics.jsonl``."""
-    lines = (run / METRICS).read_text(encoding="utf-8").splitlines()
+    """All rows of a run's ``metrics.jsonl``; none before it has begun, and no last one that is half written."""
+    path = run / METRICS
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
     return [json.loads(line) for line in lines]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.system.versions import library_versions
 from trunkzoo.training.batches import Windows
-from trunkzoo.training.run import RunConfig
+from trunkzoo.training.config import RunConfig
 
 
 def facts_of(run: RunConfig, recipe: Recipe, windows: Windows) -> dict[str, Any]:

@@ -14,9 +14,7 @@ from torch import Tensor, nn
 from trunkzoo.nn.draws import sample_seeds
 from trunkzoo.registry.train_config import TrainConfig
 from trunkzoo.training.batches import Batch
-from trunkzoo.training.ema import Ema
-from trunkzoo.training.optimizer import adamw, set_rate, trainable
-from trunkzoo.training.schedule import learning_rate
+from trunkzoo.training.optimizer import Ema, adamw, learning_rate, set_rate, trainable
 
 
 class StepReport(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +75,7 @@ def _open(path: Path) -> Iterator[Source]:
 
 @contextmanager
 def _robomimic(path: Path) -> Iterator[Source]:
-    try:
-        import h5py
-    except ImportError:
-        raise DataError(f"reading {path.name} needs h5py, not installed here.\n{INSTALL}") from None
+    h5py = _optional("h5py", path)
     from trunkzoo.data.convert.robomimic import Robomimic
 
     with ExitStack() as stack:
@@ -90,10 +88,7 @@ def _robomimic(path: Path) -> Iterator[Source]:
 
 @contextmanager
 def _replay_zarr(path: Path) -> Iterator[Source]:
-    try:
-        import zarr
-    except ImportError:
-        raise DataError(f"reading {path.name} needs zarr, not installed here.\n{INSTALL}") from None
+    zarr = _optional("zarr", path)
     from trunkzoo.data.convert.replay_zarr import ReplayZarr
 
     with ExitStack() as stack:
@@ -102,6 +97,13 @@ def _replay_zarr(path: Path) -> Iterator[Source]:
             stack.callback(store.close)
             source = ReplayZarr(zarr.open_group(store, mode="r"), path)
         yield source
+
+
+def _optional(package: str, path: Path) -> Any:
+    try:
+        return import_module(package)
+    except ImportError:
+        raise DataError(f"reading {path.name} needs {package}, not installed here.\n{INSTALL}") from None
 
 
 def _check_choices(source: Path, state: tuple[str, ...], cameras: dict[str, str], fps: float | None) -> None:

@@ -13,13 +13,14 @@ from typing import Any, TextIO, TypeVar
 from trunkzoo.errors import printable, printable_lines
 
 ItemT = TypeVar("ItemT")
+PIPE_CLOSED = 141  # as the shell counts SIGPIPE
 LONGEST_CELL = 2_000  # characters of a cell or a line; JSON has all of it
 
 
 def emit_json(data: Any) -> None:
     """Print ``data`` as the one JSON document on stdout; signs that are not visible become ``\\u001b``."""
     text = json.dumps(data, indent=2, ensure_ascii=not _is_unicode(sys.stdout), default=str)
-    print("\n".join(line if line.isprintable() else _escaped(line) for line in text.split("\n")))
+    _print("\n".join(line if line.isprintable() else _escaped(line) for line in text.split("\n")))
 
 
 def _is_unicode(stream: TextIO) -> bool:
@@ -32,7 +33,17 @@ def _escaped(line: str) -> str:
 
 def say(text: object = "", *, aside: bool = False) -> None:
     """One or more lines on stdout, or on stderr if they are ``aside`` the results."""
-    print(printable_lines(str(text)), file=sys.stderr if aside else sys.stdout, flush=aside)
+    if aside:
+        print(printable_lines(str(text)), file=sys.stderr, flush=True)
+    else:
+        _print(printable_lines(str(text)))
+
+
+def _print(text: str) -> None:
+    try:
+        print(text)
+    except BrokenPipeError:  # Typer would make an exit code 1 of it
+        raise SystemExit(PIPE_CLOSED) from None
 
 
 def emit_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
@@ -69,9 +80,9 @@ def fail(message: str, code: int) -> int:
 def _plain_table(columns: Sequence[str], cells: Sequence[Sequence[str]], title: str) -> None:
     widths = [max(len(line[i]) for line in [columns, *cells]) for i in range(len(columns))]
     if title:
-        print(title)
+        _print(title)
     for line in [columns, *cells]:
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+        _print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
 def _rich_table(columns: Sequence[str], cells: Sequence[Sequence[str]], title: str) -> None:

@@ -109,4 +109,4 @@ def install_command(distribution: str, version: str = "", verb: str = "install")
     requirement = f"{distribution}=={version}" if version else distribution
     if not (_NAME.fullmatch(distribution) and (not version or _VERSION.fullmatch(version))):
         return f"nothing, for {printable(ascii(requirement), LONGEST)} is no package that pip could {verb.split()[0]}"
-    return f"pip {verb} {requirement}" if requirement.isidentifier() else f"pip {verb} '{requirement}'"
+    return f"pip {verb} {requirement}" if distribution == requirement and "[" not in requirement else f"pip {verb} '{requirement}'"

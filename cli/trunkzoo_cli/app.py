@@ -9,11 +9,13 @@ import gc
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from types import FrameType
 
+GRACE_SECONDS = 2.0  # for a thread that some plugin left running
 PIPE_CLOSED = 141  # as the shell counts SIGPIPE
 
 
@@ -24,8 +26,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # and one malformed distribution would end every command.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     code = _flushed(_run(sys.argv[1:] if arguments is None else arguments))
+    if arguments is None:
+        _leave_threads(code)
     gc.freeze()  # or the interpreter's last collections walk every imported module, a fifth of `zoo list`
     sys.exit(code)
+
+
+def _leave_threads(code: int) -> None:
+    """End at once if a plugin left a thread that runs on; the interpreter would wait for it for ever."""
+    others = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
+    for thread in others:
+        thread.join(GRACE_SECONDS)
+    if any(thread.is_alive() for thread in others):
+        _say(f"left without waiting for the threads {', '.join(thread.name for thread in others)}", code)
+        os._exit(code)
 
 
 def _run(given: Sequence[str]) -> int:

@@ -70,7 +70,7 @@ def one_line(error: BaseException) -> str:
     """Class and first line of the message; our own errors speak for themselves, so their class is left out."""
     try:
         lines = str(error).strip().splitlines()
-    except (Exception, SystemExit):  # noqa: BLE001 - the message is a plugin's code too
+    except BaseException:  # noqa: BLE001 - the message is a plugin's code too, and may ask to leave
         lines = []
     kind, text = printable(type(error).__name__), printable(lines[0], LONGEST) if lines else ""
     if isinstance(error, SystemExit):
@@ -109,4 +109,8 @@ def install_command(distribution: str, version: str = "", verb: str = "install")
     requirement = f"{distribution}=={version}" if version else distribution
     if not (_NAME.fullmatch(distribution) and (not version or _VERSION.fullmatch(version))):
         return f"nothing, for {printable(ascii(requirement), LONGEST)} is no package that pip could {verb.split()[0]}"
-    return f"pip {verb} {requirement}" if distribution == requirement and "[" not in requirement else f"pip {verb} '{requirement}'"
+    return (
+        f"pip {verb} {requirement}"
+        if distribution == requirement and "[" not in requirement
+        else f"pip {verb} '{requirement}'"
+    )

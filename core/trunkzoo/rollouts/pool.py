@@ -40,7 +40,8 @@ class Pool:
         self._waiting = deque(items)
         self._attempts: Counter[Item] = Counter()
         self._stall, self._logs, self._started = stall_seconds, logs, 0
-        self._workers = [self._start() for _ in range(workers)]
+        self._count = workers
+        self._workers: list[Worker] = []
 
     def _start(self) -> Worker:
         self._started += 1
@@ -48,6 +49,8 @@ class Pool:
 
     def run(self) -> Iterator[tuple[Item, Done]]:
         """Yield results until no item waits and none is running."""
+        while len(self._workers) < self._count:  # one by one: an interrupt meanwhile ends those that are there
+            self._workers.append(self._start())
         while self._waiting or any(worker.item for worker in self._workers):
             for worker in self._workers:
                 if worker.item is None and self._waiting:

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def no_interrupts() -> Iterator[None]:
 
     They inherit that SIGINT is blocked, for good. The parent gets one that arrives meanwhile when the block ends.
     """
+    resource_tracker.ensure_running()  # or the first start would start it, and unblock SIGINT after that
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

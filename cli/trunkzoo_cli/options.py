@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from trunkzoo.registry import Zoo
     from trunkzoo.registry.resolved import ResolvedRecipe
 
+# Numbers that libraries take without a word of their own: seeds of 64 bits with room for those that follow, memory and
+# processes that some machine might have.
+MAX_SEED = 2**62
+MAX_PROCESSES = 4096
+MAX_COUNT = 2**40
+
 TrunkOption = Annotated[
     str | None, typer.Option("--trunk", metavar="TRUNK", help="Use this trunk, with its plugin's defaults.")
 ]

@@ -154,14 +154,11 @@ def test_a_demonstration_that_lacks_something_is_one_line(robomimic: Path, tmp_p
     ("name", "text"),
     [
         ("data/img/.zarray", b"{"),
-        ("data/img/.zarray", b'{"compressor": {"id": "imagecodecs_jpeg2k"}}'),
         ("data/img/0.0.0.0", b"x"),
         (".zgroup", b"{"),
     ],
 )
 def test_a_damaged_zarr_is_one_line(replay: Path, tmp_path: Path, name: str, text: bytes) -> None:
-    if text.startswith(b'{"'):
-        text = json.dumps(json.loads((replay / name).read_text()) | json.loads(text)).encode()
     (replay / name).write_bytes(text)
     with pytest.raises(DataError, match=r"pusht\.zarr cannot be read"):
         convert_dataset(replay, tmp_path / "out", Choices(fps=10))

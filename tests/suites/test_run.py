@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -165,10 +167,17 @@ def test_a_whole_suite_killed_in_training_and_continued(tmp_path: Path) -> None:
     assert result.floors["expert"][0]["success"] is True
 
 
+def _is_ray(place: Any) -> bool:
+    """Is it a port that Ray's head listens on?"""
+    names = ("gcs_server", "raylet")
+    return place.status == "LISTEN" and place.pid is not None and psutil.Process(place.pid).name() in names
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_ray_runs_cells_and_reports_the_one_that_dies(tmp_path: Path) -> None:
-    ray = pytest.importorskip("ray")
+    if find_spec("ray") is None:
+        pytest.skip("Ray is not installed")
     from trunkzoo.suites.ray_engine import RayEngine
 
     bad, good = floor(tmp_path, "noop", fault="exit", fault_seed=1), floor(tmp_path, "random")
@@ -177,8 +186,12 @@ def test_ray_runs_cells_and_reports_the_one_that_dies(tmp_path: Path) -> None:
         failures = RayEngine(slots=1).run([bad, good], lambda running: seen.append(len(running)))
         with pytest.raises(UsageError, match=r"no node of the Ray cluster has 1 CPUs and 99 GPUs for 'train reach"):
             RayEngine(gpus_per_training=99).run(small(tmp_path).tasks[0].arms[0].trains, lambda _: None)
+        opened = {place.laddr.ip for place in psutil.net_connections("tcp") if _is_ray(place)}
     finally:
+        import ray  # as late as the engine does: what it listens on is decided when it is imported
+
         ray.shutdown()
+    assert {address.removeprefix("::ffff:") for address in opened} == {"127.0.0.1"}
     assert [failure.cell for failure in failures] == [bad]
     assert "failed 3 times" in failures[0].reason
     assert good.done() is not None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trunkzoo_cli.options import JsonOption, assigned
-from trunkzoo_cli.output import counted, emit_json, emit_table
+from trunkzoo_cli.output import counted, emit_json, emit_table, say
 
 if TYPE_CHECKING:
     from trunkzoo.testing import Report
@@ -52,6 +52,6 @@ def _print(report: Report) -> None:
         [(r.id, r.check, r.outcome, f"{r.seconds:.2f} s", r.detail) for r in report.results],
     )
     counts = ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number)
-    print(f"{'ok' if report.ok else 'FAILED'}: {counts}")
+    say(f"{'ok' if report.ok else 'FAILED'}: {counts}")
     if report.ran < report.least_checks:
-        print(f"only {report.ran} checks could run; a result needs {report.least_checks}")
+        say(f"only {report.ran} checks could run; a result needs {report.least_checks}")

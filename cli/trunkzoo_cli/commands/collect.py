@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trunkzoo_cli.options import JsonOption, assigned
-from trunkzoo_cli.output import emit_json, note
+from trunkzoo_cli.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, JsonOption
+from trunkzoo_cli.output import emit_json, note, say
 
 if TYPE_CHECKING:
     from trunkzoo.catalogue.part import Configured
@@ -17,13 +17,22 @@ if TYPE_CHECKING:
 
 def collect(
     task: Annotated[str, typer.Argument(help="A task; see `zoo list --kind task`.")],
-    episodes: Annotated[int, typer.Option("-n", "--episodes", min=1, help="Successful demonstrations to record.")],
+    episodes: Annotated[
+        int, typer.Option("-n", "--episodes", min=1, max=MAX_COUNT, help="Successful demonstrations to record.")
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The dataset to write; must be new.")],
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of the first attempt. (default: 3000000, apart from evaluation's)")
+        int | None,
+        typer.Option(
+            min=0, max=MAX_SEED, help="Seed of the first attempt. (default: 3000000, apart from evaluation's)"
+        ),
     ] = None,
-    noise: Annotated[float, typer.Option(min=0, help="Command noise; 1 is what the expert says it survives.")] = 1.0,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; what is recorded does not depend on it.")] = 2,
+    noise: Annotated[
+        float, typer.Option(min=0, max=1e6, help="Command noise; 1 is what the expert says it survives.")
+    ] = 1.0,
+    workers: Annotated[
+        int, typer.Option(min=1, max=MAX_PROCESSES, help="Processes; what is recorded does not depend on it.")
+    ] = 2,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of the task; repeatable.")
     ] = None,
@@ -70,7 +79,7 @@ def collect(
         emit_json(facts)
         return
     failed = len(facts["failed_seeds"])
-    print(f"{out}: {facts['episodes']} demonstrations, {facts['frames']} frames, {failed} failed attempts left out")
+    say(f"{out}: {facts['episodes']} demonstrations, {facts['frames']} frames, {failed} failed attempts left out")
     note(f"`zoo data info {out} --sheet FILE.png` shows them; `zoo train RECIPE --data {out} -o RUN` trains on them")
 
 

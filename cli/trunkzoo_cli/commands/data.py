@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, note
+from trunkzoo_cli.output import emit_json, emit_table, note, say
 
 data = typer.Typer(no_args_is_help=True, help="Look into a LeRobot v3 dataset, check it, convert others to it.")
 
@@ -39,14 +39,14 @@ def info(
         emit_json(facts)
         return
     lengths = facts["episode_lengths"]
-    print(
+    say(
         f"{directory}: {facts['episodes']} episodes, {facts['frames']} frames, {facts['seconds']} s at {facts['fps']:g} Hz"
     )
-    print(f"episode length: {lengths['min']} to {lengths['max']} frames, median {lengths['median']:g}")
-    print(f"tasks: {'; '.join(facts['tasks'])}\n")
+    say(f"episode length: {lengths['min']} to {lengths['max']} frames, median {lengths['median']:g}")
+    say(f"tasks: {'; '.join(facts['tasks'])}\n")
     emit_table(("feature", "type", "shape"), [_feature_row(*item) for item in facts["features"].items()])
     for key, stats in facts["statistics"].items():
-        print()
+        say()
         emit_table(("dimension", "min", "q01", "mean", "std", "q99", "max"), _statistics_rows(stats), title=key)
 
 
@@ -64,7 +64,7 @@ def check(directory: Directory, json: JsonOption = False) -> None:
     else:
         emit_table(("check", "result"), [(one.name, "FAILED" if one.faults else "ok") for one in checks])
         for fault in (fault for one in checks for fault in one.faults):
-            print(f"- {fault}")
+            say(f"- {fault}")
     if any(one.faults for one in checks):
         raise typer.Exit(1)
 
@@ -102,7 +102,7 @@ def convert(
     if json:
         emit_json(facts)
         return
-    print(f"{facts['episodes']} episodes, {facts['frames']} frames written to {out}")
+    say(f"{facts['episodes']} episodes, {facts['frames']} frames written to {out}")
     note(f"`zoo data info {out}` shows what is in it")
 
 

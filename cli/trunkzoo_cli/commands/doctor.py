@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import counted, emit_json, emit_table
+from trunkzoo_cli.output import counted, emit_json, emit_table, say
 
 
 def doctor(
@@ -28,11 +27,11 @@ def doctor(
     else:
         columns = ("", "what", "name", "found")
         emit_table(columns, [("ok" if f.ok else "WRONG", f.area, f.name, f.detail) for f in findings])
-        print("nothing is wrong" if not wrong else f"{len(wrong)} wrong:")
+        say("nothing is wrong" if not wrong else f"{len(wrong)} wrong:")
         for finding in wrong:
-            print(f"  {finding.name}: {finding.mend}" + ("; --trace shows where it fails" if finding.trace else ""))
+            say(f"  {finding.name}: {finding.mend}")
     if trace:
         for finding in wrong:
-            print(f"--- {finding.area} {finding.name}\n{finding.trace or finding.detail}", file=sys.stderr)
+            say(f"--- {finding.area} {finding.name}\n{finding.trace or finding.detail}", aside=True)
     if wrong:
         raise typer.Exit(1)

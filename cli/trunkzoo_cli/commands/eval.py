@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, note
+from trunkzoo_cli.options import MAX_COUNT, MAX_SEED, JsonOption
+from trunkzoo_cli.output import emit_json, emit_table, note, say
 
 if TYPE_CHECKING:
     from trunkzoo.rollouts import Evaluation
@@ -57,10 +57,12 @@ def evaluate(
         typer.Option("-o", "--out", metavar="FILE", help="Rows (JSON lines); an existing file is continued."),
     ] = None,
     video: Annotated[
-        int, typer.Option(min=0, metavar="K", help="Film the first K episodes (mp4, beside the rows).")
+        int, typer.Option(min=0, max=MAX_COUNT, metavar="K", help="Film the first K episodes (mp4, beside the rows).")
     ] = 0,
-    max_steps: Annotated[int | None, typer.Option(min=1, help="Step cap. (default: the task's own)")] = None,
-    noise_seed: Annotated[int, typer.Option(help="Base of the policy noise.")] = 0,
+    max_steps: Annotated[
+        int | None, typer.Option(min=1, max=MAX_COUNT, help="Step cap. (default: the task's own)")
+    ] = None,
+    noise_seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Base of the policy noise.")] = 0,
     device: Annotated[str, typer.Option(help="Where the agent runs, e.g. cpu or cuda.")] = "cpu",
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a self-contained HTML report with films and pictures.")
@@ -147,7 +149,7 @@ def _show(evaluation: Evaluation, beside: list[Evaluation]) -> None:
     columns = ("policy", "episodes", "success (95 %)", "average reward (95 %)", "median", "IQM", "latency per chunk")
     seeds = f"seeds {evaluation.seeds[0]}–{evaluation.seeds[-1]}, {job.max_steps} steps each"
     emit_table(columns, [_cells(each) for each in (evaluation, *beside)], title=f"{job.task.name}, {seeds}")
-    print(f"success = {evaluation.plan.provenance['success_rule']}")
+    say(f"success = {evaluation.plan.provenance['success_rule']}")
     if evaluation.file:
         note(f"rows are in {evaluation.file}")
     if evaluation.films:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trunkzoo_cli.options import JsonOption
+from trunkzoo_cli.options import MAX_SEED, JsonOption
 from trunkzoo_cli.output import emit_json, emit_table, note
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def inspect(
         typer.Option("-o", "--out", metavar="DIR", help="Play an episode and write what the agent looks at."),
     ] = None,
     task: Annotated[str | None, typer.Option(help="The task of that episode. (default: the checkpoint's own)")] = None,
-    seed: Annotated[int, typer.Option(help="The seed of that episode.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="The seed of that episode.")] = 0,
     json: JsonOption = False,
 ) -> None:
     """Read a checkpoint's header and check its checksum, without building anything: no plugin and no torch is needed.

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from trunkzoo_cli.output import note
+from trunkzoo_cli.output import note, say
 
 
 def new_plugin(
@@ -31,8 +31,8 @@ def new_plugin(
         written = list(_write(_templates(), directory, _words(name)))
     except OSError as error:
         raise UsageError(f"cannot write {directory}: {error.strerror}") from None
-    print(f"{len(written)} files in {directory}. Next:")
-    print(f"  pip install -e {directory}\n  zoo check {name}\n  zoo smoke imf-resnet18-demo --trunk {name}/{name}-s")
+    say(f"{len(written)} files in {directory}. Next:")
+    say(f"  pip install -e {directory}\n  zoo check {name}\n  zoo smoke imf-resnet18-demo --trunk {name}/{name}-s")
 
 
 def _check_name(name: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trunkzoo_cli.options import JsonOption, TrunkOption, assigned, recipe_with
-from trunkzoo_cli.output import emit_json, emit_table
+from trunkzoo_cli.output import emit_json, emit_table, say
 
 if TYPE_CHECKING:
     from trunkzoo.catalogue.part import Configured
@@ -65,7 +65,7 @@ def _show_recipe(
         emit_json([{"key": key, "value": value, "origin": origin} for key, value, origin in rows])
         return
     emit_table(("setting", "value", "from"), rows, title=f"recipe {name}: {found.recipe.summary}")
-    print(found.recipe.contract.sum_line())
+    say(found.recipe.contract.sum_line())
 
 
 def _show_suite(registry: Registry, name: str, json: bool) -> None:
@@ -137,13 +137,13 @@ def _task_facts(record: Configured[Any]) -> dict[str, Any]:
 
 
 def _print_record(facts: dict[str, Any]) -> None:
-    print(f"{facts['kind']} {facts['name']}: {facts['summary']}\nplugin {facts['plugin']}")
+    say(f"{facts['kind']} {facts['name']}: {facts['summary']}\nplugin {facts['plugin']}")
     for section in ("counted", "registry", "contract", "task"):
         if facts.get(section):
-            print()
+            say()
             emit_table((section, ""), [(key, _text(value)) for key, value in facts[section].items()])
     if facts["settings"]:
-        print()
+        say()
         columns = ("setting", "type", "default", "meaning")
         emit_table(columns, [(s["key"], s["type"], _text(s["default"]), s["description"]) for s in facts["settings"]])
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, note
+from trunkzoo_cli.options import MAX_PROCESSES, JsonOption
+from trunkzoo_cli.output import emit_json, emit_table, note, say
 
 if TYPE_CHECKING:
     from trunkzoo.suites.engine import Engine
@@ -70,7 +69,8 @@ def run(
     name: Name,
     out: Out = None,
     max_parallel: Annotated[
-        int | None, typer.Option(min=1, help="Cores used at once; every training takes one. (default: all)")
+        int | None,
+        typer.Option(min=1, max=MAX_PROCESSES, help="Cores used at once; every training takes one. (default: all)"),
     ] = None,
     only: Only = None,
     published: From = None,
@@ -162,7 +162,7 @@ def plan(
         columns = ("episodes", "trainings, two arms alone", f"trainings, variance of {each.arms} arms")
         rows = [(str(n), *("over 2000" if k is None else str(k) for k in of)) for n, of in each.needed.items()]
         emit_table(columns, rows, title=f"\n{name}: to find {detect:g} in {each.measure}, {each.task}")
-        print(each.sentence())
+        say(each.sentence())
 
 
 @suite.command("publish")
@@ -182,11 +182,11 @@ def publish(
     from trunkzoo.suites.publish import publish as write
 
     for path in write(_plan(name, out, only), directory, partial):
-        print(path)
+        say(path)
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    say(line, aside=True)
 
 
 def _plan(name: str, out: Path | None, only: list[str] | None, slots: int = 2) -> SuitePlan:
@@ -227,5 +227,5 @@ def _show(plan: SuitePlan, json: bool) -> None:
         emit_table(COLUMNS, table(result), title=f"\n{plan.name}: {result.plan.name}")
         emit_table(*outcome_table(result))
         for line in [*([stop.sentence(result.plan.name)] if stop else []), *notes(result)]:
-            print(line)
+            say(line)
     note(f"figures and films are in {page}")

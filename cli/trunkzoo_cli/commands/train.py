@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trunkzoo_cli.options import JsonOption, SetOption, TrunkOption, recipe_of
-from trunkzoo_cli.output import emit_json
+from trunkzoo_cli.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, JsonOption, SetOption, TrunkOption, recipe_of
+from trunkzoo_cli.output import emit_json, say
 
 if TYPE_CHECKING:
     from trunkzoo.training import TrainResult
@@ -21,24 +21,31 @@ def train(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="RUN", help="Run directory; new unless --resume.")],
     trunk: TrunkOption = None,
     set_: SetOption = None,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps, in place of the recipe's.")] = None,
-    seed: Annotated[int, typer.Option(help="Decides initial weights, batches and every sample's noise.")] = 0,
+    steps: Annotated[int | None, typer.Option(max=MAX_COUNT, help="Optimiser steps, in place of the recipe's.")] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Decides initial weights, batches and every sample's noise.")
+    ] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue RUN from its newest checkpoint.")] = False,
     camera: Annotated[
         list[str] | None,
         typer.Option(metavar="OURS=THEIRS", help="Which camera of the data is camera OURS of the contract."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of torch. (default: torch's choice)")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=MAX_PROCESSES, help="CPU threads of torch. (default: torch's choice)")
+    ] = None,
     workers: Annotated[
-        int | None, typer.Option("--num-workers", min=0, help="Threads that gather batches; no result depends on it.")
+        int | None,
+        typer.Option(
+            "--num-workers", min=0, max=MAX_PROCESSES, help="Threads that gather batches; no result depends on it."
+        ),
     ] = None,
     compile_: Annotated[bool, typer.Option("--compile", help="Run the agent through torch.compile.")] = False,
     skip_nonfinite: Annotated[
-        int | None, typer.Option(metavar="N", help="Tolerate N steps whose loss is not finite.")
+        int | None, typer.Option(max=MAX_COUNT, metavar="N", help="Tolerate N steps whose loss is not finite.")
     ] = None,
     stop_at: Annotated[
-        int | None, typer.Option(min=1, help="Save and leave after this step; --resume continues.")
+        int | None, typer.Option(min=1, max=MAX_COUNT, help="Save and leave after this step; --resume continues.")
     ] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard events to RUN too.")] = False,
     json: JsonOption = False,
@@ -85,7 +92,7 @@ def _report(result: TrainResult, steps: int, json: bool) -> None:
         emit_json(result.to_dict())
         return
     loss = result.metrics.get("loss")
-    print(f"step {result.step}" + (f", loss {loss:.4g}" if loss is not None else "") + f", {result.seconds:.0f} s")
-    print(f"checkpoint {result.checkpoint}")
+    say(f"step {result.step}" + (f", loss {loss:.4g}" if loss is not None else "") + f", {result.seconds:.0f} s")
+    say(f"checkpoint {result.checkpoint}")
     unfinished = f"the same command with --resume (without --stop-at) does the other {steps - result.step} steps"
-    print(f"next: {unfinished if result.step < steps else f'zoo eval {result.output}'}")
+    say(f"next: {unfinished if result.step < steps else f'zoo eval {result.output}'}")

@@ -36,12 +36,12 @@ def assemble(recipe: ResolvedRecipe, seed: int = 0) -> Agent:
     def begin(part: str) -> None:
         torch.manual_seed(part_seed(seed, part))
 
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), plugin_code(f"building the agent of recipe '{recipe.recipe.name}'"):
         build = partial(build_trunk, recipe.trunk)
         encoder = ObservationEncoder(contract, recipe.recipe.encoder, build, begin)
         begin("head")
         head = build_head(recipe.head, contract)
-    return Agent(recipe.recipe, encoder, head, recipe.parts)
+        return Agent(recipe.recipe, encoder, head, recipe.parts)
 
 
 def part_seed(seed: int, part: str) -> int:

@@ -10,7 +10,7 @@ from typing import Any, Literal, overload
 from trunkzoo.catalogue.discovery import PluginRow, discover, environment_rules
 from trunkzoo.catalogue.names import NameRules
 from trunkzoo.catalogue.part import KINDS, Configured, Found, Part, RecordKind, SpecT
-from trunkzoo.errors import UsageError, did_you_mean
+from trunkzoo.errors import UsageError, did_you_mean, install_command
 from trunkzoo.plugin.config import Locate, nowhere, parse
 from trunkzoo.plugin.records import AnySpec, HeadSpec, TaskSpec, TrunkSpec
 
@@ -165,7 +165,7 @@ class Catalogue:
         plugin = name.partition("/")[0]
         distribution = self.names.distribution_of(plugin)
         if "/" in name and distribution and all(row.name != plugin for row in self.plugins):
-            return f" Plugin '{plugin}' is not installed: pip install {distribution}."
+            return f" Plugin '{plugin}' is not installed: {install_command(distribution)}."
         failed = [row for row in self.plugins if row.status != "ok"]
         mine = [row for row in failed if row.name == plugin]
         if mine:

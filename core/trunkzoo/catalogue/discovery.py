@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +10,7 @@ from importlib import metadata
 from typing import Literal
 
 from trunkzoo.catalogue.claims import UNREADABLE, Claim, installed_claims, normal
-from trunkzoo.catalogue.guard import strict
+from trunkzoo.catalogue.guard import contained, strict, watched
 from trunkzoo.catalogue.loader import Records, load_records
 from trunkzoo.errors import PluginError, one_line
 from trunkzoo.plugin.hooks import API_VERSION
@@ -127,7 +126,7 @@ def _load(claim: Claim) -> tuple[PluginRow, Records]:
     """Import one plugin and collect its records. What it prints goes to stderr: stdout may be JSON."""
     had_torch = "torch" in sys.modules  # of an earlier plugin, or of the caller: then nothing can be told
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contained(), watched(f"'{claim.name}' of {claim.distribution}"):
             records = load_records(_entry_point(claim))
     except KeyboardInterrupt:
         raise

@@ -134,3 +134,8 @@ def _check_task(spec: TaskSpec[Any], where: str) -> None:
     for name, value in (("fps", spec.fps), ("max_steps", spec.max_steps), ("demo_steps", spec.demo_steps)):
         if not (isinstance(value, int) and value > 0):
             raise PluginError(f"{where}: {name} must be a positive integer, got {value!r}")
+    limits = spec.reward_range
+    if not (isinstance(limits, tuple) and len(limits) == 2 and all(isinstance(limit, int | float) for limit in limits)):
+        raise PluginError(f"{where}: reward_range must be (smallest, largest), got {limits!r}")
+    if not isinstance(spec.success_rule, str) or not isinstance(spec.expert_success, int | float):
+        raise PluginError(f"{where}: success_rule must be a text and expert_success a share, such as 0.95")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from trunkzoo.agent.agent import Agent
 from trunkzoo.agent.assemble import assemble
+from trunkzoo.agent.budget import Budget
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.part import Found
 from trunkzoo.checkpoint.header import CheckpointHeader
@@ -18,11 +19,13 @@ from trunkzoo.checkpoint.layout import model_file
 from trunkzoo.checkpoint.manifest import read_verified
 from trunkzoo.checkpoint.save import use_of
 from trunkzoo.checkpoint.tensors import read_tensors
-from trunkzoo.errors import CheckpointError, ConfigError, ContractError, UsageError
+from trunkzoo.errors import CheckpointError, ConfigError, ContractError, UsageError, install_command
 from trunkzoo.plugin.config import parse
 from trunkzoo.plugin.contract import Contract, differences
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import ResolvedRecipe, resolve, without_initial
+
+_SLACK, _ROOM = 8, 1 << 26  # building an agent makes its numbers, copies of some of them, and one small observation
 
 
 class CheckpointWarning(UserWarning):
@@ -63,7 +66,8 @@ def continue_agent(path: Path, recipe: ResolvedRecipe) -> Agent:
 
 def _rebuild(resolved: ResolvedRecipe, recipe: Recipe, header: CheckpointHeader, file: Path) -> Agent:
     changed = changed_versions(header, resolved.parts, file)
-    agent = assemble(resolved)
+    with Budget(_ROOM + _SLACK * header.numbers, str(file)):
+        agent = assemble(resolved)
     agent.recipe = recipe  # as it was trained, with the settings that only chose initial weights
     load_weights(agent, read_tensors(file), f"{file}{changed}")
     return agent.eval()
@@ -102,7 +106,7 @@ def require_parts(header: CheckpointHeader, catalogue: Catalogue, file: Path) ->
         except UsageError:
             raise CheckpointError(
                 f"{file} needs {use.kind} '{use.id}' of {use.distribution} {use.version}, which is not available."
-                f"{catalogue.why_absent(use.id)} Run: pip install '{use.distribution}=={use.version}'"
+                f"{catalogue.why_absent(use.id)} Run: {install_command(use.distribution, use.version)}"
             ) from None
 
 
@@ -119,7 +123,7 @@ def changed_versions(header: CheckpointHeader, parts: Sequence[Found[Any]], file
         if now.api != use.api:
             raise CheckpointError(
                 f"{file} was made with {use.kind} '{use.id}' of plugin API {use.api}, installed is API {now.api}; "
-                f"run: pip install '{use.distribution}=={use.version}'"
+                f"run: {install_command(use.distribution, use.version)}"
             )
         if now.version != use.version:
             changed.add(f"{use.distribution} {use.version}, installed is {now.version}")

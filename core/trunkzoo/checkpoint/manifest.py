@@ -11,6 +11,7 @@ from typing import NamedTuple
 from trunkzoo.checkpoint.header import CheckpointHeader, SafetensorsHeader, header_of, read_safetensors_header
 from trunkzoo.checkpoint.layout import MANIFEST
 from trunkzoo.errors import CheckpointError
+from trunkzoo.system.plain import parse_table
 
 
 class Fingerprint(NamedTuple):
@@ -37,8 +38,10 @@ def verify(file: Path, header: SafetensorsHeader) -> bool:
     if not manifest.is_file():
         return False
     try:
-        expected = Fingerprint(**json.loads(manifest.read_text(encoding="utf-8"))["files"][file.name])
-    except (ValueError, KeyError, TypeError):
+        expected = Fingerprint(**parse_table(manifest.read_bytes())["files"][file.name])
+        if not (isinstance(expected.bytes, int) and isinstance(expected.checksum, str)):
+            raise TypeError(expected)
+    except (OSError, ValueError, KeyError, TypeError):
         raise CheckpointError(
             f"{manifest} does not describe {file.name}: it is damaged; use another checkpoint"
         ) from None

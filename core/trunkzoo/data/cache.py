@@ -20,16 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from trunkzoo.data.digest import file_digest
+from trunkzoo.data.digest import file_digest, sealed, unchanged
 from trunkzoo.data.lerobot.images import Block, image_blocks
 from trunkzoo.data.lerobot.reader import LeRobotReader
 from trunkzoo.data.lerobot.video import Frame
+from trunkzoo.data.reading import reading
 from trunkzoo.errors import DataError
-from trunkzoo.system.files import new_directory
+from trunkzoo.system.files import new_directory, sync
 from trunkzoo.system.locks import acquire
 from trunkzoo.system.progress import progress
 
-FORMAT = 1
+FORMAT = 2
+FRAMES, SEAL = "frames.npy", "frames.seal"
 Frames = NDArray[np.uint8]  # (N, H, W, 3)
 
 
@@ -77,6 +79,7 @@ def _lock(place: Path) -> IO[str]:
 def _build(reader: LeRobotReader, missing: Mapping[str, Path], size: tuple[int, int]) -> None:
     """Decode several cameras side by side, each under its lock, taken in one order by every process."""
     work: list[tuple[Block, Frames]] = []
+    stagings: list[Path] = []
     with ExitStack() as stack:
         # one order for all processes, or two could wait for each other's locks
         for key, place in sorted(missing.items(), key=lambda item: item[1]):
@@ -84,9 +87,13 @@ def _build(reader: LeRobotReader, missing: Mapping[str, Path], size: tuple[int, 
             if place.exists():  # another process has built it while this one waited
                 continue
             staging = stack.enter_context(new_directory(place))
-            frames = _allocate(staging / "frames.npy", (len(reader), *size, 3))
+            stagings.append(staging)
+            frames = _allocate(staging / FRAMES, (len(reader), *size, 3))
             work += [(block, frames) for block in image_blocks(reader, key)]
         _decode(work, size)
+        for staging in stagings:
+            sync(staging / FRAMES)  # or its time stamp would change after it is noted
+            (staging / SEAL).write_text(sealed(staging / FRAMES))
 
 
 def _decode(work: Sequence[tuple[Block, Frames]], size: tuple[int, int]) -> None:
@@ -135,12 +142,12 @@ def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.
 
 
 def _map(place: Path, shape: tuple[int, ...]) -> Frames:
-    try:
-        frames: Frames = np.load(place / "frames.npy", mmap_mode="r")
-    except (OSError, ValueError) as error:
-        raise DataError(f"the image cache {place} is damaged ({error}); delete it and run again") from None
-    if frames.shape != shape or frames.dtype != np.uint8:
-        raise DataError(f"the image cache {place} holds {frames.shape}, expected {shape}; delete it and run again")
+    with reading(place, "this image cache is damaged; delete it and run again"):
+        frames: Frames = np.lib.format.open_memmap(place / FRAMES, mode="r")  # type: ignore[no-untyped-call]
+        if frames.shape != shape or frames.dtype != np.uint8 or not frames.flags.c_contiguous:
+            raise DataError(f"the image cache {place} holds {frames.shape}, expected {shape}; delete it and run again")
+        if not unchanged(place / FRAMES, (place / SEAL).read_text(errors="replace")):
+            raise DataError(f"the image cache {place} was changed after it was written; delete it and run again")
     return frames
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
@@ -16,7 +15,9 @@ from trunkzoo.data.lerobot.images import Block, image_blocks
 from trunkzoo.data.lerobot.layout import STATS_PATH
 from trunkzoo.data.lerobot.reader import LeRobotReader
 from trunkzoo.data.lerobot.video import decode
+from trunkzoo.data.reading import reading
 from trunkzoo.errors import DataError
+from trunkzoo.system.plain import parse_table
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def check_dataset(directory: Path) -> list[DatasetCheck]:
 
 def _ask(question: Callable[[LeRobotReader], Iterator[str]], reader: LeRobotReader) -> Iterator[str]:
     try:
-        yield from question(reader)
+        with reading(reader.directory):
+            yield from question(reader)
     except DataError as error:
         yield str(error)
 
@@ -111,7 +113,7 @@ def _not_finite(reader: LeRobotReader, key: str, values: NDArray[Any]) -> Iterat
 def _statistics(reader: LeRobotReader) -> Iterator[str]:
     path = reader.directory / STATS_PATH
     try:
-        stats = json.loads(path.read_text(encoding="utf-8"))
+        stats = parse_table(path.read_bytes())
     except (OSError, ValueError) as error:
         yield f"{path} cannot be read ({error}); lerobot needs it, trunkzoo computes its own"
         return

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, ClassVar, Generic, TypeVar
 
-from trunkzoo.errors import PluginError, TaskError
+from trunkzoo.errors import PluginError, TaskError, install_command
 from trunkzoo.plugin.config import Config
 from trunkzoo.plugin.contract import Contract, TaskContract
 
@@ -104,7 +104,9 @@ def install_line(spec: Record[Any]) -> str:
     absent = _absent(spec)
     if not absent:
         return ""
-    return f"pip install 'trunkzoo[{spec.extra}]'" if spec.extra else f"pip install {' '.join(absent)}"
+    if spec.extra:
+        return install_command(f"trunkzoo[{spec.extra}]")
+    return " && ".join(install_command(name) for name in absent)
 
 
 def require_installed(spec: Record[Any]) -> None:

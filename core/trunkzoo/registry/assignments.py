@@ -9,6 +9,7 @@ from typing import Any
 
 from trunkzoo.errors import UsageError
 from trunkzoo.registry.layers import Tree, leaves
+from trunkzoo.system.plain import DEEPEST, check_plain
 
 KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
@@ -28,7 +29,7 @@ def parse_assignments(assignments: Iterable[str], label: str = "assignment") -> 
         key = key.strip()
         if not equals:
             raise UsageError(f"{label} {assignment}: no '='; write key.path=value, such as trunk.norm=batch")
-        if not KEY.fullmatch(key):
+        if not KEY.fullmatch(key) or key.count(".") >= DEEPEST:
             raise UsageError(f"{label} {assignment}: '{key}' is no dotted key; write one such as train.steps=100")
         values[key] = _value(value.strip())
     return values
@@ -47,8 +48,8 @@ def overlay(defaults: Mapping[str, Any], assignments: Mapping[str, Any]) -> dict
 def _value(text: str) -> Any:
     """TOML where it parses to a plain value, otherwise the text itself (so do dates, which no setting has)."""
     try:
-        parsed = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):
+        parsed = check_plain(tomllib.loads(f"value = {text}"), finite=False)
+    except (ValueError, RecursionError):  # a text then, which no setting that wants a number takes
         return text
     value = parsed.get("value")
     return value if len(parsed) == 1 and isinstance(value, bool | int | float | str | list | dict) else text

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from trunkzoo.errors import ConfigError
+from trunkzoo.system.plain import check_plain
 
 KeyPath = tuple[str, ...]
 """Keys from the outermost table down to a value: ``("recipes", "imf-resnet18", "train", "steps")``."""
@@ -20,7 +21,7 @@ def read_toml(text: str, file: str) -> dict[str, Any]:
         ConfigError: ``file:line``, the key on that line, and what is wrong with it.
     """
     try:
-        return tomllib.loads(text)
+        return cast("dict[str, Any]", check_plain(tomllib.loads(text), finite=False))
     except (ValueError, RecursionError) as error:  # ValueError also for integers of more than 4300 digits
         raise ConfigError(_syntax_error(text, file, error)) from None
 

@@ -22,7 +22,9 @@ class TrainConfig(Config):
     """How an agent is trained. One step is one optimiser step on ``batch_size`` samples, however they are split."""
 
     steps: PositiveInt = Field(default=100_000, description="optimiser steps of the whole run")
-    batch_size: PositiveInt = Field(default=64, description="samples per optimiser step, over all processes and parts")
+    batch_size: PositiveInt = Field(
+        default=64, le=1 << 24, description="samples per optimiser step, over all processes and parts"
+    )
     accumulate: PositiveInt = Field(
         default=1, description="parts that a batch is split into to save memory; batch norm sees one at a time"
     )
@@ -51,7 +53,9 @@ class TrainConfig(Config):
         description="last episodes kept from training; their action error, not the training loss, decides which is best",
     )
     log_every: PositiveInt = Field(default=50, description="steps per line of metrics.jsonl")
-    workers: NonNegativeInt = Field(default=1, description="threads that gather batches ahead; no result depends on it")
+    workers: NonNegativeInt = Field(
+        default=1, le=4096, description="threads that gather batches ahead; no result depends on it"
+    )
     skip_nonfinite: NonNegativeInt = Field(
         default=0, description="steps with a non-finite loss to skip before stopping"
     )

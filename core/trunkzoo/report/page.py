@@ -10,6 +10,7 @@ from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from trunkzoo.errors import printable_lines
 from trunkzoo.system.files import write_text
 
 
@@ -68,10 +69,19 @@ def write_page(path: Path, title: str, summary: str, sections: Sequence[Section]
         UsageError: the place cannot be written.
     """
     environment = Environment(
-        loader=PackageLoader("trunkzoo.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("trunkzoo.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=_visible,
     )
     text = environment.get_template("page.html").render(title=title, summary=summary, sections=sections)
     write_text(path, text)
+
+
+def _visible(value: object) -> object:
+    """Names come from files of anybody: signs that turn the direction of writing, say, are written out."""
+    return printable_lines(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def data_uri(kind: str, content: bytes) -> str:

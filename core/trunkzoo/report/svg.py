@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
+from trunkzoo.errors import printable
+
 PAD = 0.06  # of the data range, kept free at either end
 
 
@@ -80,7 +82,7 @@ class Plot:
 
     def dot(self, x: float, y: float, style: str, tip: str = "", radius: float = 4, shift: float = 0) -> None:
         """A dot, with a tooltip; ``shift`` moves it aside, in pixels."""
-        title = f"<title>{escape(tip)}</title>" if tip else ""
+        title = f"<title>{escape(printable(tip))}</title>" if tip else ""
         place = f'cx="{self.px(x) + shift:.1f}" cy="{self.py(y):.1f}" r="{radius}"'
         self.marks.append(f'<circle class="{style}" {place}>{title}</circle>')
 
@@ -92,7 +94,9 @@ class Plot:
     def text(self, column: float, row: float, text: str, anchor: str = "start", label: bool = False) -> None:
         """Words at a pixel; a ``label`` is printed in ink."""
         kind = ' class="label"' if label else ""
-        self.marks.append(f'<text x="{column:.1f}" y="{row:.1f}" text-anchor="{anchor}"{kind}>{escape(text)}</text>')
+        self.marks.append(
+            f'<text x="{column:.1f}" y="{row:.1f}" text-anchor="{anchor}"{kind}>{escape(printable(text))}</text>'
+        )
 
     def veil(self, top: float, bottom: float) -> None:
         """Hide what is drawn so far between two pixel rows: words stand there."""
@@ -106,7 +110,12 @@ class Plot:
         if y_ticks:
             self._y_axis()
         size = f'viewBox="0 0 {self.width} {self.height}" style="max-width: {1.35 * self.width:.0f}px"'
-        parts = [f'<svg {size} role="img"><title>{escape(self.title)}</title>', *self.marks, *marks, "</svg>"]
+        parts = [
+            f'<svg {size} role="img"><title>{escape(printable(self.title))}</title>',
+            *self.marks,
+            *marks,
+            "</svg>",
+        ]
         self.marks = marks
         return "".join(parts)
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from trunkzoo.plugin.records import TaskSpec
 from trunkzoo.registry import open_zoo
 from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS
 from trunkzoo.system.files import refuse_existing
-from trunkzoo.system.processes import begin_worker
+from trunkzoo.system.processes import begin_worker, no_interrupts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -125,6 +125,10 @@ def _attempts(part: Part, first_seed: int, noise: float, workers: int) -> Iterat
     executor = ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker)
     try:
         yield _in_order(executor, part, first_seed, noise, workers)
+    except BaseException:
+        for worker in active_children():
+            worker.kill()  # a demonstration takes a minute, and nobody waits for it any more
+        raise
     finally:
         executor.shutdown(cancel_futures=True)
 
@@ -136,7 +140,8 @@ def _in_order(
     seed = first_seed
     while True:
         while len(ahead) < workers + 1:  # one in reserve, so that no worker waits for the writer
-            ahead.append(executor.submit(_in_worker, part, seed, noise))
+            with no_interrupts():  # a worker may be started for it
+                ahead.append(executor.submit(_in_worker, part, seed, noise))
             seed += 1
         try:
             yield ahead.popleft().result()

@@ -13,6 +13,7 @@ from trunkzoo.errors import DataError, UsageError
 from trunkzoo.rollouts.job import EpisodeResult
 from trunkzoo.system.files import readable_os_errors, write_text
 from trunkzoo.system.locks import take
+from trunkzoo.system.plain import parse_table
 
 Row = dict[str, Any]
 
@@ -39,13 +40,13 @@ def read_rows(path: Path) -> list[Row]:
     """
     if not path.is_file():
         raise DataError(f"no result rows at {path}; `zoo eval` writes them")
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     rows = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = parse_table(line)
             row["seed"]
         except (ValueError, KeyError, TypeError):
             if number == len(lines):  # no newline after it: the process died while writing

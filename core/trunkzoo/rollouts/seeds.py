@@ -7,6 +7,8 @@ above both.
 
 from __future__ import annotations
 
+import re
+
 from trunkzoo.errors import UsageError
 
 SEEDS_PER_PURPOSE = 1_000_000
@@ -28,7 +30,10 @@ def parse_seeds(text: str) -> range:
     Raises:
         UsageError: not two integers with 0 ≤ A < B.
     """
-    first, _, last = text.partition(":")
-    if not (first.isdecimal() and last.isdecimal() and int(first) < int(last)):
-        raise UsageError(f"seeds {text!r}: write A:B with 0 ≤ A < B, for example 0:20 for the seeds 0 to 19", ["seeds"])
-    return range(int(first), int(last))
+    match = re.fullmatch(r"([0-9]{1,18}):([0-9]{1,18})", text)
+    seeds = range(int(match[1]), int(match[2])) if match else range(0)
+    if not seeds:
+        raise UsageError(
+            f"--seeds {text!r}: write A:B with 0 ≤ A < B of at most 18 digits, for example 0:20 for the seeds 0 to 19"
+        )
+    return seeds

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from trunkzoo.errors import ZooError
+from trunkzoo.errors import ZooError, printable_lines
 from trunkzoo.suites.cells import read_cell
 
 
@@ -23,7 +23,7 @@ def main() -> None:
 
         run_cell(read_cell(Path(sys.argv[1])), open_zoo())
     except ZooError as error:
-        print(f"zoo: {error}", file=sys.stderr)
+        print(f"zoo: {printable_lines(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
 
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from trunkzoo.errors import ZooError
+from trunkzoo.errors import ZooError, one_line
 from trunkzoo.suites.layout import CELL, DONE
 from trunkzoo.system.files import readable_os_errors, write_text
 from trunkzoo.system.locks import acquire
+from trunkzoo.system.plain import parse_table
 
 CellKind = Literal["smoke", "collect", "train", "evaluate", "floor", "latency"]
 
@@ -62,7 +63,7 @@ class Cell:
         if not path.is_file():
             return None
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
+            return parse_table(path.read_bytes())
         except ValueError:
             raise ZooError(f"{path} is damaged; remove it, and `zoo suite run` finishes this cell again") from None
 
@@ -86,8 +87,12 @@ class Cell:
 
 def read_cell(directory: Path) -> Cell:
     """The cell of a directory."""
-    facts = json.loads((directory / CELL).read_text(encoding="utf-8"))
-    return Cell(facts["kind"], facts["label"], facts["inputs"], directory.parent, facts["slots"])
+    path = directory / CELL
+    try:
+        facts = parse_table(path.read_bytes())
+        return Cell(facts["kind"], facts["label"], dict(facts["inputs"]), directory.parent, int(facts["slots"]))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ZooError(f"{path} is damaged ({one_line(error)}); `zoo suite run` writes it again") from None
 
 
 def write_json(path: Path, value: Any) -> None:

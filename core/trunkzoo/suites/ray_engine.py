@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,10 +24,24 @@ def run_directory(directory: str) -> str:
     return process.last_words()
 
 
+def _stay_on_loopback() -> None:
+    """Before Ray is imported: what we start ourselves is reached from this machine alone, as Ray does it on Windows.
+
+    Whoever joins a cluster has asked for addresses that others see.
+    """
+    started = Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir())) / "ray" / "ray_current_cluster"
+    if not os.environ.get("RAY_ADDRESS") and not started.exists():
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+
+
 class RayEngine:
-    """Connects to the cluster of ``RAY_ADDRESS`` or the last one started here; starts a local one if there is none."""
+    """Connects to the cluster of ``RAY_ADDRESS`` or the last one started here; starts a local one if there is none.
+
+    The local one has no dashboard and listens on the loopback address only.
+    """
 
     def __init__(self, gpus_per_training: float = 0.0, slots: float = math.inf) -> None:
+        _stay_on_loopback()
         try:
             import ray
         except ImportError:

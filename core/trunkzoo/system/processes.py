@@ -6,6 +6,9 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -30,6 +33,20 @@ def begin_worker(log: Path | None = None) -> None:
         os.dup2(2, 1)
     else:
         _redirect_output(log)
+
+
+@contextmanager
+def no_interrupts() -> Iterator[None]:
+    """Start worker processes in this block: a Ctrl-C reaches the whole group, and they, not ready yet, would show tracebacks.
+
+    They inherit that SIGINT is blocked, for good. The parent gets one that arrives meanwhile when the block ends.
+    """
+    resource_tracker.ensure_running()  # or the first start would start it, and unblock SIGINT after that
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave_with_parent() -> None:

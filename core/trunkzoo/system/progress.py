@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from trunkzoo.errors import printable, printable_lines
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -67,6 +69,7 @@ class Bars:
 
     def add(self, label: str, total: int | None = None, done: int = 0, note: str = "", visible: bool = True) -> Bar:
         """A new bar below the others."""
+        label = printable(label)
         bar = Bar(len(self._bars), label, total, done, note, visible)
         self._bars.append(bar)
         if self._drawing:
@@ -85,6 +88,7 @@ class Bars:
 
     def say(self, text: str) -> None:
         """One line of news, above the bars."""
+        text = printable_lines(text)
         if self._drawing:
             self._drawing.console.print(text, highlight=False, soft_wrap=True, markup=False)
         elif not self._quiet:

@@ -16,7 +16,7 @@ from typing import Any
 
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.discovery import PluginRow
-from trunkzoo.errors import ZooError, one_line
+from trunkzoo.errors import ZooError, install_command, one_line
 from trunkzoo.plugin.records import install_line
 from trunkzoo.registry import Zoo, open_zoo
 
@@ -110,12 +110,14 @@ def _plugin(row: PluginRow, reason: str) -> Finding:
 
 def _mend(row: PluginRow) -> str:
     if row.status == "conflict":
-        return f"pip uninstall {row.distribution}"
+        return install_command(row.distribution, verb="uninstall")
     if row.status == "incompatible":
-        return f"pip install -U {row.upgrade}"
+        ours = row.reason.endswith("upgrade trunkzoo")
+        return install_command("trunkzoo" if ours else row.distribution, verb="install -U")
     if row.distribution == "trunkzoo":
         return f'reinstall trunkzoo, or write [plugins] disabled = ["{row.name}"] in a registry.toml of your own'
-    return f"pip install -U {row.distribution}, or pip uninstall {row.distribution}"
+    upgrade, away = (install_command(row.distribution, verb=verb) for verb in ("install -U", "uninstall"))
+    return f"{upgrade}, or {away}; --trace shows where it fails"
 
 
 def _reason_alone(row: PluginRow) -> str:

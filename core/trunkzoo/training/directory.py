@@ -13,6 +13,7 @@ from trunkzoo.checkpoint.layout import CHECKPOINTS, MANIFEST, checkpoints_of, st
 from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.system.files import LEFTOVER, clear_leftovers, point_link, readable_os_errors, remove, write_text
 from trunkzoo.system.locks import acquire
+from trunkzoo.system.plain import parse_table
 
 RUN, METRICS, EVENTS, _LOCK = "run.json", "metrics.jsonl", "tensorboard", ".lock"
 _MAY_CHANGE = {
@@ -122,7 +123,7 @@ def check_same_run(path: Path, facts: Mapping[str, Any]) -> None:
 
 def _read_run(path: Path) -> dict[str, Any]:
     try:
-        facts: dict[str, Any] = json.loads((path / RUN).read_text(encoding="utf-8"))
+        facts: dict[str, Any] = parse_table((path / RUN).read_bytes())
         _comparable(facts)
         [*facts["sessions"]]
     except (ValueError, LookupError, TypeError, AttributeError):

@@ -20,7 +20,8 @@ from trunkzoo.checkpoint.layout import TRAINING_STATE
 from trunkzoo.checkpoint.manifest import verify
 from trunkzoo.checkpoint.save import TrainingState
 from trunkzoo.checkpoint.tensors import read_tensors
-from trunkzoo.errors import CheckpointError
+from trunkzoo.errors import CheckpointError, one_line
+from trunkzoo.system.plain import parse_table
 from trunkzoo.training.optimizer import trainable
 from trunkzoo.training.step import Learner
 
@@ -67,12 +68,15 @@ def restore(learner: Learner, checkpoint: Path) -> Progress:
         raise CheckpointError(f"{checkpoint} has no {TRAINING_STATE}: it can act, but training cannot continue from it")
     header = read_safetensors_header(file)
     verify(file, header)
-    numbers = json.loads(header.metadata["progress"])
+    try:
+        numbers = parse_table(header.metadata["progress"])
+        updates, progress = int(numbers.pop("ema_updates")), Progress(**numbers)
+    except (ValueError, LookupError, TypeError) as error:
+        raise CheckpointError(f"{file} does not say how far the training was ({one_line(error)}): damaged") from None
     _restore_tensors(learner, read_tensors(file), file)
     if learner.ema:
-        learner.ema.updates = numbers["ema_updates"]
-    del numbers["ema_updates"]
-    return Progress(**numbers)
+        learner.ema.updates = updates
+    return progress
 
 
 def _restore_tensors(learner: Learner, tensors: Mapping[str, Tensor], file: Path) -> None:

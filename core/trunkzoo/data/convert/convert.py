@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
+from trunkzoo.data.convert.sealed import seal_hdf5, zarr_store
 from trunkzoo.data.convert.sources import Choices, Source, episode_frames
-from trunkzoo.data.lerobot.layout import Feature
+from trunkzoo.data.lerobot.layout import FASTEST, Feature
 from trunkzoo.data.lerobot.writer import Arrays, LeRobotWriter
+from trunkzoo.data.reading import reading
 from trunkzoo.errors import DataError, UsageError
 from trunkzoo.plugin.contract import ACTION_KEY, STATE_KEY
 from trunkzoo.system.files import refuse_existing
 from trunkzoo.system.progress import progress
 
+DAMAGED = "it is damaged, incomplete or needs a codec that is not installed; copy it again"
 INSTALL = "Install: pip install 'trunkzoo[convert]'"
 
 
@@ -47,21 +48,9 @@ def convert_dataset(source: Path, out: Path, choices: Choices, *, video: bool = 
 
 
 def _episodes(data: Source, path: Path, state: tuple[str, ...], cameras: dict[str, str]) -> Iterator[Arrays]:
-    with _readable(path):
+    with reading(path, DAMAGED):
         for arrays in data.episodes():
             yield episode_frames(arrays, state, cameras)
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Turn what the libraries raise about a damaged source into one line."""
-    try:
-        yield
-    except (OSError, RuntimeError, LookupError, ValueError, BadZipFile) as error:
-        raise DataError(
-            f"{path} cannot be read ({error}): it is damaged, incomplete or needs a codec that "
-            "is not installed; copy it again"
-        ) from error
 
 
 def _chain(first: Arrays, rest: Iterator[Arrays]) -> Iterator[Arrays]:
@@ -90,8 +79,10 @@ def _robomimic(path: Path) -> Iterator[Source]:
     from trunkzoo.data.convert.robomimic import Robomimic
 
     with ExitStack() as stack:
-        with _readable(path):
-            source = Robomimic(stack.enter_context(h5py.File(path, "r")), path)
+        with reading(path, DAMAGED):
+            file = stack.enter_context(h5py.File(path, "r"))
+            seal_hdf5(file, path)
+            source = Robomimic(file, path)
         yield source
 
 
@@ -101,8 +92,8 @@ def _replay_zarr(path: Path) -> Iterator[Source]:
     from trunkzoo.data.convert.replay_zarr import ReplayZarr
 
     with ExitStack() as stack:
-        with _readable(path):
-            store = zarr.ZipStore(str(path), mode="r") if path.is_file() else zarr.DirectoryStore(str(path))
+        with reading(path, DAMAGED):
+            store = zarr_store(path)
             stack.callback(store.close)
             source = ReplayZarr(zarr.open_group(store, mode="r"), path)
         yield source
@@ -118,8 +109,8 @@ def _optional(package: str, path: Path) -> Any:
 def _check_choices(source: Path, state: tuple[str, ...], cameras: dict[str, str], fps: float | None) -> None:
     if not fps:
         raise UsageError(f"{source} does not state its frame rate; give it in frames per second", ["fps"])
-    if not 0 < fps < math.inf:
-        raise UsageError(f"{fps} frames per second: must be a positive number", ["fps"])
+    if not 0 < fps <= FASTEST:
+        raise UsageError(f"{fps} frames per second; give --fps a positive number, {FASTEST} at most")
     if not state:
         raise UsageError(f"{source} has no obvious robot state; name the arrays that make it up", ["state"])
     if not cameras:

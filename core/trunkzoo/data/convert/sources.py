@@ -105,9 +105,9 @@ def as_vectors(values: NDArray[Any], key: str) -> NDArray[np.float32]:
 
 def _take(arrays: Arrays, part: str) -> NDArray[Any]:
     """``arrays[KEY]``, or columns a to b of it for ``KEY[a:b]``."""
-    match = re.fullmatch(r"(?P<key>[^\[\]]+)(\[(?P<start>\d*):(?P<stop>\d*)\])?", part)
+    match = re.fullmatch(r"(?P<key>[^\[\]]+)(\[(?P<start>\d{0,9}):(?P<stop>\d{0,9})\])?", part)
     if match is None:
-        raise UsageError(f"'{part}' is neither KEY nor KEY[a:b]")
+        raise UsageError(f"'{part}' is neither KEY nor KEY[a:b] with numbers of at most 9 digits")
     if match["key"] not in arrays:
         raise UsageError(
             f"no array '{match['key']}'.{did_you_mean(match['key'], arrays)} There are: {', '.join(arrays)}"

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
 from trunkzoo.data.lerobot.reader import EpisodeSpan, LeRobotReader, open_parquet
-from trunkzoo.data.lerobot.video import Frame, match_frames
-from trunkzoo.errors import DataError
+from trunkzoo.data.lerobot.video import MAX_PIXELS, Frame, match_frames
+from trunkzoo.errors import DataError, ZooError, one_line
 
 Rows = NDArray[np.int64]
+FORMATS = ("PNG", "JPEG", "WEBP")
+"""What an image in a parquet file may be."""
 
 
 class Block(NamedTuple):
@@ -68,13 +69,26 @@ def _read_png(path: Path, key: str, group: int, start: int, rows: Rows) -> Itera
                     if row in wanted:
                         yield row, decode_image(png.as_py())
                     row += 1
-    except (pa.ArrowException, OSError, AttributeError, TypeError, KeyError, IndexError) as error:
-        raise DataError(f"{path}: image {key} of row {row} cannot be read ({error}); copy the file again") from None
+    except ZooError:
+        raise
+    except Exception as error:  # whatever pyarrow and Pillow make of damaged or hostile bytes
+        raise DataError(
+            f"{path}: image {key} of row {row} cannot be read ({one_line(error)}); copy the file again"
+        ) from error
 
 
 def decode_image(data: bytes) -> Frame:
-    """RGB pixels (H, W, 3) of an encoded image."""
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    """RGB pixels (H, W, 3) of an encoded image. No other decoder than these is tried: one of Pillow's runs programs.
+
+    Raises:
+        ValueError: it has too many pixels.
+        OSError: it is damaged, or none of :data:`FORMATS`.
+    """
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise ValueError(f"{width} × {height} pixels, {MAX_PIXELS:,} are decoded at most")
+        return np.asarray(image.convert("RGB"))
 
 
 def _video_blocks(reader: LeRobotReader, key: str) -> list[Block]:
@@ -91,6 +105,13 @@ def _video_block(
     rows = np.concatenate([np.arange(ep.start, ep.stop) for ep in episodes])
     seconds = np.concatenate([ep.row[start] + within[ep.start : ep.stop] for ep in episodes])
     order = np.argsort(seconds, kind="stable")
+    close = np.flatnonzero(np.diff(seconds[order]) < 0.5 / reader.info.fps)
+    if len(close):  # both would get the same frame
+        first, second = rows[order[close[0]]], rows[order[close[0] + 1]]
+        raise DataError(
+            f"{path}: rows {first} and {second} are both at {seconds[order[close[0]]]:.4f} s; every row needs a frame "
+            "of its own, so the time stamps were changed after recording"
+        )
     return Block(path, rows, partial(_read_video, path, rows[order], seconds[order], reader.info.fps))
 
 

@@ -65,13 +65,13 @@ def tiny_windows(tiny_recipe: Recipe, tiny_stats: Mapping[str, Any]) -> TinyWind
 def tiny_run(tiny_recipe: Recipe, tiny_windows: TinyWindows, tiny_catalogue: Catalogue, tmp_path: Path) -> TrainTiny:
     """Train the tiny recipe: ``tiny_run("name", steps=4)``; fields of RunConfig, all others settings of training."""
     from trunkzoo.training.config import RunConfig
-    from trunkzoo.training.loop import fit
+    from trunkzoo.training.loop import train_on
 
     def run(name: str | Path = "run", *, recipe: Recipe = tiny_recipe, **changes: Any) -> TrainResult:
         own = {key: changes.pop(key) for key in changes.keys() & RunConfig.model_fields.keys()}
         settings = {**recipe.model_dump(), "train": {**recipe.train.model_dump(), **changes}}
         config = {"recipe": settings, "data": tmp_path, "output": tmp_path / name, "device": "cpu", **own}
         checked = RunConfig.model_validate(config)
-        return fit(checked, resolve(checked.recipe, tiny_catalogue), lambda: tiny_windows)
+        return train_on(checked, resolve(checked.recipe, tiny_catalogue), lambda: tiny_windows)
 
     return run

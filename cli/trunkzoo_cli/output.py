@@ -6,13 +6,36 @@ Names and messages come from files and plugins of anybody: what would steer a te
 from __future__ import annotations
 
 import json
+import shlex
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO, TypeVar
 
 from trunkzoo.errors import printable, printable_lines
 
 ItemT = TypeVar("ItemT")
+
+OPTIONS = {
+    "cameras": "--camera",
+    "detect": "--detect",
+    "engine": "--engine",
+    "file": "-o",
+    "fps": "--fps",
+    "only": "--only",
+    "until": "--until",
+    "output": "-o",
+    "parallel": "--max-parallel",
+    "resume": "--resume",
+    "seeds": "--seeds",
+    "settings": "--set",
+    "state": "--state",
+    "stop_at": "--stop-at",
+    "task": "--task",
+    "train.skip_nonfinite": "--skip-nonfinite",
+    "train.steps": "--steps",
+    "workers": "--workers",
+}
+"""Setting, as errors of the Python API name it → the option that sets it."""
 PIPE_CLOSED = 141  # as the shell counts SIGPIPE
 LONGEST_CELL = 2_000  # characters of a cell or a line; JSON has all of it
 
@@ -69,6 +92,15 @@ def counted(items: Iterable[ItemT], what: str) -> Iterator[ItemT]:
 def note(text: str) -> None:
     """One remark on stderr."""
     print(f"note: {printable_lines(text, LONGEST_CELL)}", file=sys.stderr)
+
+
+def options_for(settings: Mapping[str, Sequence[str]]) -> str:
+    """The options of an error's settings, with the values that it proposes: `` (--camera front=top)``; or nothing."""
+    options = []
+    for setting, values in settings.items():
+        option = OPTIONS.get(setting, f"--set {setting}=…")
+        options += [f"{option} {shlex.quote(value)}" for value in values] or [option]
+    return f" ({' '.join(options)})" if options else ""
 
 
 def fail(message: str, code: int) -> int:

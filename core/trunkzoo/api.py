@@ -79,9 +79,9 @@ def load_agent(path: str | Path, expect: Recipe | None = None) -> Agent:
 def train(run: RunConfig) -> TrainResult:
     """Train the recipe of ``run`` on its data; see :func:`trunkzoo.training.loop.train` for what it raises."""
     from trunkzoo.registry.resolved import resolve
-    from trunkzoo.training.loop import train as fit
+    from trunkzoo.training.loop import train as train_recipe
 
-    return fit(run, resolve(run.recipe, open_zoo().catalogue))
+    return train_recipe(run, resolve(run.recipe, open_zoo().catalogue))
 
 
 def evaluate(

@@ -1,13 +1,14 @@
 """Errors made for people: each names the value, the rule it broke and the next step.
 
-The CLI prints ``str(error)`` and leaves with ``error.exit_code``; a traceback means a bug of ours.
+The CLI prints ``str(error)`` with its options for ``error.settings`` and leaves with ``error.exit_code``; a traceback
+means a bug of ours.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 from unicodedata import category
 
@@ -17,13 +18,21 @@ _VERSION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.!+_-]*[A-Za-z0-9])?")
 
 
 class ZooError(Exception):
-    """Something failed that is not a bug: the message is one or two lines for the user."""
+    """Something failed that is not a bug: the message is one or two lines for the user.
+
+    ``settings`` are the arguments that the next step is about, by their names in Python, each with the values that are
+    proposed for it (none for most). Messages speak of settings; whoever has options for them, as the CLI has, adds those.
+    """
 
     exit_code: ClassVar[int] = 1
 
+    def __init__(self, message: str = "", settings: Mapping[str, Sequence[str]] | Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.settings = dict(settings) if isinstance(settings, Mapping) else dict.fromkeys(settings, ())
+
 
 class UsageError(ZooError):
-    """The request itself is wrong: an unknown name, a bad path, an option that does not fit."""
+    """The request itself is wrong: an unknown name, a bad path, a setting that does not fit."""
 
     exit_code: ClassVar[int] = 2
 

@@ -95,12 +95,12 @@ def test_a_zipped_zarr_is_read(replay: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("choices", "told"),
     [
-        (Choices(), "does not state its frame rate; give --fps"),
+        (Choices(), "does not state its frame rate; give it"),
         (Choices(fps=10, state=("stat",)), "no array 'stat'. Did you mean 'state'"),
         (Choices(fps=10, state=("state[a]",)), "neither KEY nor KEY"),
         (Choices(fps=10, state=("state[3:7]",)), "columns that 'state' of shape (6, 5) does not have"),
         (Choices(fps=10, state=("state[5:]",)), "columns that 'state' of shape (6, 5) does not have"),
-        (Choices(fps=-3), "give --fps a positive number"),
+        (Choices(fps=-3), "must be a positive number"),
         (Choices(fps=10, cameras={"front": "image"}), "no array 'image'. Did you mean 'img'"),
     ],
 )

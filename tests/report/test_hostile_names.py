@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from trunkzoo.report.page import Row, Section, Table, write_page
+from trunkzoo.report.page import Section, Table, TableRow, write_page
 
 NAMES = ["<script>alert(1)</script>", "\x1b[31mred", "right\u202eto left", "\x9b2J", "half \ud800", "\x00"]
 
 
 def _page(tmp_path: Path) -> str:
-    table = Table(["name", *NAMES], [Row([name, *NAMES]) for name in NAMES])
+    table = Table(["name", *NAMES], [TableRow([name, *NAMES]) for name in NAMES])
     sections = [Section(title=name, texts=[name], note=name, answer=name, table=table) for name in NAMES]
     write_page(tmp_path / "page.html", NAMES[0], NAMES[2], sections)
     return (tmp_path / "page.html").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ import pytest
 from reach_task import REGISTRY, floor, install, orphans_of, small
 from trunkzoo.errors import UsageError, ZooError
 from trunkzoo.rollouts import read_rows
-from trunkzoo.suites.cells import Cell, only_one, read_cell
+from trunkzoo.suites.cells import Cell, hold_suite, read_cell
 from trunkzoo.suites.engine import Failure, LocalEngine, Tick
 from trunkzoo.suites.process import CellProcess
 from trunkzoo.suites.results import read_results
@@ -99,7 +99,7 @@ def test_nothing_is_built_on_a_failed_smoke_test(tmp_path: Path) -> None:
 
 def test_status_knows_which_cells_are_worked_on(tmp_path: Path) -> None:
     plan = small(tmp_path, text=REGISTRY.replace('"reach/reach", ', '"reach/reach", config = { fault = "hang" }, '))
-    process = CellProcess(plan.tasks[0].collect)
+    process = CellProcess(plan.tasks[0].collects[0])
     states = {row["cell"]: row["state"] for row in status_of(plan)}
     process.ask_to_leave()
     process.wait(60)
@@ -119,7 +119,7 @@ def test_a_cell_waits_for_the_process_of_an_earlier_run(tmp_path: Path, monkeypa
 
 
 def test_two_runs_cannot_share_a_directory(tmp_path: Path) -> None:
-    with only_one(tmp_path), pytest.raises(ZooError, match="another `zoo suite run`"), only_one(tmp_path):
+    with hold_suite(tmp_path), pytest.raises(ZooError, match="another `zoo suite run`"), hold_suite(tmp_path):
         pass
 
 

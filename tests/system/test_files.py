@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from trunkzoo.errors import UsageError, ZooError
-from trunkzoo.system.files import LEFTOVER, clear_leftovers, new_directory, new_file, point, remove, write_text
+from trunkzoo.system.files import LEFTOVER, clear_leftovers, new_directory, new_file, point_link, remove, write_text
 from trunkzoo.system.locks import acquire
 
 FORK = multiprocessing.get_context("fork")
@@ -91,7 +91,7 @@ def test_an_empty_directory_may_be_filled_and_a_full_one_not(tmp_path: Path) -> 
 def test_a_link_moves_at_once(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        point(tmp_path / "last", tmp_path / name)
+        point_link(tmp_path / "last", tmp_path / name)
         assert (tmp_path / "last").resolve() == tmp_path / name
 
 

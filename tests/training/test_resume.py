@@ -126,8 +126,8 @@ def test_resume_with_other_settings_is_refused(tiny_run: TrainTiny, change: dict
     ("change", "message"),
     [
         ({"steps": 3}, r"has done 5 steps already, more than train\.steps 3"),
-        ({"stop_at": 4}, "--stop-at 4 is not among the steps 5 to 8"),
-        ({"stop_at": 9}, "--stop-at 9 is not among the steps 5 to 8"),
+        ({"stop_at": 4}, "stop_at 4 is not among the steps 5 to 8"),
+        ({"stop_at": 9}, "stop_at 9 is not among the steps 5 to 8"),
     ],
 )
 def test_an_end_without_effect_is_refused(

@@ -1,4 +1,4 @@
-"""``zoo bench``: what things cost on this machine."""
+"""``zoo bench``: measure parameters, multiply-adds, time and memory on this machine."""
 
 from __future__ import annotations
 

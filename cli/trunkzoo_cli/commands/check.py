@@ -1,4 +1,4 @@
-"""``zoo check``: does a plugin keep the rules?"""
+"""``zoo check``: run the conformance checks of a plugin."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trunkzoo_cli.options import JsonOption
+from trunkzoo_cli.options import JsonOption, assigned
 from trunkzoo_cli.output import counted, emit_json, emit_table, say
 
 if TYPE_CHECKING:
@@ -29,15 +29,15 @@ def check(
 
     Example: zoo check resnet/resnet-18 --set width=16
     """
-    from trunkzoo.registry import open_zoo, parse_assignments
-    from trunkzoo.testing.report import Report, floor_of, require_one, run_records
+    from trunkzoo.registry import open_zoo
+    from trunkzoo.testing.report import Report, least_checks_of, require_one, run_records
 
     records = open_zoo().catalogue.chosen(name)
-    settings = parse_assignments(set_ or [])
+    settings = assigned(set_)
     require_one(records, settings, name)
-    floor = floor_of(records, slow=not quick)
+    least = least_checks_of(records, slow=not quick)
     results = list(counted(run_records(records, settings, slow=not quick), f"checking {name}"))
-    report = Report(tuple(results), floor)
+    report = Report(tuple(results), least)
     if json:
         emit_json(report.to_dict())
     else:
@@ -53,5 +53,5 @@ def _print(report: Report) -> None:
     )
     counts = ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number)
     say(f"{'ok' if report.ok else 'FAILED'}: {counts}")
-    if report.ran < report.floor:
-        say(f"only {report.ran} checks could run; a result needs {report.floor}")
+    if report.ran < report.least_checks:
+        say(f"only {report.ran} checks could run; a result needs {report.least_checks}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trunkzoo_cli.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, JsonOption
+from trunkzoo_cli.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, JsonOption, assigned
 from trunkzoo_cli.output import emit_json, note, say
 
 if TYPE_CHECKING:
@@ -49,15 +49,15 @@ def collect(
     Example: zoo collect robosuite/two-arm-lift -n 40 -o data/lift
     """
     from trunkzoo.catalogue.part import Part
-    from trunkzoo.registry import open_zoo, parse_assignments
-    from trunkzoo.registry.assignments import laid_over
+    from trunkzoo.registry import open_zoo
+    from trunkzoo.registry.assignments import overlay
     from trunkzoo.rollouts.collect import collect as record
     from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS
     from trunkzoo.system.files import refuse_existing, require_writable
     from trunkzoo.system.progress import progress
 
     first_seed = DEMONSTRATION_SEEDS if seed is None else seed
-    part = Part(name=task, config=laid_over({}, parse_assignments(set_ or [])))
+    part = Part(name=task, config=overlay({}, assigned(set_)))
     chosen = open_zoo().catalogue.configure("task", part)
     if reuse and out.exists():
         facts = _reused(out, chosen, episodes, first_seed, noise)

@@ -1,4 +1,4 @@
-"""``zoo data``: look into a dataset, check it, convert others to it."""
+"""``zoo data``: summarize, check and convert datasets."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def info(
     Example: zoo data info data/lift --sheet lift.png
     """
     from trunkzoo.data.lerobot.reader import LeRobotReader
-    from trunkzoo.data.summary import contact_sheet, summarize
+    from trunkzoo.data.summary import contact_sheet, dataset_facts
 
     reader = LeRobotReader(directory)
-    facts = summarize(reader)
+    facts = dataset_facts(reader)
     if sheet is not None:
         contact_sheet(reader, sheet)
         note(f"contact sheet in {sheet}")
@@ -95,9 +95,9 @@ def convert(
     """
     from trunkzoo.data.convert.convert import convert_dataset
     from trunkzoo.data.convert.sources import Choices
-    from trunkzoo.data.fit import parse_camera_map
+    from trunkzoo.data.match import parse_camera_map
 
-    choices = Choices(task=task, fps=fps, state=tuple(state or ()), cameras=parse_camera_map(camera or []))
+    choices = Choices(task=task, fps=fps, state=tuple(state or ()), cameras=parse_camera_map(camera or [], "--camera"))
     facts = convert_dataset(source, out, choices, video=video)
     if json:
         emit_json(facts)

@@ -1,4 +1,4 @@
-"""``zoo doctor``: what is wrong, and how to mend it."""
+"""``zoo doctor``: diagnose the installation, with a line that repairs each fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``zoo eval``: roll a policy out and count."""
+"""``zoo eval``: roll out a policy and report its success and reward."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from trunkzoo.rollouts import Evaluation
 
 
-class Policy(StrEnum):
-    """Who acts."""
+class PolicyChoice(StrEnum):
+    """Policies that can be evaluated."""
 
     agent = "agent"
     blind = "blind"
@@ -38,8 +38,9 @@ def evaluate(
         str | None, typer.Option(metavar="A:B", help="Seeds A…B−1 instead of the first fresh report seeds.")
     ] = None,
     policy: Annotated[
-        Policy, typer.Option(help="agent; blind = the agent on blanked images; floors noop, random; ceiling expert.")
-    ] = Policy.agent,
+        PolicyChoice,
+        typer.Option(help="agent; blind = the agent on blanked images; floors noop, random; ceiling expert."),
+    ] = PolicyChoice.agent,
     task: Annotated[
         str | None, typer.Option(metavar="TASK", help="The task of noop, random and expert without a checkpoint.")
     ] = None,
@@ -89,8 +90,8 @@ def evaluate(
     chosen = _seeds(seeds, episodes)
     file = out or _default_file(planned.job.checkpoint, policy.value)
     evaluation = Evaluation(planned, chosen, file, _films(file, video), video)
-    beside = floors_of(evaluation, catalogue, floors) if floors and policy is Policy.agent else []
-    processes = workers or len(os.sched_getaffinity(0))
+    beside = floors_of(evaluation, catalogue, floors) if floors and policy is PolicyChoice.agent else []
+    processes = workers or len(os.sched_getaffinity(0))  # in a container fewer than the machine has
     for batch in ([evaluation], beside):
         with evaluation_bar(planned.job.task.name, batch) as on_row:
             run(batch, processes, on_row)
@@ -102,7 +103,7 @@ def evaluate(
         write_eval_page(evaluation, beside, catalogue, report)
         note(f"report is in {report}")
     if json:
-        emit_json({**_as_json(evaluation), "floors": {it.plan.job.policy: _as_json(it) for it in beside}})
+        emit_json({**_to_dict(evaluation), "floors": {each.plan.job.policy: _to_dict(each) for each in beside}})
     else:
         _show(evaluation, beside)
 
@@ -132,11 +133,11 @@ def _films(file: Path | None, video: int) -> Path | None:
     return file.with_suffix("") if file else Path("films")
 
 
-def _as_json(evaluation: Evaluation) -> dict[str, Any]:
+def _to_dict(evaluation: Evaluation) -> dict[str, Any]:
     from trunkzoo.rollouts.scores import summary_of
 
     return {
-        "summary": summary_of(evaluation.ordered).as_json(),
+        "summary": summary_of(evaluation.ordered).to_dict(),
         "latency_ms": evaluation.latency_ms,
         "file": str(evaluation.file) if evaluation.file else None,
         "rows": evaluation.ordered,
@@ -147,7 +148,7 @@ def _show(evaluation: Evaluation, beside: list[Evaluation]) -> None:
     job = evaluation.plan.job
     columns = ("policy", "episodes", "success (95 %)", "average reward (95 %)", "median", "IQM", "latency per chunk")
     seeds = f"seeds {evaluation.seeds[0]}–{evaluation.seeds[-1]}, {job.max_steps} steps each"
-    emit_table(columns, [_cells(it) for it in (evaluation, *beside)], title=f"{job.task.name}, {seeds}")
+    emit_table(columns, [_cells(each) for each in (evaluation, *beside)], title=f"{job.task.name}, {seeds}")
     say(f"success = {evaluation.plan.provenance['success_rule']}")
     if evaluation.file:
         note(f"rows are in {evaluation.file}")

@@ -1,4 +1,4 @@
-"""``zoo inspect``: what a checkpoint says about itself."""
+"""``zoo inspect``: print the header of a checkpoint, and pictures of where its agent looks."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def _pictures(file: Path, task: str | None, seed: int, out: Path) -> list[str]:
     from trunkzoo.registry import open_zoo
     from trunkzoo.report.pictures import write_pictures
     from trunkzoo.rollouts import plan
-    from trunkzoo.rollouts.gaze import look_at_job
+    from trunkzoo.rollouts.gaze import gaze_of_job
 
     catalogue = open_zoo().catalogue
     job = plan(catalogue, "agent", file, Part(name=task) if task else None).job
-    return [str(picture) for picture in write_pictures(look_at_job(job, seed, catalogue), out)]
+    return [str(picture) for picture in write_pictures(gaze_of_job(job, seed, catalogue), out)]
 
 
 def _rows(file: Path, header: CheckpointHeader, verified: bool) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""``zoo list``: what can be combined."""
+"""``zoo list``: trunks, heads, tasks, recipes and suites."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from trunkzoo_cli.output import emit_json, emit_table, note
 
 if TYPE_CHECKING:
     from trunkzoo.catalogue.catalogue import Catalogue
-    from trunkzoo.registry import Registry, Section
+    from trunkzoo.registry import Registry, RegistrySection
 
-Row = dict[str, str]
-SECTIONS: tuple[Section, ...] = ("recipes", "suites")
+Listed = dict[str, str]
+SECTIONS: tuple[RegistrySection, ...] = ("recipes", "suites")
 
 
-class Kind(StrEnum):
+class ListedKind(StrEnum):
     """What can be listed."""
 
     trunk = "trunk"
@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 def list_records(
     pattern: Annotated[str, typer.Argument(help="Part of a name, or a pattern such as 'resnet/*'.")] = "",
-    kind: Annotated[list[Kind] | None, typer.Option(help="Only this kind; may be repeated.")] = None,
+    kind: Annotated[list[ListedKind] | None, typer.Option(help="Only this kind; may be repeated.")] = None,
     json: JsonOption = False,
 ) -> None:
     """List trunks, heads, tasks, recipes and suites.
@@ -54,7 +54,7 @@ def list_records(
     emit_table(("kind", "name", "summary"), [(row["kind"], row["name"], row["summary"]) for row in rows])
 
 
-def _records(catalogue: Catalogue) -> list[Row]:
+def _records(catalogue: Catalogue) -> list[Listed]:
     rows = []
     for kind, id, spec in catalogue.everything():
         row = {"kind": str(kind), "name": id, "summary": spec.summary}
@@ -67,7 +67,7 @@ def _matches(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern) if any(c in pattern for c in "*?[") else pattern in name
 
 
-def _recipes(registry: Registry) -> list[Row]:
+def _recipes(registry: Registry) -> list[Listed]:
     return [
         {"kind": section.removesuffix("s"), "name": entry.name, "summary": entry.summary, "file": entry.file}
         for section in SECTIONS

@@ -63,7 +63,7 @@ def train(
     settings = {"steps": steps, "workers": workers, "compile": compile_ or None, "skip_nonfinite": skip_nonfinite}
     given = [f"train.{key}={str(value).lower()}" for key, value in settings.items() if value is not None]
     chosen = recipe_of(recipe, trunk, [*(set_ or []), *given], open_zoo())
-    from trunkzoo.data.fit import parse_camera_map
+    from trunkzoo.data.match import parse_camera_map
     from trunkzoo.plugin.config import parse
     from trunkzoo.training.config import RunConfig
     from trunkzoo.training.loop import train
@@ -76,7 +76,7 @@ def train(
         "resume": resume,
         "device": device,
         "threads": threads,
-        "cameras": parse_camera_map(camera or []),
+        "cameras": parse_camera_map(camera or [], "--camera"),
         "stop_at": stop_at,
         "tensorboard": tensorboard,
     }

@@ -1,4 +1,4 @@
-"""Who claims which plugin name: read from the metadata of installed distributions, without importing anything."""
+"""Entry points by which installed distributions claim plugin names, read from metadata without importing anything."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Claim:
 
     @property
     def ours(self) -> bool:
-        """Written for the API that this trunkzoo speaks."""
+        """Whether it was written for the plugin API of this trunkzoo."""
         return self.api == str(API_VERSION)
 
 
@@ -45,6 +45,7 @@ def installed_claims() -> list[Claim]:
         name, version = _identity(distribution)
         if normal(name) == OURS and not _ships_the_command(distribution):
             name = f"{name}, not this one but at {printable(str(distribution.locate_file('')))}"
+        # distributions without readable metadata share no name: each of them is a claim
         if normal(name) not in seen or name == NAMELESS:
             seen.add(normal(name))
             claims += _claims_of(distribution, name, version)

@@ -19,13 +19,13 @@ NAMED_AFTER, LEFT_AFTER = 3.0, 30.0
 
 
 def strict() -> bool:
-    """``TRUNKZOO_STRICT=1``: let a plugin's exceptions through, for its author."""
+    """Whether ``TRUNKZOO_STRICT=1`` asks for a plugin's own exceptions and tracebacks."""
     return os.environ.get("TRUNKZOO_STRICT", "") not in ("", "0")
 
 
 @contextlib.contextmanager
-def foreign(what: str) -> Iterator[None]:
-    """Run a plugin's code. What it prints goes to stderr, because stdout may be JSON.
+def plugin_code(what: str) -> Iterator[None]:
+    """A block that runs a plugin's code. What it prints goes to stderr, because stdout may be JSON.
 
     Raises:
         PluginError: it raised something that is not our own error; one line about ``what``.

@@ -35,7 +35,7 @@ def load_records(entry_point: metadata.EntryPoint) -> Records:
         PluginError: it describes nothing, misspells a hook, or returns something that is not a valid record.
         BaseException: whatever its import or its hooks raise.
     """
-    manager = pluggy.PluginManager("trunkzoo")
+    manager = pluggy.PluginManager("trunkzoo")  # one per plugin: a fault of one cannot reach another's hooks
     manager.add_hookspecs(hookspecs)
     if not entry_point.pattern.match(entry_point.value):
         raise PluginError(

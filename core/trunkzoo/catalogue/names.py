@@ -1,4 +1,4 @@
-"""The registry's rules about names: who owns them, what they mean, what became of them."""
+"""The registry's rules about names of plugins and records: reserved, aliased, preferred, renamed, disabled."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from trunkzoo.catalogue.guard import foreign
+from trunkzoo.catalogue.guard import plugin_code
 from trunkzoo.catalogue.part import Configured
 from trunkzoo.errors import PluginError
 from trunkzoo.plugin.contract import TaskContract
@@ -23,7 +23,7 @@ def contract_of(task: Configured[TaskSpec[Any]]) -> TaskContract:
     Raises:
         PluginError: its plugin cannot say.
     """
-    with foreign(f"the contract of task '{task.spec.name}'"):
+    with plugin_code(f"the contract of task '{task.spec.name}'"):
         offered = task.spec.contract(task.config)
     if not isinstance(offered, TaskContract):
         raise PluginError(f"the contract of task '{task.spec.name}' is a {type(offered).__name__}, not a TaskContract")
@@ -37,7 +37,7 @@ def make_task(task: Configured[TaskSpec[Any]]) -> Task:
         TaskError: its simulator is not installed; the message has the line that installs it.
     """
     require_installed(task.spec)
-    with foreign(f"building task '{task.spec.name}'"):
+    with plugin_code(f"building task '{task.spec.name}'"):
         built: Task = task.spec.build(task.config)
     return built
 

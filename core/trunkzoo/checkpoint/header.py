@@ -125,7 +125,7 @@ def read_safetensors_header(file: Path) -> SafetensorsHeader:
         size = file.stat().st_size
         with file.open("rb") as stream:
             length = int.from_bytes(stream.read(HEADER_START), "little")
-            text = stream.read(min(length, size))
+            text = stream.read(min(length, size))  # a damaged length must not ask for terabytes
     except OSError as error:
         raise CheckpointError(f"cannot read {file}: {error.strerror}") from None
     if size < HEADER_START:

@@ -1,4 +1,4 @@
-"""Reading checkpoints: strict both ways, and every way to fail has its own sentence."""
+"""Load an agent from a checkpoint, strictly: missing and unexpected tensors, other contracts and APIs are errors."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _rebuild(resolved: ResolvedRecipe, recipe: Recipe, header: CheckpointHeader,
     changed = changed_versions(header, resolved.parts, file)
     with Budget(_ROOM + _SLACK * header.numbers, str(file)):
         agent = assemble(resolved)
-    agent.recipe = recipe
+    agent.recipe = recipe  # as it was trained, with the settings that only chose initial weights
     load_weights(agent, read_tensors(file), f"{file}{changed}")
     return agent.eval()
 
@@ -106,7 +106,7 @@ def require_parts(header: CheckpointHeader, catalogue: Catalogue, file: Path) ->
         except UsageError:
             raise CheckpointError(
                 f"{file} needs {use.kind} '{use.id}' of {use.distribution} {use.version}, which is not available."
-                f"{catalogue.absence(use.id)} Run: {install_command(use.distribution, use.version)}"
+                f"{catalogue.why_absent(use.id)} Run: {install_command(use.distribution, use.version)}"
             ) from None
 
 

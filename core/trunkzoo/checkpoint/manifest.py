@@ -23,7 +23,7 @@ class Fingerprint(NamedTuple):
 
 def write_manifest(directory: Path, step: int, files: dict[str, Fingerprint]) -> None:
     """Write the manifest of ``directory``."""
-    entries = {name: print_._asdict() for name, print_ in files.items()}
+    entries = {name: fingerprint._asdict() for name, fingerprint in files.items()}
     with (directory / MANIFEST).open("w", encoding="utf-8") as stream:
         json.dump({"format": 1, "step": step, "files": entries}, stream, indent=2)
 
@@ -45,6 +45,7 @@ def verify(file: Path, header: SafetensorsHeader) -> bool:
         raise CheckpointError(
             f"{manifest} does not describe {file.name}: it is damaged; use another checkpoint"
         ) from None
+    # first what costs nothing, and tells a file that was cut from one that was changed
     size = file.stat().st_size
     if size != expected.bytes:
         raise CheckpointError(f"{file} has {size} bytes, its manifest says {expected.bytes}: cut short or changed")

@@ -1,4 +1,4 @@
-"""What is in a dataset: counts, dimensions, statistics, and a picture of it."""
+"""Summary of a dataset: counts, dimensions, statistics, and a contact sheet of its images."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ MOMENTS = (0.0, 0.5, 1.0)  # start, middle and end of an episode
 LABEL = 12  # pixels above each row of the sheet
 
 
-def summarize(reader: LeRobotReader) -> dict[str, Any]:
-    """The facts of a dataset, JSON-able."""
+def dataset_facts(reader: LeRobotReader) -> dict[str, Any]:
+    """Counts, features, cameras, statistics and origin of a dataset, JSON-able."""
     lengths = [len(episode) for episode in reader.episodes]
     vectors = [key for key in (STATE_KEY, ACTION_KEY) if key in reader.info.features]
     return {

@@ -22,6 +22,7 @@ def nowhere(_: tuple[str, ...]) -> str:
 class Config(BaseModel):
     """A frozen pydantic model that refuses unknown keys; importable without torch."""
 
+    # validators are built on first use: listing a hundred records needs none of them
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, defer_build=True)
 
 

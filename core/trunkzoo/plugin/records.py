@@ -86,6 +86,17 @@ class TaskSpec(Record[ConfigT]):
     """Share of 20 seeds that the expert reaches at least."""
     reward_range: tuple[float, float] = (-math.inf, math.inf)
     """Smallest and largest reward of one step; conformance holds every reward against what is stated."""
+    stages: Mapping[str, float] = field(default_factory=dict)
+    """What an episode passes on its way, by the reward of one step that shows it: suites count the episodes that reach it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        low, high = self.reward_range
+        rewards = list(self.stages.values())
+        if rewards != sorted(set(rewards)) or any(not low < reward <= high for reward in rewards):
+            raise ValueError(
+                f"task {self.name}: stages {dict(self.stages)} must rise within the reward range {low:g} to {high:g}"
+            )
 
 
 def install_line(spec: Record[Any]) -> str:

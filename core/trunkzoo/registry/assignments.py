@@ -1,4 +1,4 @@
-"""``--set a.b=c``: one assignment of the command line."""
+"""Assignments such as ``train.steps=100``: dotted keys with TOML values, read from texts and laid over tables."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from trunkzoo.system.plain import DEEPEST, check_plain
 KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
-def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+def parse_assignments(assignments: Iterable[str], label: str = "assignment") -> dict[str, Any]:
     """Read ``key.path=value`` texts; a later assignment of a key wins.
 
     The value is TOML (``0.1``, ``true``, ``[96, 96]``, ``"text"``); anything that is not TOML is a string as it stands.
+    Messages call an assignment ``label``.
 
     Raises:
         UsageError: there is no ``=``, or the key is not a dotted path.
@@ -27,20 +28,20 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         key, equals, value = assignment.partition("=")
         key = key.strip()
         if not equals:
-            raise UsageError(f"--set {assignment}: no '='; write --set key.path=value, such as --set trunk.norm=batch")
+            raise UsageError(f"{label} {assignment}: no '='; write key.path=value, such as trunk.norm=batch")
         if not KEY.fullmatch(key) or key.count(".") >= DEEPEST:
-            raise UsageError(f"--set {assignment}: '{key}' is no dotted key; write --set train.steps=100")
+            raise UsageError(f"{label} {assignment}: '{key}' is no dotted key; write one such as train.steps=100")
         values[key] = _value(value.strip())
     return values
 
 
-def laid_over(defaults: Mapping[str, Any], assignments: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested ``defaults`` with values under dotted keys (``{"times.logit_mean": 0.0}``) over them."""
+def overlay(defaults: Mapping[str, Any], assignments: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay values over nested ``defaults``, by dotted keys (``{"times.logit_mean": 0.0}``)."""
     tree = Tree()
     for path, value in leaves(defaults):
         tree.put(path, value, "default")
     for key, value in assignments.items():
-        tree.put(tuple(key.split(".")), value, "--set")
+        tree.put(tuple(key.split(".")), value, "assignment")
     return tree.values
 
 

@@ -96,5 +96,6 @@ def user_path(explicit: Path | None) -> Path | None:
     named = explicit or (Path(os.environ[ENVIRONMENT]) if os.environ.get(ENVIRONMENT) else None)
     if named is not None:
         return named
+    # in a checkout ./registry.toml is ours, and laying it over itself would only move the origins
     here = Path("registry.toml")
     return here if here.is_file() and not here.samefile(packaged_path()) else None

@@ -10,7 +10,8 @@ from typing import Any, cast
 from trunkzoo.errors import ConfigError
 from trunkzoo.system.plain import check_plain
 
-Path = tuple[str, ...]
+KeyPath = tuple[str, ...]
+"""Keys from the outermost table down to a value: ``("recipes", "imf-resnet18", "train", "steps")``."""
 
 
 def read_toml(text: str, file: str) -> dict[str, Any]:
@@ -25,11 +26,12 @@ def read_toml(text: str, file: str) -> dict[str, Any]:
         raise ConfigError(_syntax_error(text, file, error)) from None
 
 
-def key_lines(text: str) -> dict[Path, int]:
+def key_lines(text: str) -> dict[KeyPath, int]:
     """Line (from 1) of every key and table of a valid TOML text; in an array of tables, of the last entry."""
-    lines: dict[Path, int] = {}
-    table: Path = ()
+    lines: dict[KeyPath, int] = {}
+    table: KeyPath = ()
     for number, statement, parsed in _statements(text):
+        # a header alone parses to nested empty tables, and its one path is that of the table
         if statement.lstrip().startswith("["):
             table = next(_paths(parsed))[-1] if parsed else ()
             _note_prefixes(lines, table, number)
@@ -39,7 +41,7 @@ def key_lines(text: str) -> dict[Path, int]:
     return lines
 
 
-def line_of(lines: Mapping[Path, int], path: Path) -> int | None:
+def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int | None:
     """The line of ``path``, or of the nearest table above it."""
     while path and path not in lines:
         path = path[:-1]
@@ -77,7 +79,7 @@ def _statements(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
         pending = []
 
 
-def _paths(parsed: Mapping[str, Any], above: Path = ()) -> Iterator[list[Path]]:
+def _paths(parsed: Mapping[str, Any], above: KeyPath = ()) -> Iterator[list[KeyPath]]:
     """For every leaf of nested tables: the paths from the outermost key down to the leaf."""
     for key, value in parsed.items():
         path = (*above, key)
@@ -89,7 +91,7 @@ def _paths(parsed: Mapping[str, Any], above: Path = ()) -> Iterator[list[Path]]:
             yield [path]
 
 
-def _note_prefixes(lines: dict[Path, int], path: Path, number: int) -> None:
+def _note_prefixes(lines: dict[KeyPath, int], path: KeyPath, number: int) -> None:
     for end in range(1, len(path)):
         lines.setdefault(path[:end], number)
     lines[path] = number

@@ -30,6 +30,10 @@ class TrainConfig(Config):
     )
     lr: PositiveFloat = Field(default=1e-4, description="peak learning rate of AdamW")
     betas: tuple[float, float] = Field(default=(0.9, 0.95), description="AdamW's moment decays, each in [0, 1)")
+    query_lr_scale: PositiveFloat = Field(
+        default=1.0,
+        description="learning rate of the depth queries in units of lr; at few channels they hardly move at 1",
+    )
     weight_decay: NonNegativeFloat = Field(
         default=1e-4, description="decoupled decay of weight matrices; never of norms, biases, queries and embeddings"
     )

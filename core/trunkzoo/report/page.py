@@ -15,8 +15,8 @@ from trunkzoo.system.files import write_text
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of a table; floors are printed softly."""
+class TableRow:
+    """One line of a table; floors are printed in grey."""
 
     cells: Sequence[str]
     floor: bool = False
@@ -27,7 +27,7 @@ class Table:
     """A table of text; the first cell of a row names it, and stays in sight when the others scroll."""
 
     columns: Sequence[str]
-    rows: Sequence[Row]
+    rows: Sequence[TableRow]
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ class Section:
     title: str = ""
     level: int = 2
     answer: str = ""
-    """The one sentence that a reader in a hurry takes away."""
+    """The main result in a sentence or two, printed above everything else of the section."""
     texts: Sequence[str] = ()
     legend: Sequence[tuple[str, str]] = ()
     figures: Sequence[Figure] = ()
     table: Table | None = None
     note: str = ""
-    """A word on the table, below it."""
+    """A remark printed below the table."""
     words: Sequence[str] = ()
     """The comparisons in sentences, folded away at the end."""
 

@@ -22,14 +22,17 @@ REWARD = "average reward per step"
 
 
 def training_figures(result: TaskResult, styles: Styles) -> list[Figure]:
-    """Success and reward of every checkpoint, loss by head, entropy of depth attention."""
+    """Success and reward of every checkpoint, error by head, entropy of depth attention."""
     found = {arm.plan.label: {step: _scored(arm, step) for step in sorted(arm.curves[0])} for arm in result.arms}
 
     def curves(score: Callable[[Summary], Interval]) -> list[Curve]:
-        return [_scores_curve(name, {s: score(x) for s, x in of.items()}, styles[name]) for name, of in found.items()]
+        return [
+            _scores_curve(name, {s: score(x) for s, x in summaries.items()}, styles[name])
+            for name, summaries in found.items()
+        ]
 
     over = "training seeds and selection episodes" if len(result.arms[0].rows) > 1 else "the selection episodes"
-    where = f"of every checkpoint on the seeds that choose one; bands are 95 % intervals over {over}."
+    where = f"of every checkpoint on the selection seeds; bands are 95 % intervals over {over}."
     return [
         Figure(f"Success {where}", line_chart(curves(lambda found: found.success), "success", "Success over training")),
         Figure(
@@ -55,10 +58,19 @@ def _scores_curve(label: str, found: Mapping[int, Interval], mark: str) -> Curve
 
 def _losses(arms: Sequence[ArmResult], styles: Styles) -> Iterator[Figure]:
     for head in dict.fromkeys(arm.plan.recipe.head.name for arm in arms):
-        curves = _metric([arm for arm in arms if arm.plan.recipe.head.name == head], "loss", styles)
+        of_head = [arm for arm in arms if arm.plan.recipe.head.name == head]
+        name = _error_of(of_head)
+        curves = _metric(of_head, name, styles)
         if curves:
-            caption = f"Training loss of {head}{_bands(arms)}; losses of different heads are not comparable."
-            yield Figure(caption, line_chart(curves, "loss", f"Training loss of {head}", zero=False))
+            what = "Training loss" if name == "loss" else f"Unweighted training error ({name})"
+            caption = f"{what} of {head}{_bands(arms)}; those of different heads are not comparable."
+            yield Figure(caption, line_chart(curves, name, f"{what} of {head}", zero=False))
+
+
+def _error_of(arms: Sequence[ArmResult]) -> str:
+    """The first unweighted error that a head logs as ``mse_…``, else its loss: a weighted loss may stay where it is."""
+    logged = (row for arm in arms for cell in arm.plan.trains for row in read_metrics(cell.directory / RUN))
+    return next((name for row in logged for name in row if name.startswith("mse_")), "loss")
 
 
 def _entropy(arms: Sequence[ArmResult], styles: Styles) -> Iterator[Figure]:
@@ -106,7 +118,7 @@ def cost_figures(result: TaskResult, styles: Styles) -> list[Figure]:
     side = "Arms of equal cost stand side by side."
     return [
         Figure(
-            f"Time to predict one chunk, on {device} beside whatever else ran there. {side}",
+            f"Time to predict one chunk, all arms in one process in turns, on {device}. {side}",
             scatter(latency, "latency per chunk, ms", REWARD, "Latency and reward"),
         ),
         Figure(

@@ -1,4 +1,4 @@
-"""A few words of SVG: a frame with axes, and marks in its data coordinates. Colours are classes of the page's CSS."""
+"""Minimal plotting in SVG: a frame with axes, and marks in data coordinates. Colours are classes of the page's CSS."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def axis(label: str, values: Iterable[float], low: float | None = None, high: fl
 
 
 @dataclass
-class Figure:
+class Plot:
     """A plot area with two axes; marks are added in data coordinates. 340 pixels are a phone's width: text stays legible."""
 
     x: Axis

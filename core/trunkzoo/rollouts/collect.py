@@ -142,7 +142,7 @@ def _in_order(
     ahead: deque[Future[Demonstration]] = deque()
     seed = first_seed
     while True:
-        while len(ahead) < workers + 1:
+        while len(ahead) < workers + 1:  # one in reserve, so that no worker waits for the writer
             with no_interrupts():  # a worker may be started for it
                 ahead.append(executor.submit(_in_worker, part, seed, noise))
             seed += 1

@@ -70,7 +70,7 @@ def run(
     continues and a finished file has the same bytes for any number of workers.
     """
     if workers < 1:
-        raise UsageError(f"--workers {workers}: at least one process must do the work")
+        raise UsageError(f"workers {workers}: at least one process must do the work", ["workers"])
     with ExitStack() as stack:
         files = {e: stack.enter_context(RowFile(e.file, e.plan.provenance)) for e in evaluations if e.file}
         for evaluation in evaluations:

@@ -1,4 +1,4 @@
-"""Who acts in an episode: the agent, the agent without eyes, nobody, chance, or the expert."""
+"""Policies that can be evaluated: the agent, the agent on blanked images, no-op, random, and the expert."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPREAD = 0.1  # of the action range, either way: what a random policy moves arou
 
 
 class Policy(Protocol):
-    """Acts in one episode after another."""
+    """What acts in the episodes of a task, one after another."""
 
     latencies: list[float]
     """Milliseconds of each chunk prediction of this episode, rendering left out."""
@@ -80,7 +80,7 @@ class AgentPolicy:
 
     def act(self, task: Task) -> Action:
         """The agent's action; a new chunk starts from its own noise."""
-        frame = to_tensors(task.observe(), self.agent.contract.image_size, self._blind) if self._looks else {}
+        frame = to_tensors(task.observe(), self.agent.contract.image_size, self._blind) if self._will_see else {}
         if not self.agent.needs_chunk:
             return _first(self.agent.act(frame))
         noise = chunk_noise(self.agent, self._noise_seed, self._seed, self._chunk)
@@ -91,7 +91,7 @@ class AgentPolicy:
         return action
 
     @property
-    def _looks(self) -> bool:
+    def _will_see(self) -> bool:
         return self.agent.needs_observation
 
 
@@ -123,7 +123,7 @@ def to_tensors(obs: Mapping[str, NDArray[Any]], size: tuple[int, int], blind: bo
 
 
 class NoopPolicy:
-    """Keeps still."""
+    """The no-op floor: sends the action that keeps the robot still."""
 
     def __init__(self) -> None:
         self.latencies: list[float] = []
@@ -138,7 +138,7 @@ class NoopPolicy:
 
 
 class RandomPolicy:
-    """Uniform commands around the resting action, 10 % of the range either way: no knowledge, legal moves."""
+    """The random floor: uniform actions around the resting one, 10 % of the action range either way."""
 
     def __init__(self, noise_seed: int) -> None:
         self._noise_seed = noise_seed

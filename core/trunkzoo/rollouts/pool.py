@@ -78,7 +78,7 @@ class Pool:
                 f"episode {item.seed} of {item.job.task.name} failed {ATTEMPTS} times, "
                 f"the last time: {failure.message}.{said}"
             )
-        self._waiting.appendleft(item)
+        self._waiting.appendleft(item)  # first again: what is wrong with it shows early
 
     def stop(self) -> None:
         """End all workers."""

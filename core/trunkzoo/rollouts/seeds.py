@@ -11,10 +11,10 @@ import re
 
 from trunkzoo.errors import UsageError
 
-SPACE = 1_000_000
-SELECTION_SEEDS = range(1 * SPACE, 2 * SPACE)
-REPORT_SEEDS = range(2 * SPACE, 3 * SPACE)
-DEMONSTRATION_SEEDS = 3 * SPACE  # the first of them
+SEEDS_PER_PURPOSE = 1_000_000
+SELECTION_SEEDS = range(1 * SEEDS_PER_PURPOSE, 2 * SEEDS_PER_PURPOSE)
+REPORT_SEEDS = range(2 * SEEDS_PER_PURPOSE, 3 * SEEDS_PER_PURPOSE)
+DEMONSTRATION_SEEDS = 3 * SEEDS_PER_PURPOSE  # the first of them
 
 
 def purpose_of(seeds: range) -> str | None:

@@ -45,6 +45,7 @@ class SceneRenderer:
         mujoco.mjv_updateScene(self._model, self._data, self._option, None, self._camera, everything, self._scene)
         mujoco.mjr_render(view, self._scene, self._context)
         mujoco.mjr_readPixels(image, None, view, self._context)
+        # OpenGL counts rows from below
         return np.ascontiguousarray(image[::-1])
 
     def close(self) -> None:

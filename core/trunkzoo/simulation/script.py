@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.errors import TaskError
+from trunkzoo.plugin import TaskError
 from trunkzoo.simulation.kinematics import Vector
 
 Actions = NDArray[np.float32]

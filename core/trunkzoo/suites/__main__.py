@@ -15,7 +15,7 @@ from trunkzoo.suites.cells import read_cell
 
 def main() -> None:
     """Run the cell; leave when the engine is gone, which closes our standard input."""
-    signal.signal(signal.SIGTERM, _leave)  # a training replaces it by its own: save, then leave
+    signal.signal(signal.SIGTERM, _exit_on_signal)  # a training replaces it by its own: save, then leave
     threading.Thread(target=_watch_parent, daemon=True).start()
     try:
         from trunkzoo.registry import open_zoo
@@ -27,7 +27,7 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
+def _exit_on_signal(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)  # runs the finally clauses, which end worker processes
 
 

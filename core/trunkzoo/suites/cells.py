@@ -12,18 +12,18 @@ from typing import Any, Literal
 
 from trunkzoo.errors import ZooError, one_line
 from trunkzoo.suites.layout import CELL, DONE
-from trunkzoo.system.files import explained, write_text
+from trunkzoo.system.files import readable_os_errors, write_text
 from trunkzoo.system.locks import acquire
 from trunkzoo.system.plain import parse_table
 
-Kind = Literal["smoke", "collect", "train", "evaluate", "floor"]
+CellKind = Literal["smoke", "collect", "train", "evaluate", "floor", "latency"]
 
 
 @dataclass(frozen=True)
 class Cell:
     """One piece of work. ``inputs`` is JSON and complete: equal inputs, equal cell."""
 
-    kind: Kind
+    kind: CellKind
     label: str
     inputs: Mapping[str, Any]
     home: Path
@@ -101,7 +101,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def only_one(directory: Path) -> Iterator[None]:
+def hold_suite(directory: Path) -> Iterator[None]:
     """Hold a suite's directory; the kernel lets go even after kill -9.
 
     Raises:
@@ -110,10 +110,11 @@ def only_one(directory: Path) -> Iterator[None]:
 
     def busy(owner: str) -> ZooError:
         return ZooError(
-            f"another `zoo suite run` (process {owner}) works in {directory}; wait for it or choose another -o"
+            f"another `zoo suite run` (process {owner}) works in {directory}; wait for it or choose another directory",
+            ["output"],
         )
 
-    with explained(directory):
+    with readable_os_errors(directory):
         lock = acquire(directory / ".lock", busy)
     with lock:
         yield

@@ -1,14 +1,16 @@
-"""Where things lie: in a suite's directory its cells and its report, in a cell's directory what that cell writes."""
+"""File names of a suite: of its cells and its report, and of all that a cell writes into its directory."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 CELLS, REPORT = "cells", "report.html"
+LOOKS = "looks.json"  # of a suite that may end early: what was seen after each training seed
+INDEX = "cells.json"  # beside published rows: the results of the cells that they come from
 CELL, DONE, LOG = "cell.json", "done.json", "log.txt"
 RUN = "run"  # the run directory of a training
 DATA, ATTEMPTS = "data", "attempts.jsonl"  # the dataset of a collection, and a line per demonstration that was tried
-LOOK = "look.npz"  # through the agent's eyes
+GAZE = "look.npz"  # where the agent looked: its keypoints and depth weights
 _FILMS, _SELECTION, _REPORT = "films", "selection", "report"
 
 
@@ -25,7 +27,7 @@ def report_rows(cell: Path, policy: str) -> Path:
 def parts_of(cell: Path) -> list[tuple[str, Path]]:
     """All files of rows, each with what its episodes were for: ``selection``, ``report``, or ``blind``."""
     named = [(path.stem.partition("-"), path) for path in cell.glob("*-*.jsonl")]
-    return [("blind" if of == "blind" else kind, path) for (kind, _, of), path in named]
+    return [("blind" if policy == "blind" else kind, path) for (kind, _, policy), path in named]
 
 
 def film_file(cell: Path, outcome: str, seed: int) -> Path:

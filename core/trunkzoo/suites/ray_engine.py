@@ -12,7 +12,7 @@ from typing import Any
 
 from trunkzoo.errors import UsageError
 from trunkzoo.suites.cells import Cell, read_cell
-from trunkzoo.suites.engine import POLL_SECONDS, Attempts, Failure, Tick, fits
+from trunkzoo.suites.engine import POLL_SECONDS, Attempts, Failure, Tick, has_room
 from trunkzoo.suites.layout import LOG
 from trunkzoo.suites.process import CellProcess
 
@@ -45,7 +45,7 @@ class RayEngine:
         try:
             import ray
         except ImportError:
-            raise UsageError("--engine ray needs Ray: pip install 'trunkzoo[ray]'") from None
+            raise UsageError("the ray engine needs Ray: pip install 'trunkzoo[ray]'", ["engine"]) from None
         self._ray: Any = ray  # untyped
         self._gpus, self._slots = gpus_per_training, slots
         if not ray.is_initialized():
@@ -61,7 +61,7 @@ class RayEngine:
         for cell in cells:
             self._require_room(cell)
         while waiting or running:
-            while waiting and fits(waiting[0], list(running.values()), self._slots):
+            while waiting and has_room(waiting[0], list(running.values()), self._slots):
                 cell = waiting.pop(0)
                 running[self._submit(cell)] = cell
             ready, _ = self._ray.wait(list(running), timeout=POLL_SECONDS)
@@ -81,7 +81,8 @@ class RayEngine:
         if not any(all(node.get(name, 0) >= count for name, count in need.items()) for node in nodes):
             raise UsageError(
                 f"no node of the Ray cluster has {need['CPU']} CPUs and {need['GPU']:g} GPUs for '{cell.title}': lower "
-                "--max-parallel or the suite's gpus_per_training, or add a node"
+                "the cores used at once or the suite's gpus_per_training, or add a node",
+                ["parallel"],
             )
 
     def _submit(self, cell: Cell) -> Any:

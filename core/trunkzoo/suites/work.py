@@ -21,6 +21,8 @@ from trunkzoo.suites.scoring import evaluate_cell, floor_cell
 from trunkzoo.training.directory import is_begun
 from trunkzoo.training.metrics import read_metrics
 
+LATENCY_ROUNDS = 20
+
 
 def run_cell(cell: Cell, zoo: Zoo) -> None:
     """Do the work of a cell and write down its result, unless that is there already."""
@@ -34,6 +36,7 @@ def run_cell(cell: Cell, zoo: Zoo) -> None:
         "train": train_cell,
         "evaluate": evaluate_cell,
         "floor": floor_cell,
+        "latency": latency_cell,
     }
     result = work[cell.kind](cell, zoo.catalogue)
     write_json(cell.directory / DONE, {**result, "seconds": round(time.perf_counter() - start, 1)})
@@ -111,7 +114,24 @@ def train_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     result = train(config, recipe)
     if result.signal is not None:
         raise SystemExit(128 + result.signal)  # saved; not finished
-    return {"steps": result.step, "train_seconds": round(train_seconds(read_metrics(output)), 1)}
+    metrics = read_metrics(output)
+    held_out = [row["holdout_error"] for row in metrics if row.get("holdout_error") is not None]
+    return {
+        "steps": result.step,
+        "train_seconds": round(train_seconds(metrics), 1),
+        "holdout_error": held_out[-1] if held_out else None,
+    }
+
+
+def latency_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
+    """Processor milliseconds of one prediction of every arm, all in this process and in turns: A B A B."""
+    from trunkzoo.bench.agent import bench_agent
+
+    recipes = {
+        label: resolve(Recipe.model_validate(of["recipe"]), catalogue) for label, of in cell.inputs["arms"].items()
+    }
+    rows = bench_agent(list(recipes.values()), batches=(1,), rounds=LATENCY_ROUNDS)
+    return {"latency_ms": {label: 1000 * row.total.median for label, row in zip(recipes, rows, strict=True)}}
 
 
 def train_seconds(metrics: list[dict[str, Any]]) -> float:

@@ -1,4 +1,4 @@
-"""What a worker process sets up: threads of its numeric libraries, an end with its parent, its output in a file."""
+"""Set-up of worker processes: thread limits of numeric libraries, an end with the parent, output to a file."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def progress(label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Yield ``advance(n)`` of one bar over ``total``; None if nobody knows that."""
+    """Yield ``advance(n)`` of one bar over ``total``; None if it is unknown."""
     with Bars() as bars:
         bar = bars.add(label, total)
         yield lambda n: bars.update(bar, bar.done + n)
@@ -37,7 +37,7 @@ class Bar:
 
     @property
     def line(self) -> str:
-        """The same in words."""
+        """The bar as a plain text, outside a terminal."""
         total = "" if self.total is None else f"/{self.total}"
         return f"{self.label} {self.done}{total} {self.note}".rstrip()
 
@@ -63,7 +63,7 @@ class Bars:
 
     @property
     def due(self) -> bool:
-        """Whether anybody would see an update now."""
+        """Whether an update would be drawn or printed now."""
         waited = time.monotonic() - self._said
         return self._drawing is not None or (not self._quiet and waited >= self._plain_every)
 

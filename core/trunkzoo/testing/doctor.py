@@ -1,4 +1,4 @@
-"""Look at everything that a run depends on, and say for each fault how to mend it."""
+"""Diagnose versions, registry, plugins, records, renderer and devices, with a line that repairs each fault."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ print(*(row.reason for row in open_zoo().catalogue.plugins if [row.name, row.dis
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. ``mend`` is the line that repairs it, empty when nothing is wrong."""
+    """One diagnosis. ``mend`` is the line that repairs it, empty when nothing is wrong."""
 
     area: str
     name: str
@@ -97,7 +97,7 @@ def _plugins(catalogue: Catalogue) -> Iterator[Finding]:
         reason = row.reason
         if hidden and row.status == "ok" and not reason:  # the first one to import torch hides all that follow
             reason = _reason_alone(row)
-        hidden = hidden or "torch" in row.reason
+        hidden = hidden or row.imports_torch
         yield _plugin(row, reason)
 
 

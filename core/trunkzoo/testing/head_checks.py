@@ -26,7 +26,7 @@ ODD = Contract(
 )  # fmt: skip
 
 
-class Batch(NamedTuple):
+class LossInputs(NamedTuple):
     """Inputs of a head's loss."""
 
     cond: Tensor
@@ -34,21 +34,21 @@ class Batch(NamedTuple):
     valid: Tensor
     seeds: Tensor
 
-    def rows(self, chosen: slice) -> Batch:
+    def rows(self, chosen: slice) -> LossInputs:
         """Some of the samples."""
-        return Batch(*(tensor[chosen] for tensor in self))
+        return LossInputs(*(tensor[chosen] for tensor in self))
 
 
-def batch(contract: Contract, n: int = SAMPLES) -> Batch:
+def batch(contract: Contract, n: int = SAMPLES) -> LossInputs:
     """Random conditions and actions, nothing padded."""
     generator = torch.Generator().manual_seed(0)
     cond = torch.randn(n, contract.obs_horizon, contract.cond_dim, generator=generator)
     actions = torch.rand(n, contract.pred_horizon, contract.action_dim, generator=generator) * 2 - 1
-    return Batch(cond, actions, torch.ones(actions.shape[:2], dtype=torch.bool), sample_seeds(0, torch.arange(n)))
+    return LossInputs(cond, actions, torch.ones(actions.shape[:2], dtype=torch.bool), sample_seeds(0, torch.arange(n)))
 
 
 def build(subject: HeadSubject, contract: Contract = SMALL, seed: int = 0) -> nn.Module:
-    """Build the head; its weights are stirred, because a fresh head may well ignore its input."""
+    """Build the head and add small noise to its weights: a freshly initialised head may well ignore its input."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = subject.spec.build(subject.config, contract)
@@ -59,7 +59,7 @@ def build(subject: HeadSubject, contract: Contract = SMALL, seed: int = 0) -> nn
     return cast(nn.Module, head)
 
 
-def loss_of(head: nn.Module, given: Batch) -> dict[str, Tensor]:
+def loss_of(head: nn.Module, given: LossInputs) -> dict[str, Tensor]:
     """The head's loss, with fresh draws from the samples' seeds."""
     return cast(dict[str, Tensor], head(given.cond, given.actions, given.valid, Draws(given.seeds)))
 

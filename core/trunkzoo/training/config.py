@@ -1,4 +1,4 @@
-"""What a training run is given and what it gives back; importable without torch."""
+"""Configuration and result of a training run; importable without torch."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class RunConfig(Config):
 
 @dataclass(frozen=True)
 class TrainResult:
-    """How a run ended."""
+    """Result of a training session: checkpoints, times and the last metrics."""
 
     output: Path
     step: int

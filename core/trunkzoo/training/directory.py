@@ -1,4 +1,4 @@
-"""A run directory: what lies in it, who owns it, what runs in it, and its checkpoints."""
+"""The run directory of a training: its lock, its ``run.json`` and its checkpoints."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from trunkzoo.checkpoint.layout import CHECKPOINTS, MANIFEST, checkpoints_of, step_directories, step_name
 from trunkzoo.errors import CheckpointError, UsageError
-from trunkzoo.system.files import LEFTOVER, clear_leftovers, explained, point, remove, write_text
+from trunkzoo.system.files import LEFTOVER, clear_leftovers, point_link, readable_os_errors, remove, write_text
 from trunkzoo.system.locks import acquire
 from trunkzoo.system.plain import parse_table
 
@@ -41,10 +41,10 @@ class RunDirectory:
         """Point ``last`` and ``best`` at their checkpoints and delete those beyond the newest ``keep``; 0 keeps all."""
         folder = self.path / CHECKPOINTS
         found = checkpoints_of(self.path)
-        point(folder / "last", self.checkpoint(step))
+        point_link(folder / "last", self.checkpoint(step))
         if best in found:
-            point(folder / "best", self.checkpoint(best))
-        with explained(folder):
+            point_link(folder / "best", self.checkpoint(best))
+        with readable_os_errors(folder):
             for old in set(list(found)[:-keep] if keep else ()) - {step, best}:
                 remove(found[old])
 
@@ -62,10 +62,10 @@ def is_begun(path: Path) -> bool:
 
 def _check_contents(path: Path, resume: bool) -> None:
     if resume and not is_begun(path):
-        raise UsageError(f"no run to resume at {path}; start it without --resume")
+        raise UsageError(f"no run to resume at {path}; start one instead", ["resume"])
     entries = (entry.name for entry in path.iterdir()) if path.exists() else ()
     if not resume and any(name != _LOCK and LEFTOVER not in name for name in entries):
-        raise UsageError(f"{path} already exists; continue it with --resume, or choose another directory")
+        raise UsageError(f"{path} already exists; resume it, or choose another directory", ["resume", "output"])
     for half in step_directories(path).values():
         if not (half / MANIFEST).is_file():  # saving there would fail, hours from now
             raise CheckpointError(f"{half} has no {MANIFEST}, so it is half a copy; copy the rest, or remove it")
@@ -83,7 +83,7 @@ def open_run(path: Path, resume: bool) -> Iterator[RunDirectory]:
         CheckpointError: it cannot be read, or holds half a checkpoint.
     """
     with ExitStack() as held:
-        with explained(path):
+        with readable_os_errors(path):
             if path.exists() and not path.is_dir():
                 raise UsageError(f"{path} is a file; give a directory for the run")
             _check_contents(path, resume)

@@ -44,10 +44,10 @@ def train(run: RunConfig, recipe: ResolvedRecipe) -> TrainResult:
         TrainingError: a loss is not finite.
         DiskError, CheckpointError: nothing can be written; what is resumed is damaged.
     """
-    return fit(run, recipe, lambda: open_dataset(run.data, recipe.recipe.contract, run.cameras))
+    return train_on(run, recipe, lambda: open_dataset(run.data, recipe.recipe.contract, run.cameras))
 
 
-def fit(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[], Windows]) -> TrainResult:
+def train_on(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[], Windows]) -> TrainResult:
     """Train on the windows that a function opens, in place of the dataset at ``run.data``; otherwise :func:`train`."""
     recipe = resolved.recipe
     _warn_of_small_crop(recipe)
@@ -99,9 +99,11 @@ def _learner(
 def _check_end(run: RunConfig, steps: int, done: int) -> None:
     """Refuse an end that lies behind, or a stop that would never come."""
     if steps < done:
-        raise UsageError(f"{run.output} has done {done} steps already, more than train.steps {steps}; raise --steps")
+        raise UsageError(
+            f"{run.output} has done {done} steps already, more than train.steps {steps}; raise it", ["train.steps"]
+        )
     if run.stop_at is not None and not done <= run.stop_at <= steps:
-        raise UsageError(f"--stop-at {run.stop_at} is not among the steps {done} to {steps} that are left")
+        raise UsageError(f"stop_at {run.stop_at} is not among the steps {done} to {steps} that are left", ["stop_at"])
 
 
 @contextmanager
@@ -125,6 +127,7 @@ def _accelerator(run: RunConfig, config: TrainConfig) -> Iterator[Accelerator]:
         on_cpu = device.type == "cpu"
         if device.index is not None:
             torch.cuda.set_device(device)
+    # an accelerator of the caller shares this state: then it is not ours to reset
     borrowed = bool(PartialState._shared_state)
     precision = "bf16" if config.precision == "bf16" else "no"
     accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision)

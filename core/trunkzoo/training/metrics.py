@@ -1,4 +1,4 @@
-"""Numbers over time: one JSON line per ``log_every`` steps, always, without any service."""
+"""Training metrics: one JSON line per ``log_every`` steps, always, without any service."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trunkzoo.errors import UsageError
-from trunkzoo.system.files import explained, write_text
+from trunkzoo.system.files import readable_os_errors, write_text
 from trunkzoo.training.directory import EVENTS, METRICS
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class MetricsLog:
     def write(self, row: Mapping[str, Any]) -> None:
         """Append a row; numbers that JSON cannot hold become null."""
         clean = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in row.items()}
-        with explained(self._path), self._path.open("a", encoding="utf-8") as stream:
+        with readable_os_errors(self._path), self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(clean) + "\n")
         if self._events:
             for name, value in row.items():

@@ -68,7 +68,7 @@ def depth_entropy(agent: Agent, batch: Batch) -> dict[str, float]:
     agent.eval()  # running statistics must not see these images twice
     entropies = []
     for camera, key in enumerate(agent.contract.image_keys):
-        frames = batch[key][:_SAMPLES].flatten(0, 1).to(agent.device)
+        frames = batch[key][:_SAMPLES].flatten(0, 1).to(agent.device)  # (samples · T, 3, H, W)
         weights = collect_weights(encoder.trunk(camera), encoder.prepare(frames, None, 1))
         entropies += [relative_entropy(each) for each in weights.values() if len(each) > 1]
     agent.train(was_training)

@@ -1,4 +1,4 @@
-"""What a run was: enough to explain a number months later."""
+"""Provenance of a training run: recipe, seed, fingerprint of the data, versions and state of the code."""
 
 from __future__ import annotations
 

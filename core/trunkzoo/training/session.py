@@ -156,7 +156,8 @@ class Session:
         where = f"the last good checkpoint is {saved[1]}" if saved else "no checkpoint was saved yet"
         raise TrainingError(
             f"{what}, on windows {shown}; {where}. "
-            "Lower train.lr or look at these windows; --skip-nonfinite N tolerates N such steps"
+            "Lower train.lr or look at these windows; train.skip_nonfinite = N tolerates N such steps",
+            ["train.skip_nonfinite"],
         )
 
     def _result(self, seconds: float, cpu_seconds: float, stopped_by: int | None) -> TrainResult:

@@ -47,6 +47,7 @@ def capture(learner: Learner, progress: Progress) -> TrainingState:
     parameters = trainable(learner.agent)
     tensors: dict[str, Tensor] = {}
     if learner.ema:
+        # the model file holds the averages, which act
         tensors |= {f"live/{name}": parameter for name, parameter in parameters.items()}
     for name, parameter in parameters.items():
         for slot, value in learner.optimizer.state.get(parameter, {}).items():
@@ -89,10 +90,10 @@ def _restore_tensors(learner: Learner, tensors: Mapping[str, Tensor], file: Path
         if kind == "live":
             parameter.copy_(tensor)
         else:
-            learner.optimizer.state[parameter][slot] = _placed(tensor, parameter)
+            learner.optimizer.state[parameter][slot] = _in_layout_of(tensor, parameter)
 
 
-def _placed(tensor: Tensor, parameter: Tensor) -> Tensor:
+def _in_layout_of(tensor: Tensor, parameter: Tensor) -> Tensor:
     """A copy (the original is a mapped file) in its parameter's memory layout, so that kernels add in the old order."""
     like = torch.empty_like(parameter) if tensor.ndim else torch.empty((), dtype=tensor.dtype, device=parameter.device)
     return like.copy_(tensor)

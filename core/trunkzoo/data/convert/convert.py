@@ -108,13 +108,13 @@ def _optional(package: str, path: Path) -> Any:
 
 def _check_choices(source: Path, state: tuple[str, ...], cameras: dict[str, str], fps: float | None) -> None:
     if not fps:
-        raise UsageError(f"{source} does not state its frame rate; give --fps")
+        raise UsageError(f"{source} does not state its frame rate; give it in frames per second", ["fps"])
     if not 0 < fps <= FASTEST:
         raise UsageError(f"{fps} frames per second; give --fps a positive number, {FASTEST} at most")
     if not state:
-        raise UsageError(f"{source} has no obvious robot state; name its parts with --state KEY")
+        raise UsageError(f"{source} has no obvious robot state; name the arrays that make it up", ["state"])
     if not cameras:
-        raise UsageError(f"{source} has no images; render them first, or name image arrays with --camera NAME=KEY")
+        raise UsageError(f"{source} has no images; render them first, or name image arrays as NAME=KEY", ["cameras"])
 
 
 def _features(frames: Arrays, video: bool) -> dict[str, Feature]:

@@ -33,7 +33,7 @@ class Robomimic:
         self.task = str(environment.get("env_name", path.stem))
         stated = (environment.get("env_kwargs") or {}).get("control_freq")
         self.fps: float | None = None if stated is None else float(stated)
-        arrays = self._demos[0]["obs"]
+        arrays = self._demos[0]["obs"]  # robomimic writes the same arrays into every demonstration
         shapes = {name: getattr(arrays[name], "shape", ()) for name in arrays}  # a group within has none
         self.cameras = {name.removesuffix("_image"): name for name, shape in shapes.items() if is_video(shape)}
         robots = sorted({name.split("_")[0] for name in arrays if re.match(r"robot\d+_", name)})

@@ -1,4 +1,4 @@
-"""What a converter needs to know of a foreign dataset, and what users may choose about it."""
+"""The interface of a dataset to convert, the user's choices about it, and its episodes under LeRobot's names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Arrays = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user decides; everything left out is taken from the source."""
+    """The user's choices for a conversion; what is left out is taken from the source."""
 
     task: str | None = None
     fps: float | None = None

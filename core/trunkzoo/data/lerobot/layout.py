@@ -56,7 +56,7 @@ class Feature:
         first = str(next(iter(self.names or ()), ""))
         return self.shape[1:3] if first.startswith("channel") else self.shape[0:2]  # type: ignore[return-value]  # three entries by check
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {"dtype": self.dtype, "shape": list(self.shape), "names": self.names}
 
 
@@ -151,11 +151,11 @@ def _feature(key: str, raw: Mapping[str, Any]) -> Feature:
 
 def _absent(directory: Path) -> str:
     if not directory.exists():
-        return f"no dataset at {directory}; `zoo collect TASK -o {directory}` records one"
+        return f"no dataset at {directory}; `zoo collect` records one"
     if not directory.is_dir():
-        return f"{directory} is a file; `zoo data convert {directory} -o DIR` reads robomimic HDF5 and diffusion_policy zarr"
+        return f"{directory} is a file; `zoo data convert` reads robomimic HDF5 and diffusion_policy zarr"
     if (directory / "data").is_dir() and (directory / ".zgroup").exists():
-        return f"{directory} is a zarr store; convert it with `zoo data convert {directory} -o DIR`"
+        return f"{directory} is a zarr store; `zoo data convert` makes a LeRobot dataset of it"
     return f"{directory} holds no LeRobot dataset: {INFO_PATH} is missing"
 
 

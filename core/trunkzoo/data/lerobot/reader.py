@@ -25,7 +25,7 @@ REQUIRED = ("episode_index", "dataset_from_index", "dataset_to_index", "data/chu
 
 
 @dataclass(frozen=True)
-class Episode:
+class EpisodeSpan:
     """Rows ``start`` to ``stop`` (exclusive) of the dataset, and what its metadata says."""
 
     index: int
@@ -50,7 +50,7 @@ class LeRobotReader:
         self.directory = directory
         self.info: Info = read_info(directory)
         with reading(directory):
-            self.episodes: tuple[Episode, ...] = _read_episodes(directory)
+            self.episodes: tuple[EpisodeSpan, ...] = _read_episodes(directory)
             _check_episodes(self.episodes, directory)
 
     def __len__(self) -> int:
@@ -61,6 +61,7 @@ class LeRobotReader:
         """Instructions in words, by ``task_index``."""
         path = self.directory / TASKS_PATH
         table = read_table(path)
+        # pandas has stored the index, which is the text, under several names
         texts = [name for name in table.column_names if name != "task_index"]
         if not texts or len(texts) == table.num_columns:
             raise DataError(f"{path} needs task_index and a text, it has {table.column_names}")
@@ -77,9 +78,9 @@ class LeRobotReader:
             for chunk, file in sorted(places)
         )
 
-    def video_files(self, key: str) -> dict[Path, list[Episode]]:
+    def video_files(self, key: str) -> dict[Path, list[EpisodeSpan]]:
         """The mp4 files of a video feature with the episodes in each, in order."""
-        files: dict[Path, list[Episode]] = defaultdict(list)
+        files: dict[Path, list[EpisodeSpan]] = defaultdict(list)
         for episode in self.episodes:
             chunk, file, _ = (
                 self._place(episode, key, name) for name in ("chunk_index", "file_index", "from_timestamp")
@@ -88,7 +89,7 @@ class LeRobotReader:
             files[self.directory / path].append(episode)
         return dict(files)
 
-    def _place(self, episode: Episode, key: str, name: str) -> Any:
+    def _place(self, episode: EpisodeSpan, key: str, name: str) -> Any:
         value = episode.row.get(f"videos/{key}/{name}")
         if not (isinstance(value, int | float) and math.isfinite(value)):
             raise DataError(f"{self.directory}: meta/episodes lacks videos/{key}/{name} of episode {episode.index}")
@@ -164,7 +165,7 @@ def _damaged(path: Path, error: Exception) -> str:
     return f"{path} is cut off or damaged ({one_line(error)}); copy it again"
 
 
-def _read_episodes(directory: Path) -> tuple[Episode, ...]:
+def _read_episodes(directory: Path) -> tuple[EpisodeSpan, ...]:
     files = sorted((directory / "meta" / "episodes").glob("*/*.parquet"))
     if not files:
         raise DataError(f"{directory} has no meta/episodes/*/*.parquet; copy the dataset again")
@@ -183,12 +184,12 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _episode(row: dict[str, Any]) -> Episode:
+def _episode(row: dict[str, Any]) -> EpisodeSpan:
     start, stop = int(row["dataset_from_index"]), int(row["dataset_to_index"])
-    return Episode(int(row["episode_index"]), start, stop, tuple(str(task) for task in row.get("tasks") or ()), row)
+    return EpisodeSpan(int(row["episode_index"]), start, stop, tuple(str(task) for task in row.get("tasks") or ()), row)
 
 
-def _check_episodes(episodes: tuple[Episode, ...], directory: Path) -> None:
+def _check_episodes(episodes: tuple[EpisodeSpan, ...], directory: Path) -> None:
     if not episodes:
         raise DataError(f"{directory} has no episodes")
     expected = 0

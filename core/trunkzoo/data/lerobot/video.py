@@ -111,7 +111,7 @@ def match_frames(path: Path, wanted: NDArray[np.float64], fps: float) -> Iterato
             position += 1
         if position == len(wanted):
             return
-        if seconds > wanted[position] + tolerance:
+        if seconds > wanted[position] + tolerance:  # times ascend: the frame will not come any more
             break
     raise DataError(
         f"video {path} has no frame at {wanted[position]:.4f} s ({len(wanted)} frames wanted, {position} found); "

@@ -170,7 +170,7 @@ class LeRobotWriter:
             _write_json(self._root / ORIGIN_PATH, self.origin)
 
     def _info(self, coding: Mapping[str, Any]) -> dict[str, Any]:
-        features = {key: feature.as_json() for key, feature in self.features.items()}
+        features = {key: feature.to_dict() for key, feature in self.features.items()}
         for key, info in coding.items():
             features[key]["info"] = info
         return {

@@ -1,9 +1,8 @@
-"""Does a dataset fit a contract? Which of its cameras is which of the contract's?"""
+"""Match a dataset's cameras and dimensions with an agent's contract."""
 
 from __future__ import annotations
 
 import difflib
-import shlex
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
@@ -13,8 +12,10 @@ from trunkzoo.errors import ContractError, UsageError, did_you_mean
 from trunkzoo.plugin.contract import ACTION_KEY, IMAGE_KEY, STATE_KEY, Contract
 
 
-def parse_camera_map(assignments: Sequence[str]) -> dict[str, str]:
-    """``{"a": "b"}`` for ``["a=b"]``: camera of the contract → camera of the data, as ``--camera a=b`` says it.
+def parse_camera_map(assignments: Sequence[str], label: str = "camera") -> dict[str, str]:
+    """``{"a": "b"}`` for ``["a=b"]``: camera of the contract → camera of the data.
+
+    Messages call an entry ``label``.
 
     Raises:
         UsageError: an entry is not of that form, or names a camera twice.
@@ -23,9 +24,9 @@ def parse_camera_map(assignments: Sequence[str]) -> dict[str, str]:
     for assignment in assignments:
         ours, equals, theirs = assignment.partition("=")
         if not (ours and equals and theirs):
-            raise UsageError(f"--camera {assignment}: write --camera OURS=THEIRS, the recipe's camera and the data's")
+            raise UsageError(f"{label} {assignment}: write {label} OURS=THEIRS, the recipe's camera and the data's")
         if ours in found:
-            raise UsageError(f"--camera {assignment}: '{ours}' is mapped already, to '{found[ours]}'")
+            raise UsageError(f"{label} {assignment}: '{ours}' is mapped already, to '{found[ours]}'")
         found[ours] = theirs
     return found
 
@@ -45,8 +46,12 @@ def match_cameras(info: Info, contract: Contract, camera_map: Mapping[str, str],
     lines = [*_camera_lines(info, contract, missing), *_width_lines(info, contract)]
     if lines:
         used = {key for key in found.values() if key}
-        lines += _proposal(missing, [short_name(key) for key in info.cameras if key not in used])
-        raise ContractError(f"{directory} does not fit the contract: " + "; ".join(lines))
+        free = [short_name(key) for key in info.cameras if key not in used]
+        proposed = _proposal(missing, free)
+        if missing:
+            lines.append(_advice(missing, len(free), proposed))
+        settings = {"cameras": proposed} if proposed else {}
+        raise ContractError(f"{directory} does not fit the contract: {'; '.join(lines)}", settings)
     return {camera: key for camera, key in found.items() if key is not None}
 
 
@@ -64,10 +69,12 @@ def _check_map(info: Info, contract: Contract, camera_map: Mapping[str, str]) ->
     for ours, theirs in camera_map.items():
         if ours not in contract.cameras:
             hint = did_you_mean(ours, contract.cameras)
-            raise UsageError(f"--camera {ours}={theirs}: the contract's cameras are {_names(contract.cameras)}.{hint}")
+            raise UsageError(
+                f"camera '{ours}={theirs}': the contract's cameras are {_names(contract.cameras)}.{hint}", ["cameras"]
+            )
         if _feature_key(info, theirs) is None:
             hint = did_you_mean(theirs, offered)
-            raise UsageError(f"--camera {ours}={theirs}: the data's cameras are {_names(offered)}.{hint}")
+            raise UsageError(f"camera '{ours}={theirs}': the data's cameras are {_names(offered)}.{hint}", ["cameras"])
 
 
 def _camera_lines(info: Info, contract: Contract, missing: list[str]) -> list[str]:
@@ -90,15 +97,19 @@ def _width_lines(info: Info, contract: Contract) -> list[str]:
 
 
 def _proposal(missing: list[str], free: list[str]) -> list[str]:
-    """Options that give each missing camera the nearest free one of the dataset."""
-    options: list[str] = []
-    for camera in missing:
-        if not free:
-            return [f"the data has {len(missing) - len(options)} camera(s) too few"]
+    """``OURS=THEIRS`` for each missing camera and the nearest free one of the dataset; nothing if they do not suffice."""
+    proposed: list[str] = []
+    for camera in missing if len(missing) <= len(free) else []:
         near = difflib.get_close_matches(camera, free, n=1, cutoff=0.3) or free
-        options.append(f"--camera {shlex.quote(f'{camera}={near[0]}')}")
+        proposed.append(f"{camera}={near[0]}")
         free = [name for name in free if name != near[0]]
-    return [f"name the data's cameras, e.g. {' '.join(options)}"] if options else []
+    return proposed
+
+
+def _advice(missing: list[str], free: int, proposed: list[str]) -> str:
+    if not proposed:
+        return f"the data has {len(missing) - free} camera(s) too few"
+    return f"name the data's cameras, e.g. {', '.join(proposed)}"
 
 
 def _names(cameras: tuple[str, ...] | list[str]) -> str:

@@ -13,7 +13,7 @@ from trunkzoo.checkpoint.manifest import read_verified
 from trunkzoo.data.cache import FRAMES, SEAL, _map
 from trunkzoo.data.check import check_dataset
 from trunkzoo.data.lerobot.reader import LeRobotReader
-from trunkzoo.data.summary import summarize
+from trunkzoo.data.summary import dataset_facts
 from trunkzoo.data.synthetic import write_synthetic
 from trunkzoo.errors import ZooError, printable_lines
 from trunkzoo.plugin import Contract
@@ -66,7 +66,7 @@ def _dataset(data: Path, name: str, text: bytes) -> None:
     (data / name).write_bytes(text)
     try:
         with contextlib.suppress(ZooError):
-            summarize(LeRobotReader(data))
+            dataset_facts(LeRobotReader(data))
         for check in check_dataset(data):
             printable_lines("\n".join(check.faults)).encode()
     finally:

@@ -59,7 +59,14 @@ def test_toml_beyond_the_limits_names_the_file(text: str) -> None:
 def test_a_dotted_key_has_an_end() -> None:
     with pytest.raises(UsageError, match="no dotted key"):
         parse_assignments(["a" + ".a" * 1500 + "=1"])
-    assert parse_assignments(["a.b=" + "9" * 5000]) == {"a.b": "9" * 5000}  # a text, which no number setting takes
+
+
+@pytest.mark.parametrize(
+    "value", ["9" * 400, "-" + "9" * 20, "[" * 100 + "]" * 100, "[9999999999999999999999]", "\udcff"]
+)
+def test_a_value_of_an_assignment_has_limits(value: str) -> None:
+    with pytest.raises(UsageError, match=r"--set train\.steps"):
+        parse_assignments([f"train.steps={value}"])
 
 
 @pytest.mark.parametrize("text", ["0:" + "9" * 5000, f"0:{10**18}", f"{2**63}:{2**63 + 2}", "²:9", "1:1", "5", ""])

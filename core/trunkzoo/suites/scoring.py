@@ -16,6 +16,7 @@ from trunkzoo.rollouts.rows import Row
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.layout import GAZE, RUN, film_file, report_rows, selection_rows
 from trunkzoo.suites.planning import seeds_of
+from trunkzoo.training.directory import RunDirectory
 
 
 def evaluate_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
@@ -49,9 +50,7 @@ def average_reward(rows: Sequence[Row]) -> float:
 
 def _checkpoints(cell: Cell) -> dict[int, Path]:
     """The scheduled checkpoints of the training; one that a stop left behind is not among them."""
-    from trunkzoo.checkpoint.layout import checkpoints_of
-
-    found = checkpoints_of(cell.home / str(cell.inputs["directory"]) / RUN)
+    found = RunDirectory(cell.home / str(cell.inputs["directory"]) / RUN).checkpoints()
     missing = [str(step) for step in cell.inputs["checkpoints"] if step not in found]
     if missing:
         raise ZooError(f"{cell.label} lacks the checkpoints of step {', '.join(missing)}; every arm must have all")

@@ -28,9 +28,13 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def checkpoints(self) -> dict[int, Path]:
+        """Finished checkpoints by their step, oldest first."""
+        return checkpoints_of(self.path)
+
     def latest(self) -> tuple[int, Path] | None:
         """Step and directory of the newest finished checkpoint."""
-        found = checkpoints_of(self.path)
+        found = self.checkpoints()
         return max(found.items()) if found else None
 
     def checkpoint(self, step: int) -> Path:
@@ -40,7 +44,7 @@ class RunDirectory:
     def publish(self, step: int, best: int | None, keep: int) -> None:
         """Point ``last`` and ``best`` at their checkpoints and delete those beyond the newest ``keep``; 0 keeps all."""
         folder = self.path / CHECKPOINTS
-        found = checkpoints_of(self.path)
+        found = self.checkpoints()
         point_link(folder / "last", self.checkpoint(step))
         if best in found:
             point_link(folder / "best", self.checkpoint(best))

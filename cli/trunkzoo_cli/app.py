@@ -79,6 +79,12 @@ def zoo(
     Start with `zoo list`, then `zoo build RECIPE --trunk TRUNK` and `zoo smoke RECIPE`.
     """
     if registry is not None:
+        if not registry.is_file():
+            from trunkzoo.errors import UsageError
+
+            raise UsageError(
+                f"cannot read the registry {registry}: no such file; name another, or leave --registry out"
+            )
         os.environ["TRUNKZOO_REGISTRY"] = str(registry)  # worker processes must read the same file
 
 

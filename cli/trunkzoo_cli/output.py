@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 ItemT = TypeVar("ItemT")
@@ -35,6 +36,23 @@ def progress(items: Iterable[ItemT], what: str) -> Iterator[ItemT]:
         for count, item in enumerate(items, 1):
             status.update(f"{what}: {count} done")
             yield item
+
+
+def counted(number: int, what: str) -> str:
+    """``1 frame``, ``2 frames``."""
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def write_page(what: str, path: Path, write: Callable[[], None]) -> None:
+    """Write a page after its results were printed, which it must not take with it.
+
+    Raises:
+        ZooError: it cannot be written; one line that says so.
+    """
+    from trunkzoo.catalogue.guard import foreign
+
+    with foreign(f"the results stand, but writing {what} {path}"):
+        write()
 
 
 def note(text: str) -> None:

@@ -140,7 +140,7 @@ def test_the_proposed_options_work_as_they_are_printed(tmp_path: Path) -> None:
     write_synthetic(tmp_path / "data", contract(cameras=("front view", "hand")), (5,))
     with pytest.raises(ContractError) as caught:
         open_dataset(tmp_path / "data", contract())
-    words = shlex.split(str(caught.value).partition("e.g. ")[2])
+    words = shlex.split(str(caught.value).partition("which: ")[2])
     assert words == ["--camera", "front=front view", "--camera", "wrist=hand"]
     assert len(open_dataset(tmp_path / "data", contract(), parse_camera_map(words[1::2]))) == 5
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, note
+from trunkzoo_cli.output import counted, emit_json, note
 
 if TYPE_CHECKING:
     from trunkzoo.catalogue.part import Configured
@@ -70,8 +71,10 @@ def collect(
         emit_json(facts)
         return
     failed = len(facts["failed_seeds"])
-    print(f"{out}: {facts['episodes']} demonstrations, {facts['frames']} frames, {failed} failed attempts left out")
-    note(f"`zoo data info {out} --sheet FILE.png` shows them; `zoo train RECIPE --data {out} -o RUN` trains on them")
+    kept, attempts = counted(facts["episodes"], "demonstration"), counted(failed, "failed attempt")
+    print(f"{out}: {kept}, {counted(facts['frames'], 'frame')}, {attempts} left out")
+    name = shlex.quote(str(out))
+    note(f"`zoo data info {name} --sheet FILE.png` shows them; `zoo train RECIPE --data {name} -o RUN` trains on them")
 
 
 def _reused(out: Path, task: Configured[Any], episodes: int, first_seed: int, noise: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, note
+from trunkzoo_cli.output import emit_json, emit_table, note, write_page
 
 if TYPE_CHECKING:
     from trunkzoo.rollouts import Evaluation
@@ -94,15 +94,15 @@ def evaluate(
             run(batch, processes, progress)
     if evaluation.resumed:
         note(f"{evaluation.resumed} of {len(chosen)} episodes were in {file} already")
-    if report:
-        from trunkzoo.report.eval_page import write_eval_page
-
-        write_eval_page(evaluation, beside, catalogue, report)
-        note(f"report is in {report}")
     if json:
         emit_json({**_as_json(evaluation), "floors": {it.plan.job.policy: _as_json(it) for it in beside}})
     else:
         _show(evaluation, beside)
+    if report:
+        from trunkzoo.report.eval_page import write_eval_page
+
+        write_page("the report", report, lambda: write_eval_page(evaluation, beside, catalogue, report))
+        note(f"report is in {report}")
 
 
 def _seeds(text: str | None, episodes: int | None) -> range:

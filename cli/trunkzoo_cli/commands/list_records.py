@@ -51,6 +51,13 @@ def list_records(
     if json:
         emit_json(rows)
         return
+    if not rows:
+        from trunkzoo.errors import did_you_mean
+
+        known = [row["name"] for row in [*_records(zoo.catalogue), *_recipes(zoo.usable)]]
+        near = did_you_mean(pattern, [part for name in known for part in (name, *name.split("/"))])
+        note(f"nothing matches '{pattern}'.{near} `zoo list` alone shows all")
+        return
     emit_table(("kind", "name", "summary"), [(row["kind"], row["name"], row["summary"]) for row in rows])
 
 

@@ -88,7 +88,8 @@ def _record(zoo: Zoo, name: str, settings: dict[str, Any]) -> tuple[Configured[A
     except UsageError as error:
         others = [entry.name for section in ("recipes", "suites") for entry in zoo.registry.entries(section)]
         hint = did_you_mean(name, others)
-        raise UsageError(f"{error}.{hint} (a recipe or suite)" if hint else str(error)) from None
+        plain = str(error)
+        raise UsageError(f"{plain}.{hint} (a recipe or suite)" if hint and hint not in plain else plain) from None
     if len(records) > 1:
         raise UsageError(f"'{name}' is a plugin with {len(records)} records: {', '.join(id for _, id, _ in records)}")
     kind, id, spec = records[0]
@@ -145,7 +146,12 @@ def _print_record(facts: dict[str, Any]) -> None:
     if facts["settings"]:
         print()
         columns = ("setting", "type", "default", "meaning")
-        emit_table(columns, [(s["key"], s["type"], _text(s["default"]), s["description"]) for s in facts["settings"]])
+        emit_table(columns, [(s["key"], s["type"], _value(s["default"]), s["description"]) for s in facts["settings"]])
+
+
+def _value(value: Any) -> str:
+    """A setting as ``--set`` takes it: a sequence in brackets."""
+    return str(list(value)) if isinstance(value, tuple | list) else _text(value)
 
 
 def _text(value: Any) -> str:

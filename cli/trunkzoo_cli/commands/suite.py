@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, note
+from trunkzoo_cli.output import emit_json, emit_table, note, write_page
 
 if TYPE_CHECKING:
     from trunkzoo.suites.engine import Engine
@@ -61,7 +61,11 @@ def run(
 
     slots = max_parallel or len(os.sched_getaffinity(0))
     plan = _plan(name, out, only, slots)
-    run_suite(plan, _engine(engine, max_parallel, plan), lambda line: print(line, file=sys.stderr, flush=True))
+    try:
+        run_suite(plan, _engine(engine, max_parallel, plan), lambda line: print(line, file=sys.stderr, flush=True))
+    except KeyboardInterrupt:
+        note(f"finished cells are in {plan.directory}; the same command continues there")
+        raise
     _show(plan, json)
 
 
@@ -104,7 +108,17 @@ def _plan(name: str, out: Path | None, only: list[str] | None, slots: int = 2) -
     from trunkzoo.registry import open_zoo
     from trunkzoo.suites.planning import plan_suite
 
-    return plan_suite(name, open_zoo(), out or Path("runs") / name, only or (), slots)
+    directory = out or Path("runs") / name
+    _refuse_run(directory)
+    return plan_suite(name, open_zoo(), directory, only or (), slots)
+
+
+def _refuse_run(directory: Path) -> None:
+    """Raise UsageError if a training run lies in ``directory``, unless cells of a suite lie there too."""
+    from trunkzoo.errors import UsageError
+
+    if (directory / "run.json").is_file() and not (directory / "cells").is_dir():
+        raise UsageError(f"{directory} is a training run; give -o another directory for the cells of this suite")
 
 
 def _engine(name: EngineName, max_parallel: int | None, plan: SuitePlan) -> Engine:
@@ -118,18 +132,18 @@ def _engine(name: EngineName, max_parallel: int | None, plan: SuitePlan) -> Engi
 
 
 def _show(plan: SuitePlan, json: bool) -> None:
-    """Print the table, and write the report beside the cells."""
+    """Print the table, then write the report beside the cells."""
     from trunkzoo.report.suite_page import write_suite_page
     from trunkzoo.suites.results import read_results
     from trunkzoo.suites.table import COLUMNS, notes, table
 
-    results = read_results(plan)
-    write_suite_page(plan, results, plan.directory / "report.html")
+    results, page = read_results(plan), plan.directory / "report.html"
     if json:
         emit_json([result.as_json() for result in results])
-        return
-    for result in results:
-        emit_table(COLUMNS, table(result), title=f"\n{plan.name}: {result.plan.name}")
-        for line in notes(result):
-            print(line)
-    note(f"figures and films are in {plan.directory / 'report.html'}")
+    else:
+        for result in results:
+            emit_table(COLUMNS, table(result), title=f"\n{plan.name}: {result.plan.name}")
+            for line in notes(result):
+                print(line)
+    write_page("the report", page, lambda: write_suite_page(plan, results, page))
+    note(f"figures and films are in {page}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, cast
 
 from trunkzoo.catalogue.guard import foreign
 from trunkzoo.catalogue.part import Configured
@@ -38,5 +38,21 @@ def make_task(task: Configured[TaskSpec[Any]]) -> Task:
         install = f"pip install 'trunkzoo[{spec.extra}]'" if spec.extra else f"pip install {' '.join(absent)}"
         raise TaskError(f"task {spec.name} needs {' and '.join(absent)}, not installed here.\nInstall: {install}")
     with foreign(f"building task '{spec.name}'"):
-        built: Task = spec.build(task.config)
-    return built
+        built = spec.build(task.config)
+    return require_task(built, task.title)
+
+
+def require_task(built: object, what: str) -> Task:
+    """``built`` as a task.
+
+    Raises:
+        PluginError: it lacks members of one; all of them are named.
+    """
+    absent = [name for name in ("contract", "action_low", "action_high") if not hasattr(built, name)]
+    methods = ("reset", "observe", "step", "hold", "expert", "close")
+    absent += [f"{name}()" for name in methods if not callable(getattr(built, name, None))]
+    if absent:
+        raise PluginError(
+            f"{what} built a {type(built).__name__} without {', '.join(absent)}; trunkzoo.plugin.Task has them all"
+        )
+    return cast(Task, built)

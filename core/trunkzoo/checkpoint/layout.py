@@ -37,7 +37,8 @@ def checkpoint_directory(path: Path) -> Path:
     """The checkpoint that a directory means: itself, or the newest one of a run directory.
 
     Raises:
-        CheckpointError: there is none, or it was never finished.
+        UsageError: there is none.
+        CheckpointError: it was never finished.
     """
     if (path / MANIFEST).is_file():
         return path
@@ -48,7 +49,7 @@ def checkpoint_directory(path: Path) -> Path:
         )
     run = checkpoints_of(path)
     if not run:
-        raise CheckpointError(f"{path} holds no checkpoint; expected {MODEL} and {MANIFEST}, or a run directory")
+        raise UsageError(f"{path} holds no checkpoint; expected {MODEL} and {MANIFEST}, or a run directory")
     return run[max(run)]
 
 
@@ -56,8 +57,8 @@ def model_file(path: Path) -> Path:
     """The ``model.safetensors`` that ``path`` means: a run directory, a checkpoint directory or the file itself.
 
     Raises:
-        UsageError: nothing is there.
-        CheckpointError: a directory is there, but no finished checkpoint in it.
+        UsageError: nothing is there, or a directory without a checkpoint.
+        CheckpointError: the checkpoint was never finished.
     """
     if path.is_file():
         return path

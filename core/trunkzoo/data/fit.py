@@ -12,6 +12,8 @@ from trunkzoo.data.lerobot.layout import Info
 from trunkzoo.errors import ContractError, UsageError, did_you_mean
 from trunkzoo.plugin.contract import ACTION_KEY, IMAGE_KEY, STATE_KEY, Contract
 
+_ALIKE = 0.6  # of difflib's ratio: `wrist` and `left_wrist` are alike, `agentview` and `cam_left_wrist` are not
+
 
 def parse_camera_map(assignments: Sequence[str]) -> dict[str, str]:
     """``{"a": "b"}`` for ``["a=b"]``: camera of the contract → camera of the data, as ``--camera a=b`` says it.
@@ -40,12 +42,12 @@ def match_cameras(info: Info, contract: Contract, camera_map: Mapping[str, str],
         ContractError: cameras or dimensions differ; the message shows both and proposes a map.
     """
     _check_map(info, contract, camera_map)
-    found = {camera: _feature_key(info, camera_map.get(camera, camera)) for camera in contract.cameras}
+    found = {camera: feature_key(info, camera_map.get(camera, camera)) for camera in contract.cameras}
     missing = [camera for camera, key in found.items() if key is None]
     lines = [*_camera_lines(info, contract, missing), *_width_lines(info, contract)]
     if lines:
         used = {key for key in found.values() if key}
-        lines += _proposal(missing, [short_name(key) for key in info.cameras if key not in used])
+        lines += _proposal(missing, [short_name(key) for key in info.cameras if key not in used], camera_map)
         raise ContractError(f"{directory} does not fit the contract: " + "; ".join(lines))
     return {camera: key for camera, key in found.items() if key is not None}
 
@@ -55,7 +57,8 @@ def short_name(key: str) -> str:
     return key.removeprefix(IMAGE_KEY)
 
 
-def _feature_key(info: Info, camera: str) -> str | None:
+def feature_key(info: Info, camera: str) -> str | None:
+    """The dataset's feature of a camera that is named short or whole; None if there is none."""
     return next((key for key in (IMAGE_KEY + camera, camera) if key in info.cameras), None)
 
 
@@ -65,7 +68,7 @@ def _check_map(info: Info, contract: Contract, camera_map: Mapping[str, str]) ->
         if ours not in contract.cameras:
             hint = did_you_mean(ours, contract.cameras)
             raise UsageError(f"--camera {ours}={theirs}: the contract's cameras are {_names(contract.cameras)}.{hint}")
-        if _feature_key(info, theirs) is None:
+        if feature_key(info, theirs) is None:
             hint = did_you_mean(theirs, offered)
             raise UsageError(f"--camera {ours}={theirs}: the data's cameras are {_names(offered)}.{hint}")
 
@@ -89,16 +92,30 @@ def _width_lines(info: Info, contract: Contract) -> list[str]:
     return lines
 
 
-def _proposal(missing: list[str], free: list[str]) -> list[str]:
-    """Options that give each missing camera the nearest free one of the dataset."""
-    options: list[str] = []
-    for camera in missing:
-        if not free:
-            return [f"the data has {len(missing) - len(options)} camera(s) too few"]
-        near = difflib.get_close_matches(camera, free, n=1, cutoff=0.3) or free
-        options.append(f"--camera {shlex.quote(f'{camera}={near[0]}')}")
-        free = [name for name in free if name != near[0]]
-    return [f"name the data's cameras, e.g. {' '.join(options)}"] if options else []
+def _proposal(missing: Sequence[str], free: Sequence[str], given: Mapping[str, str]) -> list[str]:
+    """What to type: the options given, and one for each missing camera, filled in only where a name leaves no doubt."""
+    if not missing:
+        return []
+    if len(free) < len(missing):
+        return [f"the data has {len(missing) - len(free)} camera(s) too few"]
+    likely = _alike(missing, free)
+    options = [f"--camera {shlex.quote(f'{ours}={theirs}')}" for ours, theirs in {**given, **likely}.items()]
+    open_ = [camera for camera in missing if camera not in likely]
+    options += [f"--camera {shlex.quote(f'{camera}=')}NAME" for camera in open_]
+    left = [name for name in free if name not in likely.values()]
+    which = f", where NAME is one of {_names(left)}: look with `zoo data info DIR --sheet FILE.png`" if open_ else ""
+    return [f"say which camera is which: {' '.join(options)}{which}"]
+
+
+def _alike(missing: Sequence[str], free: Sequence[str]) -> dict[str, str]:
+    """Pairs of names that are each other's only near one, or the last ones; a guess would be pasted, and train on
+    swapped cameras.
+    """
+    near = {camera: difflib.get_close_matches(camera, free, n=2, cutoff=_ALIKE) for camera in missing}
+    back = {name: difflib.get_close_matches(name, missing, n=2, cutoff=_ALIKE) for name in free}
+    found = {camera: names[0] for camera, names in near.items() if len(names) == 1 and back[names[0]] == [camera]}
+    open_, left = [c for c in missing if c not in found], [name for name in free if name not in found.values()]
+    return found | dict(zip(open_, left, strict=True)) if len(open_) == len(left) == 1 else found
 
 
 def _names(cameras: tuple[str, ...] | list[str]) -> str:

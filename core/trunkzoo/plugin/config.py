@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -42,14 +43,19 @@ def parse(model: type[ConfigT], values: Mapping[str, Any], where: str, locate: L
 
 
 def _problems(error: ValidationError, model: type[BaseModel], where: str, locate: Locate) -> list[str]:
-    found = error.errors(include_url=False)
-    lines = [
-        locate(tuple(str(part) for part in problem["loc"])) + _sentence(dict(problem), model, where)
-        for problem in found[:3]
-    ]
+    found = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
+    lines = [_place(dict(problem), model, locate) + _sentence(dict(problem), model, where) for problem in found[:3]]
     if len(found) > 3:
         lines.append(f"… and {len(found) - 3} more problems{f' in {where}' if where else ''}")
     return lines
+
+
+def _place(problem: dict[str, Any], model: type[BaseModel], locate: Locate) -> str:
+    """Where the mistake was written: for a rule about several fields, one that its message names, an option's first."""
+    path = tuple(str(part) for part in problem["loc"])
+    named = [name for name in _fields_at(model, path) if re.search(rf"\b{name}\b", str(problem["msg"]))]
+    places = [locate((*path, name)) for name in named] if problem["type"] == "value_error" else []
+    return next((place for place in places if place.startswith("--")), places[-1] if places else locate(path))
 
 
 def _sentence(problem: dict[str, Any], model: type[BaseModel], where: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from trunkzoo.errors import UsageError
-from trunkzoo.registry.layers import Tree, leaves
+from trunkzoo.registry.layers import PARTS, Layer, Tree, leaves
 
 KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
@@ -41,6 +41,17 @@ def laid_over(defaults: Mapping[str, Any], assignments: Mapping[str, Any]) -> di
     for key, value in assignments.items():
         tree.put(tuple(key.split(".")), value, "--set")
     return tree.values
+
+
+def assignment(key: str, value: Any) -> Layer:
+    """One ``--set`` as a layer over a recipe; UsageError where the key is a whole part."""
+    path = key.split(".")
+    if path[0] in PARTS and len(path) == 1:
+        raise UsageError(f"--set {key}: '{key}' is a table; write --set {key}.name={value}, or --set {key}.KEY=VALUE")
+    nested: Any = value
+    for part in reversed(path):
+        nested = {part: nested}
+    return Layer(nested, lambda _: "--set")
 
 
 def _value(text: str) -> Any:

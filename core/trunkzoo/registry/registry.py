@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from trunkzoo.catalogue.names import NameRules
 from trunkzoo.errors import UsageError, did_you_mean
 from trunkzoo.plugin.config import ConfigT, parse
+from trunkzoo.registry.assignments import assignment
 from trunkzoo.registry.file import RegistryFile, packaged_path, read_file, user_path
-from trunkzoo.registry.layers import PARTS, Layer, Path, Tree
+from trunkzoo.registry.layers import Layer, Path, Tree
 
 if TYPE_CHECKING:
     from trunkzoo.registry.vouched import KnownPackage, TrunkFacts
@@ -103,7 +104,7 @@ class Registry:
             tree.drop(("trunk",))
             tree.put(("trunk", "name"), trunk, "--trunk")
         for key, value in overrides.items():
-            tree.lay(_assignment(key, value))
+            tree.lay(assignment(key, value))
         return tree
 
     def suite(self, name: str) -> dict[str, Any]:
@@ -163,16 +164,6 @@ def _merged(tables: list[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _table(file: RegistryFile, above: Path, table: Mapping[str, Any]) -> Layer:
     return Layer(table, lambda path: file.place((*above, *path)))
-
-
-def _assignment(key: str, value: Any) -> Layer:
-    path = key.split(".")
-    if path[0] in PARTS and len(path) == 1:
-        raise UsageError(f"--set {key}: '{key}' is a table; write --set {key}.name={value}, or --set {key}.KEY=VALUE")
-    nested: Any = value
-    for part in reversed(path):
-        nested = {part: nested}
-    return Layer(nested, lambda _: "--set")
 
 
 def _unknown(section: Section, name: Any, child: str | None, known: list[str]) -> str:

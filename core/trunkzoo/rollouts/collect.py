@@ -20,6 +20,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trunkzoo.catalogue.guard import foreign
 from trunkzoo.catalogue.part import Configured, Part
 from trunkzoo.catalogue.tasks import contract_of, make_task
 from trunkzoo.errors import TaskError, UsageError
@@ -105,7 +106,11 @@ def collect(
 
 
 def demonstrate(task: Task, seed: int, noise: float, step_cap: int) -> Demonstration:
-    """Play the expert in the episode of ``seed``, with its tolerated noise × ``noise`` on what is executed."""
+    """Play the expert in the episode of ``seed``, with its tolerated noise × ``noise`` on what is executed.
+
+    Raises:
+        TaskError: the expert's actions have the wrong shape, or there are none.
+    """
     import numpy as np
 
     task.reset(seed)
@@ -118,11 +123,15 @@ def demonstrate(task: Task, seed: int, noise: float, step_cap: int) -> Demonstra
         action = expert.act()
         if action is None:
             break
+        if np.shape(action) != drift.shape:
+            raise TaskError(f"the expert's action has shape {np.shape(action)}; the task's action_dim is {len(drift)}")
         rows.append({**task.observe(), "action": action})
         drift = CORRELATION * drift + np.sqrt(1 - CORRELATION**2) * rng.standard_normal(drift.shape)
         step = task.step((action + noise * tolerance * drift).astype(np.float32))
         if step.success and first_success is None:
             first_success = index
+    if not rows:
+        raise TaskError(f"the expert gave no command at all in the episode of seed {seed}; it must act at least once")
     return Demonstration(seed, {key: np.stack([row[key] for row in rows]) for key in rows[0]}, first_success)
 
 
@@ -164,7 +173,8 @@ def _start_worker() -> None:
 
 def _in_worker(part: Part, seed: int, noise: float) -> Demonstration:
     spec, task = _worker_task(part.model_dump_json())
-    return demonstrate(task, seed, noise, spec.demo_steps)
+    with foreign(f"the demonstration of seed {seed} in task '{part.name}'"):
+        return demonstrate(task, seed, noise, spec.demo_steps)
 
 
 @cache  # one simulator per worker process, built at its first episode

@@ -16,6 +16,7 @@ from typing import Any
 
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.discovery import PluginRow
+from trunkzoo.catalogue.edits import editable_folder
 from trunkzoo.errors import ZooError, one_line
 from trunkzoo.plugin.records import install_line
 from trunkzoo.registry import Zoo, open_zoo
@@ -115,6 +116,9 @@ def _mend(row: PluginRow) -> str:
         return row.reason.rpartition("; ")[2].replace("upgrade ", "pip install -U ")
     if row.distribution == "trunkzoo":
         return f'reinstall trunkzoo, or write [plugins] disabled = ["{row.name}"] in a registry.toml of your own'
+    folder = editable_folder(row.distribution)
+    if folder:
+        return f"correct its files in {folder}, or pip uninstall {row.distribution}; --trace shows where it fails"
     return f"pip install -U {row.distribution}, or pip uninstall {row.distribution}; --trace shows where it fails"
 
 

@@ -14,7 +14,8 @@ from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.system.files import LEFTOVER, clear_leftovers, explained, point, remove, write_text
 from trunkzoo.system.locks import acquire, holder
 
-_RUN, _LOCK = "run.json", ".lock"
+RUN, _LOCK = "run.json", ".lock"
+_IMAGES = "data.images."
 _MAY_CHANGE = {
     f"train.{name}" for name in ("steps", "checkpoint_every", "keep", "log_every", "workers", "skip_nonfinite")
 }
@@ -49,8 +50,8 @@ class RunDirectory:
 
     def record(self, facts: Mapping[str, Any], session: Mapping[str, Any]) -> None:
         """Write ``run.json``: what the run is, and one entry per session that worked on it."""
-        path = self.path / _RUN
-        sessions = _read_run(self.path)["sessions"] if path.exists() else []
+        path = self.path / RUN
+        sessions = read_run(self.path)["sessions"] if path.exists() else []
         write_text(path, json.dumps({**facts, "sessions": [*sessions, session]}, indent=2) + "\n")
 
 
@@ -72,7 +73,7 @@ def check_output(path: Path, resume: bool) -> None:
 
 
 def _check_contents(path: Path, resume: bool) -> None:
-    if resume and not (path / _RUN).is_file():
+    if resume and not (path / RUN).is_file():
         raise UsageError(f"no run to resume at {path}; start it without --resume")
     entries = (entry.name for entry in path.iterdir()) if path.exists() else ()
     if not resume and any(name != _LOCK and LEFTOVER not in name for name in entries):
@@ -110,22 +111,38 @@ def check_same_run(path: Path, facts: Mapping[str, Any]) -> None:
         UsageError: recipe, data or seed differ; the message shows both sides.
         CheckpointError: ``run.json`` is damaged.
     """
-    there, here = _flat(_comparable(_read_run(path))), _flat(_comparable(facts))
+    before = read_run(path)
+    there, here = _flat(_comparable(before)), _flat(_comparable(facts))
     keys = [key for key in sorted(there.keys() | here.keys()) if there.get(key) != here.get(key)]
-    lines = [f"{key}: {there.get(key)} ≠ {here.get(key)}" for key in keys if key not in _MAY_CHANGE]
+    lines = _other_cameras(before, facts) if any(key.startswith(_IMAGES) for key in keys) else []
+    lines += [f"{key}: {there.get(key)} ≠ {here.get(key)}" for key in keys if key not in _MAY_CHANGE]
+    if lines[0:1] and lines[0].startswith("--camera"):
+        lines = [line for line in lines if not line.startswith(_IMAGES)]  # hashes, whose reason the names tell
     if lines:
         shown = "; ".join(lines[:4]) + (f"; and {len(lines) - 4} more" if len(lines) > 4 else "")
         raise UsageError(f"{path} was started differently (there ≠ here): {shown}. Undo that, or start a new run")
 
 
-def _read_run(path: Path) -> dict[str, Any]:
+def _other_cameras(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """The cameras of the data whose names differ, as they were chosen."""
+    then, now = (facts["data"].get("source", {}).get("cameras", {}) for facts in (there, here))
+    pairs = [(ours, then[ours]["name"], now[ours]["name"]) for ours in then if ours in now]
+    return [f"--camera {ours}: {mine} ≠ {other}" for ours, mine, other in pairs if mine != other]
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """``run.json`` of a run directory: recipe, seed, data and sessions.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
     try:
-        facts: dict[str, Any] = json.loads((path / _RUN).read_text(encoding="utf-8"))
+        facts: dict[str, Any] = json.loads((path / RUN).read_text(encoding="utf-8"))
         _comparable(facts)
         [*facts["sessions"]]
     except (ValueError, LookupError, TypeError, AttributeError):
         raise CheckpointError(
-            f"{path / _RUN} is damaged, so nothing tells what was started here; restore it, or start a new run"
+            f"{path / RUN} is damaged, so nothing tells what was started here; restore it, or start a new run"
         ) from None
     return facts
 

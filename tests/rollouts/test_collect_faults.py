@@ -21,10 +21,10 @@ def test_a_task_that_raises_is_one_line(
     install(monkeypatch)
     fault = ["--set", "fault=raise", "--set", "fault_seed=3000000"]
     with pytest.raises(SystemExit) as left:
-        main(["collect", "reach/reach", "-n", "1", "-o", str(tmp_path / "data"), "--workers", "1", *fault])
+        main(["collect", "faulty/reach", "-n", "1", "-o", str(tmp_path / "data"), "--workers", "1", *fault])
     told = capsys.readouterr().err.strip().splitlines()
     assert left.value.code == 1
-    assert "the demonstration of seed 3000000 in task 'reach/reach' failed: RuntimeError: the simulation" in told[-1]
+    assert "the demonstration of seed 3000000 in task 'faulty/reach' failed: RuntimeError: the simulation" in told[-1]
     assert not any("Traceback" in line for line in told)
     assert not (tmp_path / "data").exists()
 

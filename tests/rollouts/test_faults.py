@@ -121,7 +121,7 @@ def test_a_nan_in_the_rows_is_no_score() -> None:
 def test_a_hung_worker_leaves_with_its_killed_parent(tmp_path: Path) -> None:
     code = (
         "import sys; from trunkzoo import evaluate; from trunkzoo.catalogue.part import Part; "
-        "task = Part(name='reach/reach', config={'fault': 'hang', 'fault_seed': 0, 'once': sys.argv[1]})\n"
+        "task = Part(name='faulty/reach', config={'fault': 'hang', 'fault_seed': 0, 'once': sys.argv[1]})\n"
         "if __name__ == '__main__': evaluate(policy='noop', task=task, seeds=[0])"
     )
     workers = orphans_of(code, tmp_path / "hung", tmp_path / "hung")

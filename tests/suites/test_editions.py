@@ -17,11 +17,11 @@ from zoo_process import SUPPORT
 PROBE = """
 import sys
 from pathlib import Path
-from reach_task import reach, small
+from reach_task import REGISTRY, reach, small
 from trunkzoo.registry import open_zoo
 from trunkzoo.rollouts import plan
-versions = plan(open_zoo().catalogue, "noop", task=reach()).provenance["versions"]
-print(small(Path(sys.argv[1])).tasks[0].collect.key, *(value for value in versions.values() if "+files." in value))
+versions = plan(open_zoo().catalogue, "noop", task=reach(fault="none")).provenance["versions"]
+print(small(Path(sys.argv[1]), text=REGISTRY.replace("reach/reach", "faulty/reach")).tasks[0].collect.key, *(value for value in versions.values() if "+files." in value))
 """
 
 
@@ -32,7 +32,7 @@ def test_cells_and_rows_are_those_of_the_files(tmp_path: Path, monkeypatch: pyte
     origin = {"url": source.as_uri(), "dir_info": {"editable": True}}
     (next(source.glob("*.dist-info")) / "direct_url.json").write_text(json.dumps(origin))
     monkeypatch.setenv("PYTHONPATH", f"{source}:{SUPPORT}")
-    monkeypatch.setenv("TRUNKZOO_PLUGINS", "reach,resnet,imf")
+    monkeypatch.setenv("TRUNKZOO_PLUGINS", "reach,faulty,resnet,imf")
 
     def asked() -> list[str]:
         command = [sys.executable, "-c", PROBE, str(tmp_path)]

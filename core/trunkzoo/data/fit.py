@@ -99,9 +99,9 @@ def _proposal(missing: Sequence[str], free: Sequence[str], given: Mapping[str, s
     if len(free) < len(missing):
         return [f"the data has {len(missing) - len(free)} camera(s) too few"]
     likely = _alike(missing, free)
-    options = [f"--camera {shlex.quote(f'{ours}={theirs}')}" for ours, theirs in {**given, **likely}.items()]
     open_ = [camera for camera in missing if camera not in likely]
-    options += [f"--camera {shlex.quote(f'{camera}=')}NAME" for camera in open_]
+    pairs = {**given, **{camera: likely.get(camera, "NAME") for camera in missing}}
+    options = [f"--camera {shlex.quote(f'{ours}={theirs}')}" for ours, theirs in pairs.items()]
     left = [name for name in free if name not in likely.values()]
     which = f", where NAME is one of {_names(left)}: look with `zoo data info DIR --sheet FILE.png`" if open_ else ""
     return [f"say which camera is which: {' '.join(options)}{which}"]

@@ -34,6 +34,9 @@ COMMANDS = {
     "train": "train:train",
     "inspect": "inspect:inspect",
     "eval": "eval:evaluate",
+    "compare": "compare:compare",
+    "runs": "runs:runs",
+    "clean": "clean:clean",
     "suite": "suite:suite",
 }
 

@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trunkzoo_cli.completion import complete_trunk
+
 if TYPE_CHECKING:
     from trunkzoo.registry import Zoo
     from trunkzoo.registry.resolved import ResolvedRecipe
 
 TrunkOption = Annotated[
-    str | None, typer.Option("--trunk", metavar="TRUNK", help="Use this trunk, with its plugin's defaults.")
+    str | None,
+    typer.Option(
+        "--trunk", metavar="TRUNK", help="Use this trunk, with its plugin's defaults.", autocompletion=complete_trunk
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,

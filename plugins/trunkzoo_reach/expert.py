@@ -46,7 +46,8 @@ class Around:
         angle = np.arctan2(out[1], out[0]) + self._turn * LEAD
         radius = task.wall + CLEAR
         ahead = 0.5 + radius / np.cos(LEAD / 2) * np.array([np.cos(angle), np.sin(angle)])
-        return np.clip(ahead, 0, 1).astype(np.float32)
+        command: Action = np.clip(ahead, 0, 1).astype(np.float32)
+        return command
 
     def tolerance(self) -> Action:
         """Noise that the point survives: a little on the way, none at the target."""

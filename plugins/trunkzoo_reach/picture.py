@@ -29,7 +29,8 @@ def draw(
 def _seen(camera: str, side: int, place: NDArray[np.float64]) -> tuple[Grid, Grid]:
     """The place (x, y) that every pixel shows; y goes up in the image."""
     centres = (np.arange(side) + 0.5) / side
-    across, up = np.meshgrid(centres, centres[::-1])
+    across: Grid = np.tile(centres, (side, 1))
+    up: Grid = across.T[::-1]
     if camera == "near":
         return place[0] + WINDOW * (across - 0.5), place[1] + WINDOW * (up - 0.5)
     return (across, up) if camera == "top" else (1 - up, across)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trunkzoo_cli.completion import complete_task
 from trunkzoo_cli.options import JsonOption
 from trunkzoo_cli.output import counted, emit_json, note
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def collect(
-    task: Annotated[str, typer.Argument(help="A task; see `zoo list --kind task`.")],
+    task: Annotated[str, typer.Argument(help="A task; see `zoo list --kind task`.", autocompletion=complete_task)],
     episodes: Annotated[int, typer.Option("-n", "--episodes", min=1, help="Successful demonstrations to record.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The dataset to write; must be new.")],
     seed: Annotated[

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trunkzoo_cli.completion import complete_any
 from trunkzoo_cli.options import JsonOption, TrunkOption
 from trunkzoo_cli.output import emit_json, emit_table
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A trunk, head, task, recipe or suite.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A trunk, head, task, recipe or suite.", autocompletion=complete_any)
+    ],
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Of a recipe: every value, defaults too, and where it came from.")
     ] = False,

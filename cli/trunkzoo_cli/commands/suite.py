@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trunkzoo_cli.completion import complete_suite
 from trunkzoo_cli.options import JsonOption
 from trunkzoo_cli.output import emit_json, emit_table, note, write_page
 
@@ -24,7 +25,9 @@ suite = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Name = Annotated[str, typer.Argument(help="A suite of registry.toml; see `zoo list --kind suite`.")]
+Name = Annotated[
+    str, typer.Argument(help="A suite of registry.toml; see `zoo list --kind suite`.", autocompletion=complete_suite)
+]
 Out = Annotated[
     Path | None, typer.Option("-o", "--out", metavar="DIR", help="Where its cells lie. (default: runs/NAME)")
 ]

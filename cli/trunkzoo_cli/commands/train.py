@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trunkzoo_cli.completion import complete_recipe_or_run
 from trunkzoo_cli.options import JsonOption, SetOption, TrunkOption, recipe_of
 from trunkzoo_cli.output import emit_json, note
 
@@ -22,7 +23,9 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Argument(
-            metavar="RECIPE|RUN", help="A recipe; see `zoo list --kind recipe`. With --resume alone, the run directory."
+            metavar="RECIPE|RUN",
+            help="A recipe; see `zoo list --kind recipe`. With --resume alone, the run directory.",
+            autocompletion=complete_recipe_or_run,
         ),
     ] = None,
     data: Annotated[
@@ -156,8 +159,10 @@ def _report(result: TrainResult, recipe: Recipe, json: bool) -> None:
     if json:
         emit_json(result.to_dict())
         return
-    loss = result.metrics.get("loss")
-    print(f"step {result.step}" + (f", loss {loss:.4g}" if loss is not None else "") + f", {result.seconds:.0f} s")
+    from trunkzoo.training.progress import losses
+
+    known = result.metrics if result.metrics.get("loss") is not None else {}
+    print(", ".join([f"step {result.step}", *([losses(known)] if known else []), f"{result.seconds:.0f} s"]))
     print(f"checkpoint {result.checkpoint}")
     print(f"next: {_next(result, recipe)}")
 

@@ -11,6 +11,7 @@ MODEL = "model.safetensors"
 TRAINING_STATE = "training_state.safetensors"
 MANIFEST = "manifest.json"
 CHECKPOINTS = "checkpoints"
+BEST = "best"  # link to the checkpoint of the best score while training
 _STEP = re.compile(r"step-(\d+)")
 
 
@@ -51,6 +52,18 @@ def checkpoint_directory(path: Path) -> Path:
     if not run:
         raise UsageError(f"{path} holds no checkpoint; expected {MODEL} and {MANIFEST}, or a run directory")
     return run[max(run)]
+
+
+def why_this_one(run: Path) -> str:
+    """Which checkpoint of a run directory is taken and what else there is, in a line; empty for any other path."""
+    found = checkpoints_of(run)
+    if not found or (run / MANIFEST).is_file():
+        return ""
+    newest, best = found[max(found)], run / CHECKPOINTS / BEST
+    others = f", the newest of {len(found)}" if len(found) > 1 else ", the only one"
+    other = best.exists() and best.resolve() != newest.resolve()
+    hint = f"; the lowest held-out error, or else training loss, has {best} ({best.resolve().name})" if other else ""
+    return f"{run}: takes {newest.name}{others}{hint}"
 
 
 def model_file(path: Path) -> Path:

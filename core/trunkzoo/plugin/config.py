@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -69,7 +70,21 @@ def _sentence(problem: dict[str, Any], model: type[BaseModel], where: str) -> st
         return f"{path}: required, but not given"
     if problem["type"] == "value_error":
         return f"{path}: {message}"
-    return f"{path} = {problem['input']!r}: {message[0].lower()}{message[1:]}"
+    return f"{path} = {problem['input']!r}: {_expected(problem) or message[0].lower() + message[1:]}"
+
+
+def _expected(problem: dict[str, Any]) -> str:
+    """What is wanted, with its spelling, for mistakes of kind that pydantic tells in words of its own."""
+    given, kind = problem["input"], str(problem["type"])
+    if kind in ("tuple_type", "list_type", "set_type"):
+        items = [part.strip() for part in str(given).strip("[]()").split(",")]
+        plain = all(item.lstrip("-").isdecimal() for item in items)
+        listed = ", ".join(items if plain else [json.dumps(item.strip("'\"")) for item in items])
+        return f"must be a list; write [{listed}]"
+    if kind in ("model_type", "model_attributes_type", "dict_type", "dataclass_type"):
+        named = f"; write {{ name = {json.dumps(given)} }}" if isinstance(given, str) else ""
+        return f"must be a table{named}"
+    return {"string_type": f'must be text; write "{given}"', "bool_type": "must be true or false"}.get(kind, "")
 
 
 def _fields_at(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:

@@ -14,7 +14,7 @@ from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.system.files import LEFTOVER, clear_leftovers, explained, point, remove, write_text
 from trunkzoo.system.locks import acquire, holder
 
-RUN, _LOCK = "run.json", ".lock"
+RUN, LOCK = "run.json", ".lock"
 _IMAGES = "data.images."
 _MAY_CHANGE = {
     f"train.{name}" for name in ("steps", "checkpoint_every", "keep", "log_every", "workers", "skip_nonfinite")
@@ -66,7 +66,7 @@ def check_output(path: Path, resume: bool) -> None:
     with explained(path):
         if path.exists() and not path.is_dir():
             raise UsageError(f"{path} is a file; give a directory for the run")
-        owner = holder(path / _LOCK)
+        owner = holder(path / LOCK)
         if owner is not None:
             raise _busy(path, owner)
         _check_contents(path, resume)
@@ -76,7 +76,7 @@ def _check_contents(path: Path, resume: bool) -> None:
     if resume and not (path / RUN).is_file():
         raise UsageError(f"no run to resume at {path}; start it without --resume")
     entries = (entry.name for entry in path.iterdir()) if path.exists() else ()
-    if not resume and any(name != _LOCK and LEFTOVER not in name for name in entries):
+    if not resume and any(name != LOCK and LEFTOVER not in name for name in entries):
         raise UsageError(f"{path} already exists; continue it with --resume, or choose another directory")
     for half in step_directories(path).values():
         if not (half / MANIFEST).is_file():  # saving there would fail, hours from now
@@ -91,7 +91,7 @@ def open_run(path: Path, resume: bool) -> Iterator[RunDirectory]:
         UsageError, CheckpointError: see :func:`check_output`; or the directory is not writable.
     """
     with explained(path):
-        lock = acquire(path / _LOCK, partial(_busy, path))
+        lock = acquire(path / LOCK, partial(_busy, path))
     with lock:
         _check_contents(path, resume)
         with explained(path):

@@ -61,7 +61,7 @@ class Session:
                 else:
                     self._skip(result.values, reporter)
                 self.progress.step += 1
-                reporter.update(self.progress.step, result.values["loss"], self.loader.waited)
+                reporter.update(self.progress.step, result.values, self.loader.waited)
                 self._write(parts[0], reporter, last=result.stop or self.progress.step == end)
                 if result.stop:
                     request.signal = request.signal or signal.SIGTERM  # another process was asked

@@ -18,7 +18,7 @@ import torch
 
 from trunkzoo.bench.clock import elapsed, in_turns
 from trunkzoo.data import open_dataset
-from trunkzoo.data.lerobot.images import image_parts
+from trunkzoo.data.lerobot.images import image_blocks
 from trunkzoo.data.lerobot.reader import LeRobotReader
 from trunkzoo.data.lerobot.video import match_frames
 from trunkzoo.data.synthetic import write_synthetic
@@ -80,7 +80,7 @@ def check_same(windows: WindowDataset, data: Path) -> None:
     """The cache holds what the video holds, or the ratio means nothing."""
     reader = LeRobotReader(data)
     for key in reader.info.cameras:
-        (part,) = image_parts(reader, key)
+        (part,) = image_blocks(reader, key)
         rows = np.array([7, 80, 300])
         gathered = windows.gather(torch.from_numpy(rows))[key][:, -1].permute(0, 2, 3, 1).numpy()
         assert all(np.array_equal(gathered[i], image) for i, (_, image) in enumerate(part.read(rows)))

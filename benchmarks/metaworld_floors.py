@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from trunkzoo.agent.normalizer import Normalizer
 from trunkzoo.data.lerobot.stats import statistics
-from trunkzoo.errors import TaskError, did_you_mean
+from trunkzoo.plugin import TaskError, did_you_mean
 from trunkzoo.plugin.contract import ACTION_KEY, STATE_KEY, Contract
 from trunkzoo.plugin.protocols import Task
 from trunkzoo.plugin.records import install_line

@@ -17,7 +17,7 @@ from trunkzoo.plugin import Contract, HeadSpec, TrunkSpec
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import resolve
 from trunkzoo.registry.train_config import EmaConfig, TrainConfig
-from trunkzoo.training.run import RunConfig, TrainResult
+from trunkzoo.training.config import TrainResult
 
 
 @pytest.fixture
@@ -64,13 +64,14 @@ def tiny_windows(tiny_recipe: Recipe, tiny_stats: Mapping[str, Any]) -> TinyWind
 @pytest.fixture
 def tiny_run(tiny_recipe: Recipe, tiny_windows: TinyWindows, tiny_catalogue: Catalogue, tmp_path: Path) -> TrainTiny:
     """Train the tiny recipe: ``tiny_run("name", steps=4)``; fields of RunConfig, all others settings of training."""
-    from trunkzoo.training.loop import fit
+    from trunkzoo.training.config import RunConfig
+    from trunkzoo.training.loop import train_on
 
     def run(name: str | Path = "run", *, recipe: Recipe = tiny_recipe, **changes: Any) -> TrainResult:
         own = {key: changes.pop(key) for key in changes.keys() & RunConfig.model_fields.keys()}
         settings = {**recipe.model_dump(), "train": {**recipe.train.model_dump(), **changes}}
         config = {"recipe": settings, "data": tmp_path, "output": tmp_path / name, "device": "cpu", **own}
         checked = RunConfig.model_validate(config)
-        return fit(checked, resolve(checked.recipe, tiny_catalogue), lambda: tiny_windows)
+        return train_on(checked, resolve(checked.recipe, tiny_catalogue), lambda: tiny_windows)
 
     return run

@@ -1,151 +1,138 @@
-"""The ``zoo`` command. A command's module is imported only when that command runs, or for ``zoo --help``."""
+"""The ``zoo`` command as the shell sees it: streams, signals, exit codes. The commands are in ``trunkzoo_cli.group``.
+
+Nothing heavy is imported before a Ctrl-C is one line.
+"""
 
 from __future__ import annotations
 
 import gc
-import importlib
 import os
+import signal
 import sys
-import warnings
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import TextIOWrapper
+from types import FrameType
 
-import typer
-from typer.core import TyperCommand, TyperGroup
-
-import trunkzoo
-from trunkzoo_cli.output import fail, note
-
-# command → "module:function" below trunkzoo_cli.commands, in the order of `zoo --help`; the function's signature is the
-# command line and its docstring the help. The function may also be a typer.Typer that groups subcommands.
-COMMANDS = {
-    "list": "list_records:list_records",
-    "plugins": "plugins:plugins",
-    "show": "show:show",
-    "doctor": "doctor:doctor",
-    "check": "check:check",
-    "new-plugin": "new_plugin:new_plugin",
-    "build": "build:build",
-    "smoke": "smoke:smoke",
-    "bench": "bench:bench",
-    "collect": "collect:collect",
-    "data": "data:data",
-    "train": "train:train",
-    "inspect": "inspect:inspect",
-    "eval": "eval:evaluate",
-    "compare": "compare:compare",
-    "runs": "runs:runs",
-    "clean": "clean:clean",
-    "suite": "suite:suite",
-}
-
-
-class LazyGroup(TyperGroup):
-    """A command group that imports a subcommand when it is asked for."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.commands = {name: TyperCommand(name) for name in COMMANDS}  # placeholders; Typer takes their names only
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Import and build the subcommand, or None when there is no such name."""
-        return _load(cmd_name) if cmd_name in COMMANDS else None
-
-
-app = typer.Typer(
-    name="zoo",
-    cls=LazyGroup,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        print(f"trunkzoo {trunkzoo.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def zoo(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_print_version)
-    ] = False,
-    registry: Annotated[
-        Path | None, typer.Option(help="A registry.toml of your own, laid over trunkzoo's.", envvar="TRUNKZOO_REGISTRY")
-    ] = None,
-) -> None:
-    """Swap the eyes of a robot policy, keep everything else fixed, and learn whether it helped.
-
-    Start with `zoo list`, then `zoo build RECIPE --trunk TRUNK` and `zoo smoke RECIPE`.
-    """
-    if registry is not None:
-        if not registry.is_file():
-            from trunkzoo.errors import UsageError
-
-            raise UsageError(
-                f"cannot read the registry {registry}: no such file; name another, or leave --registry out"
-            )
-        os.environ["TRUNKZOO_REGISTRY"] = str(registry)  # worker processes must read the same file
+GRACE_SECONDS = 2.0  # for a thread that some plugin left running
+PIPE_CLOSED = 141  # as the shell counts SIGPIPE
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code; a fault of the user's makes one or two lines, no traceback."""
+    _open_streams()
     # Pydantic would parse the entry points of every distribution for instrumentation that the zoo does not use: slow,
     # and one malformed distribution would end every command.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    from trunkzoo.errors import ZooError
-
-    warnings.showwarning = _show_warning
-    given = _registry_first(sys.argv[1:] if arguments is None else list(arguments))
-    try:
-        code = typer.main.get_command(app).main(given, prog_name="zoo", standalone_mode=False)
-    except ZooError as error:
-        code = fail(str(error), error.exit_code)
-    except typer.TyperException as error:
-        message = error.format_message()  # empty for `zoo` alone, which has printed its help
-        code = fail(message + _help_hint(error), error.exit_code) if message else error.exit_code
-    except (typer.Abort, KeyboardInterrupt):
-        code = fail("interrupted", 130)
-    except BrokenPipeError:  # `zoo list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
+    code = _flushed(_run(sys.argv[1:] if arguments is None else arguments))
+    if arguments is None:
+        _leave_threads(code)
     gc.freeze()  # or the interpreter's last collections walk every imported module, a fifth of `zoo list`
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code)
 
 
-def _help_hint(error: typer.TyperException) -> str:
-    context = getattr(error, "ctx", None)
-    return f"\nTry '{context.command_path} --help'." if context is not None else ""
+def _leave_threads(code: int) -> None:
+    """End at once if a plugin left a thread that runs on; the interpreter would wait for it for ever."""
+    others = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
+    for thread in others:
+        thread.join(GRACE_SECONDS)
+    if any(thread.is_alive() for thread in others):
+        _say(f"left without waiting for the threads {', '.join(thread.name for thread in others)}", code)
+        os._exit(code)
 
 
-def _load(name: str) -> Any:
-    module, _, attribute = COMMANDS[name].partition(":")
-    target = getattr(importlib.import_module(f"trunkzoo_cli.commands.{module}"), attribute)
-    command: Any
-    if isinstance(target, typer.Typer):
-        command = typer.main.get_group(target)
-    else:
-        single = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
-        single.command(name)(target)
-        command = typer.main.get_command(single)
-    command.name = name
-    return command
+def _run(given: Sequence[str]) -> int:
+    """The exit code; whatever else a command raises is a bug of ours, and its traceback is wanted."""
+    asked: list[int] = []
+    try:
+        with _ending_in_order(asked):
+            from trunkzoo_cli.group import run
+
+            code = run(given)
+        if asked and code == 128 + asked[0]:  # Typer made an exit code of it
+            raise KeyboardInterrupt
+        return code
+    except KeyboardInterrupt:
+        return _say("interrupted", 130)
+    except SystemExit as left:
+        return left.code if isinstance(left.code, int) else 0
+    except BrokenPipeError:  # `zoo list | head`
+        return PIPE_CLOSED
+    except Exception as error:  # noqa: BLE001 - raised again below unless it is for people
+        if asked:  # a library made something else of the interrupt
+            return _say("interrupted", 128 + asked[0])
+        return _told(error)
 
 
-def _registry_first(arguments: list[str]) -> list[str]:
-    """Move ``--registry FILE`` to the front, so that it may stand behind the subcommand too."""
-    for i, argument in enumerate(arguments):
-        if argument == "--":
-            break
-        if argument == "--registry" and i + 1 < len(arguments):
-            return [*arguments[i : i + 2], *arguments[:i], *arguments[i + 2 :]]
-        if argument.startswith("--registry="):
-            return [argument, *arguments[:i], *arguments[i + 1 :]]
-    return arguments
+def _told(error: Exception) -> int:
+    from trunkzoo.errors import ZooError, one_line
+
+    if isinstance(error, ZooError):
+        return _say(str(error), error.exit_code)
+    if isinstance(error, OSError) and error.strerror:  # what the system says of a path or a device
+        named = f"{error.filename}: " if error.filename is not None else ""
+        return _say(f"{named}{error.strerror}", 1)
+    if isinstance(error, MemoryError | RecursionError):
+        return _say(f"{one_line(error)}: too much was asked for; ask for less, or on a larger machine", 1)
+    raise error
 
 
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    note(str(message))
+def _say(message: str, code: int) -> int:
+    from trunkzoo_cli.output import fail
+
+    return fail(message, code)
+
+
+@contextmanager
+def _ending_in_order(asked: list[int]) -> Iterator[None]:
+    """SIGTERM unwinds like Ctrl-C, so that temporary folders go and workers end; ``asked`` notes what arrived.
+
+    Trainings put their own handlers over these.
+    """
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+    before = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, leave)
+    except ValueError:  # not the main thread: no signal arrives here
+        pass
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _open_streams() -> None:
+    """Replace closed standard streams, whose numbers the next opened file would get, and never fail on a sign."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as we run
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flushed(code: int) -> int:
+    """The exit code once what was printed has left, which a full disk or a closed pipe may refuse."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = PIPE_CLOSED
+    except (OSError, ValueError) as error:
+        code = _say(f"standard output: {getattr(error, 'strerror', None) or error}", 1)
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            stream.flush()
+        except (OSError, ValueError):  # what it still holds goes nowhere, or the interpreter would try again at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    return code

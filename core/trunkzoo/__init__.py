@@ -6,27 +6,22 @@ Whatever the CLI does, a notebook can do with the names exported here. They load
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trunkzoo.api import assemble, create_trunk, evaluate, list_trunks, load_agent, load_recipe, train
-    from trunkzoo.registry.zoo import open_zoo
-    from trunkzoo.training import RunConfig
+    from trunkzoo.api import (
+        RunConfig,
+        assemble,
+        create_trunk,
+        evaluate,
+        list_trunks,
+        load_agent,
+        load_recipe,
+        open_zoo,
+        train,
+    )
 
-__version__ = "0.1.0"
-
-_EXPORTS = {
-    "RunConfig": "trunkzoo.training",
-    "assemble": "trunkzoo.api",
-    "create_trunk": "trunkzoo.api",
-    "evaluate": "trunkzoo.api",
-    "list_trunks": "trunkzoo.api",
-    "load_agent": "trunkzoo.api",
-    "load_recipe": "trunkzoo.api",
-    "open_zoo": "trunkzoo.registry.zoo",
-    "train": "trunkzoo.api",
-}
+    __version__: str
 
 __all__ = [
     "RunConfig",
@@ -43,9 +38,15 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _EXPORTS:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("trunkzoo")
+    if name not in __all__:
         raise AttributeError(f"module 'trunkzoo' has no attribute {name!r}; it exports {', '.join(__all__)}")
-    return getattr(import_module(_EXPORTS[name]), name)
+    from trunkzoo import api
+
+    return getattr(api, name)
 
 
 def __dir__() -> list[str]:

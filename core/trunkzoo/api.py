@@ -11,6 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trunkzoo.registry.zoo import open_zoo
+from trunkzoo.training.config import RunConfig
+
+__all__ = [
+    "RunConfig",
+    "assemble",
+    "create_trunk",
+    "evaluate",
+    "list_trunks",
+    "load_agent",
+    "load_recipe",
+    "open_zoo",
+    "train",
+]
 
 if TYPE_CHECKING:
     from trunkzoo.agent.agent import Agent
@@ -18,7 +31,7 @@ if TYPE_CHECKING:
     from trunkzoo.plugin.protocols import VisionTrunk
     from trunkzoo.registry.recipe import Recipe
     from trunkzoo.rollouts import Evaluation, PolicyKind, Row
-    from trunkzoo.training import RunConfig, TrainResult
+    from trunkzoo.training import TrainResult
 
 
 def list_trunks(pattern: str = "*") -> list[str]:
@@ -66,9 +79,9 @@ def load_agent(path: str | Path, expect: Recipe | None = None) -> Agent:
 def train(run: RunConfig) -> TrainResult:
     """Train the recipe of ``run`` on its data; see :func:`trunkzoo.training.loop.train` for what it raises."""
     from trunkzoo.registry.resolved import resolve
-    from trunkzoo.training import train as fit
+    from trunkzoo.training.loop import train as train_recipe
 
-    return fit(run, resolve(run.recipe, open_zoo().catalogue))
+    return train_recipe(run, resolve(run.recipe, open_zoo().catalogue))
 
 
 def evaluate(

@@ -30,6 +30,7 @@ TRANSFER_CUBE = TaskSpec(
     success_rule="some step with reward 4 after the right gripper let go: only the left one holds the cube, off the table",
     expert_success=0.95,
     reward_range=(0.0, 4.0),
+    stages={"touched": 1.0, "lifted": 2.0, "touched by the other": 3.0},
     requires=("gym_aloha", "dm_control", "mujoco"),
     extra="aloha",
 )

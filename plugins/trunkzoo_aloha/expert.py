@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trunkzoo.simulation.kinematics import UP, Chain, Pose, Solver, Vector, glide, hand_axis, rotated
+from trunkzoo.simulation.script import Script, joint_noise, stack
 
 MEETING = np.array([0.0, 0.5, 0.25])
 TOOL = 0.015
@@ -28,34 +28,16 @@ NOISE, CLEAN_FROM = 0.01, 60
 """Deviation (rad) of the joint noise that the way to the cube survives, and the first step that must be clean."""
 
 
-class TransferExpert:
-    """Plays a plan made from the cube's start pose."""
-
-    def __init__(self, model: Any, data: Any, left: Chain, right: Chain) -> None:
-        cube = data.body("box").xpos.copy()
-        base = model.body("vx300s_right").pos
-        solvers = [Solver(model, data, chain) for chain in (left, right)]
-        poses = [chain.pose(data) for chain in (left, right)]
-        plans = (_left(poses[0]), _right(poses[1], cube, base))
-        columns = [
-            np.column_stack([solver.follow(solver.rest, path), grips])
-            for solver, (path, grips) in zip(solvers, plans, strict=True)
-        ]
-        self._commands = np.concatenate(columns, axis=1).astype(np.float32)
-        self._next = 0
-
-    def tolerance(self) -> NDArray[np.float32]:
-        """Deviation of the noise that the next command survives, (14,): joints in rad, never the grippers."""
-        joints = np.tile(np.append(np.ones(6), 0.0), 2).astype(np.float32)
-        return joints * np.float32(NOISE if self._next < CLEAN_FROM else 0.0)
-
-    def act(self) -> NDArray[np.float32] | None:
-        """The next command (14,), or None after the last."""
-        if self._next == len(self._commands):
-            return None
-        command: NDArray[np.float32] = self._commands[self._next]
-        self._next += 1
-        return command
+def transfer_expert(model: Any, data: Any, left: Chain, right: Chain) -> Script:
+    """Plan the whole demonstration from the cube's start pose."""
+    cube = data.body("box").xpos.copy()
+    base = model.body("vx300s_right").pos
+    solvers = [Solver(model, data, chain) for chain in (left, right)]
+    poses = [chain.pose(data) for chain in (left, right)]
+    plans = (_left(poses[0]), _right(poses[1], cube, base))
+    arms = [(solver.follow(solver.rest, path), grips) for solver, (path, grips) in zip(solvers, plans, strict=True)]
+    commands = stack(*arms)
+    return Script(commands, joint_noise(commands, len(left.qpos), NOISE, CLEAN_FROM))
 
 
 def _site(tool: Vector, quaternion: Vector) -> Pose:

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.plugin import Step, TaskContract, TaskError
+from trunkzoo.plugin import Step, TaskContract
 from trunkzoo.simulation.gl import prepare_mujoco
 from trunkzoo.simulation.kinematics import Chain
 from trunkzoo.simulation.scene import Observation, SceneRenderer
+from trunkzoo.simulation.script import Script, checked_action
 from trunkzoo_aloha.config import ACTION_DIM, TransferCubeConfig, contract
-from trunkzoo_aloha.expert import TransferExpert
+from trunkzoo_aloha.expert import transfer_expert
 
 JOINTS = ("waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_rotate")
 SUBSTEPS = 10
@@ -64,9 +65,7 @@ class TransferCubeTask:
         Raises:
             TaskError: wrong shape or a value that is not finite.
         """
-        if action.shape != (ACTION_DIM,) or not np.isfinite(action).all():
-            raise TaskError(f"an action must be {ACTION_DIM} finite numbers, got shape {action.shape}: {action}")
-        self._command = np.clip(action, self.action_low, self.action_high)
+        self._command = checked_action(action, self.action_low, self.action_high)
         self._rules.before_step(self._command.astype(np.float64), self._physics)
         self._physics.step(SUBSTEPS)
         self._clock += 1
@@ -77,9 +76,9 @@ class TransferCubeTask:
         """The command that keeps the arms where they were last told to be."""
         return self._command.copy()
 
-    def expert(self, seed: int) -> TransferExpert:
+    def expert(self, seed: int) -> Script:
         """The scripted demonstrator of the episode just reset; it makes no choices of its own."""
-        return TransferExpert(self.model, self.data, self.chains[0], self.chains[1])
+        return transfer_expert(self.model, self.data, self.chains[0], self.chains[1])
 
     def close(self) -> None:
         """Free the GL context and the simulation."""

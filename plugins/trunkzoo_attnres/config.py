@@ -9,7 +9,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from trunkzoo.nn.mixing import MixingName, parse_mixing
 from trunkzoo.plugin import Config, ImageSize
 
-Kind = Literal["pair", "conv", "tokens"]
+SublayerKind = Literal["pair", "conv", "tokens"]
 Four = tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
 
 GROUP_CHANNELS = 16  # channels per group of group norm
@@ -19,7 +19,7 @@ WINDOWED_STRIDE = 8  # token stages up to this stride attend in windows, coarser
 class AttnResConfig(Config):
     """A four-stage trunk whose residual connections are attention over depth."""
 
-    kinds: tuple[Kind, Kind, Kind, Kind] = Field(
+    kinds: tuple[SublayerKind, SublayerKind, SublayerKind, SublayerKind] = Field(
         default=("pair",) * 4,
         description="sublayers per stage: pair = two 3×3 convolutions, conv = one, tokens = attention and MLP",
     )

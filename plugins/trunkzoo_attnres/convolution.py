@@ -58,7 +58,7 @@ class PairEntry(nn.Module):
         self.branch = pair_tail(inputs, outputs, stride, dilation, first_dilation)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        x = F.relu(self.norm(x), inplace=True)
+        x = F.relu(self.norm(x), inplace=True)  # in place: the norm's output has no other reader
         return self.shortcut(x), self.branch(x)
 
 
@@ -84,4 +84,4 @@ class Summary(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = F.avg_pool2d(x, self.ratio, ceil_mode=True, count_include_pad=False)  # side ⌈side / ratio⌉
-        return rms_normalise(self.project(pooled), dim=1, eps=self.eps)
+        return rms_normalise(self.project(pooled), dim=1, eps=self.eps)  # (N, outputs, h, w) of unit RMS

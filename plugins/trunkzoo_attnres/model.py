@@ -62,7 +62,7 @@ class Stage(nn.Module):
 
     def forward(self, x: Tensor, earlier: Sequence[Tensor]) -> Tensor:
         """Read-out of the stage from that of the one before; ``earlier`` are all of them, read if carried."""
-        entry, *outputs = self.entry(x)
+        entry, *outputs = self.entry(x)  # (N, C, h, w) each: v_0, and v_1 of a pair stage
         if self.position:
             entry = entry + position_code(entry)
         sources = self.mix.start(entry, [summary(r) for summary, r in zip(self.carry, earlier, strict=False)])
@@ -121,10 +121,10 @@ class AttnResTrunk(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub leaves the argument out
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.stem(images.contiguous(memory_format=torch.channels_last))
+        x = self.stem(images.contiguous(memory_format=torch.channels_last))  # (N, widths[0], H/4, W/4)
         readouts: list[Tensor] = []
         for stage in self.stages:
-            x = stage(x, readouts)
+            x = stage(x, readouts)  # (N, widths[i], H/strides[i], W/strides[i])
             readouts.append(x)
         return self.act(self.norm(x))  # type: ignore[no-any-return]  # modules return Any
 

@@ -34,7 +34,7 @@ class AttentionSublayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.norm(x)
-        attended = window_attention(self.qkv(x).permute(0, 2, 3, 1), self.heads, self.window)
+        attended = window_attention(self.qkv(x).permute(0, 2, 3, 1), self.heads, self.window)  # (N, H, W, C)
         return self.project(attended.permute(0, 3, 1, 2) + self.local(x))  # type: ignore[no-any-return]
 
 
@@ -47,13 +47,8 @@ def mlp_sublayer(channels: int, ratio: float) -> nn.Sequential:
 def window_attention(qkv: Tensor, heads: int, window: int | None) -> Tensor:
     """Scaled dot-product attention inside equal windows of at most ``window`` cells a side (None: the whole map).
 
-    Args:
-        qkv: (N, H, W, 3C), queries, keys and values side by side.
-        heads: number of heads; divides C.
-        window: longest side of a window; the map is cut into the fewest windows of equal side that allow it.
-
-    Returns:
-        (N, H, W, C)
+    ``qkv`` (N, H, W, 3C) holds queries, keys and values side by side, ``heads`` divides C: → (N, H, W, C). The map is
+    cut into the fewest windows of equal side that ``window`` allows.
     """
     n, h, w, c = qkv.shape
     rows, cols = sides(h, window), sides(w, window)
@@ -62,9 +57,9 @@ def window_attention(qkv: Tensor, heads: int, window: int | None) -> Tensor:
     pad = (0, 0, 0, nw * sw - w, 0, nh * sh - h)
     padded = F.pad(qkv, pad) if any(pad) else qkv
     split = padded.reshape(n, nh, sh, nw, sw, 3, heads, d).permute(5, 0, 1, 3, 6, 2, 4, 7)
-    q, k, v = split.reshape(3, n * nh * nw, heads, sh * sw, d)
+    q, k, v = split.reshape(3, n * nh * nw, heads, sh * sw, d)  # (windows, heads, cells, d) each
     mask = real_cells(h, w, rows, cols, qkv.device).repeat(n, 1)[:, None, None] if any(pad) else None
-    y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (windows, heads, cells, d)
     y = y.reshape(n, nh, nw, heads, sh, sw, d).permute(0, 1, 4, 2, 5, 3, 6)
     return y.reshape(n, nh * sh, nw * sw, c // 3)[:, :h, :w]
 
@@ -80,7 +75,7 @@ def real_cells(h: int, w: int, rows: tuple[int, int], cols: tuple[int, int], dev
     (nh, sh), (nw, sw) = rows, cols
     row = (torch.arange(nh * sh, device=device) < h).reshape(nh, 1, sh, 1)
     col = (torch.arange(nw * sw, device=device) < w).reshape(1, nw, 1, sw)
-    return (row & col).reshape(nh * nw, sh * sw)
+    return (row & col).reshape(nh * nw, sh * sw)  # (nh, nw, sh, sw) → (windows, cells)
 
 
 def position_code(x: Tensor) -> Tensor:
@@ -91,4 +86,4 @@ def position_code(x: Tensor) -> Tensor:
     col = torch.arange(w, device=x.device)[:, None] * rates  # (w, C/4)
     rows = torch.cat([row.sin(), row.cos()], -1)[:, None].expand(-1, w, -1)
     cols = torch.cat([col.sin(), col.cos()], -1)[None].expand(h, -1, -1)
-    return torch.cat([rows, cols], -1).permute(2, 0, 1).to(x.dtype)
+    return torch.cat([rows, cols], -1).permute(2, 0, 1).to(x.dtype)  # (h, w, C) → (C, h, w)

@@ -1,4 +1,4 @@
-"""Built-in plugin: improved MeanFlow in one network evaluation, and three baselines on the same transformer."""
+"""Built-in plugin: improved MeanFlow in one network evaluation, a drifting model, and baselines on the same transformer."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from trunkzoo.plugin import Contract, HeadSpec, hookimpl
-from trunkzoo_imf.config import DDIMConfig, FlowConfig, IMFConfig, RegressionConfig
+from trunkzoo_imf.config import DDIMConfig, DriftConfig, FlowConfig, IMFConfig, RegressionConfig
 
 if TYPE_CHECKING:
     from trunkzoo_imf.ddim import DDIMHead
+    from trunkzoo_imf.drift import DriftHead
     from trunkzoo_imf.flow import FlowHead
     from trunkzoo_imf.imf import IMFHead
     from trunkzoo_imf.regression import RegressionHead
@@ -36,6 +37,13 @@ def build_ddim(config: DDIMConfig, contract: Contract) -> DDIMHead:
     return DDIMHead(config, contract)
 
 
+def build_drift(config: DriftConfig, contract: Contract) -> DriftHead:
+    """Build the head ``imf/drift``."""
+    from trunkzoo_imf.drift import DriftHead
+
+    return DriftHead(config, contract)
+
+
 def build_regression(config: RegressionConfig, contract: Contract) -> RegressionHead:
     """Build the head ``imf/regression``."""
     from trunkzoo_imf.regression import RegressionHead
@@ -45,7 +53,7 @@ def build_regression(config: RegressionConfig, contract: Contract) -> Regression
 
 @hookimpl
 def trunkzoo_heads() -> Iterable[HeadSpec[Any]]:
-    """Four heads on one network, so that a fault of one can be told from a fault of the agent."""
+    """Five heads on one network, so that a fault of one can be told from a fault of the agent."""
     return [
         HeadSpec(
             name="imf",
@@ -64,6 +72,12 @@ def trunkzoo_heads() -> Iterable[HeadSpec[Any]]:
             summary="denoising diffusion, DDIM steps",
             config=DDIMConfig,
             build=build_ddim,
+        ),
+        HeadSpec(
+            name="drift",
+            summary="drifting model: one network evaluation, trained without times or derivatives",
+            config=DriftConfig,
+            build=build_drift,
         ),
         HeadSpec(
             name="regression",

@@ -49,6 +49,10 @@ class VelocityConfig(GenerativeConfig):
         description="what the network predicts: the velocity (published), or the clean chunk, read as (z − out) / t",
     )
     min_time: float = Field(default=0.05, gt=0, lt=1, description="smallest t that output = sample divides by")
+    error_in: Literal["velocity", "sample"] = Field(
+        default="velocity",
+        description="where errors are measured: between velocities (published), or × t, between the chunks they imply",
+    )
     weight_power: float = Field(default=1.0, ge=0, le=1, description="p of the adaptive weight 1 / (error + c)^p")
     weight_offset: PositiveFloat = Field(default=0.01, description="c of the adaptive weight")
 
@@ -70,13 +74,24 @@ class IntervalTimes(Config):
         default=0.5, gt=0, le=1, description="share with r = t, of the draws that are not forced"
     )
     one_step_share: float = Field(default=0.0, ge=0, lt=1, description="share forced to (r, t) = (0, 1): where one-step sampling evaluates and the logit-normal law hardly ever is")  # fmt: skip
+    span_share: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share forced to t = 1 with r uniform in (0, 1): one-step sampling is its end",
+    )
     noise_share: float = Field(default=0.0, ge=0, lt=1, description="share forced to r = t = 1")
+
+    @property
+    def forced(self) -> float:
+        """Share of the draws that the logit-normal law does not decide."""
+        return self.one_step_share + self.span_share + self.noise_share
 
     @model_validator(mode="after")
     def _something_is_left(self) -> IntervalTimes:
-        if (forced := self.one_step_share + self.noise_share) >= 1:
+        if self.forced >= 1:
             raise ValueError(
-                f"one_step_share + noise_share = {forced:g} must stay below 1: "
+                f"one_step_share + span_share + noise_share = {self.forced:g} must stay below 1: "
                 "without draws at r = t < 1 the average velocity is not determined"
             )
         return self
@@ -141,6 +156,20 @@ class DDIMConfig(GenerativeConfig):
                 "set a bound or predict 'v' or 'sample'"
             )
         return self
+
+
+class DriftConfig(GenerativeConfig):
+    """A drifting model (arXiv 2602.04770) as a policy (arXiv 2604.03540)."""
+
+    draws_per_sample: int = Field(default=8, ge=2, description="samples of an observation that repel one another")
+    temperatures: tuple[PositiveFloat, ...] = Field(
+        default=(0.3,), min_length=1, description="widths of the kernel, as root mean square per number of a chunk"
+    )
+    normalised: bool = Field(
+        default=False,
+        description="distances and fields in units of their means over an observation's samples, near the papers'; "
+        "seen with one chunk at a time, an observation then keeps its largest mode only",
+    )
 
 
 class RegressionConfig(NetworkConfig):

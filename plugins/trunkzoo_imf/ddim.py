@@ -31,11 +31,11 @@ class DDIMHead(nn.Module):
     def forward(self, cond: Tensor, actions: Tensor, valid: Tensor, draws: Draws) -> dict[str, Tensor]:
         c = self.config
         samples = prepare(cond, actions, valid, draws, copies=c.draws_per_sample, cond_dropout=c.cond_dropout)
-        x, e = samples.actions, samples.draw_noise()
+        x, e = samples.actions, samples.draw_noise()  # (B·n, H, A) each
         level = (samples.draws.uniform() * c.train_steps).long() + 1  # 1 … train_steps
-        a, s = self._coefficients(level, x)
+        a, s = self._coefficients(level, x)  # (B·n, 1, 1) each
         prediction = self._network(a * x + s * e, level, samples.cond)
-        error = squared_error(prediction, to_target(x, e, a, s, c.prediction), samples.valid)
+        error = squared_error(prediction, to_target(x, e, a, s, c.prediction), samples.valid)  # (B·n,)
         return {
             "loss": adaptive(error, x[0].numel(), power=0, offset=0),
             f"mse_{c.prediction}": mean_square(error, samples.valid, x.shape[-1]),
@@ -44,7 +44,7 @@ class DDIMHead(nn.Module):
     def sample(self, cond: Tensor, noise: Tensor) -> Tensor:
         z = noise
         for now, following in pairwise(levels(self.config.train_steps, self.config.sample_steps)):
-            level = torch.full(noise.shape[:1], now, device=noise.device)
+            level = torch.full(noise.shape[:1], now, device=noise.device)  # (B,)
             a, s = self._coefficients(level, z)
             x = self._bound(to_clean(self._network(z, level, cond), z, a, s, self.config.prediction))
             e = (z - a * x) / s  # from the clipped x, so that (x, e) still make up z
@@ -53,7 +53,7 @@ class DDIMHead(nn.Module):
         return z
 
     def _network(self, z: Tensor, level: Tensor, cond: Tensor) -> Tensor:
-        t = level.to(z.dtype) / self.config.train_steps
+        t = level.to(z.dtype) / self.config.train_steps  # the network knows times in [0, 1]
         out: Tensor = self.network(z, t, t, cond)[0]
         return out.to(z.dtype)
 

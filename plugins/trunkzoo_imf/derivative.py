@@ -28,9 +28,14 @@ class Linear(nn.Linear):
     """``nn.Linear`` that does not multiply its input with the zero tangent of its weight: two products, not three."""
 
     def forward(self, x: Tensor) -> Tensor:
-        x, dx = _unpack(x)
+        x, dx = _unpack(x)  # value and tangent, both (…, inputs)
         y = super().forward(x)
         return y if dx is None else _dual(y, F.linear(dx, self.weight))
+
+
+def has_tangent(x: Tensor) -> bool:
+    """Whether a forward-mode derivative is being taken through ``x``."""
+    return _unpack(x)[1] is not None
 
 
 def _dual(x: Tensor, tangent: Tensor) -> Tensor:

@@ -12,13 +12,11 @@ from trunkzoo_imf.derivative import total_derivative
 from trunkzoo_imf.flow import VelocityHead
 from trunkzoo_imf.objective import (
     Samples,
-    adaptive,
     bounded,
     interpolate,
     mean_square,
     per_chunk,
     prepare,
-    squared_error,
 )
 from trunkzoo_imf.sampling import integrate
 from trunkzoo_imf.times import draw_interval
@@ -34,7 +32,7 @@ class IMFHead(VelocityHead):
     def forward(self, cond: Tensor, actions: Tensor, valid: Tensor, draws: Draws) -> dict[str, Tensor]:
         c = self.config
         samples = prepare(cond, actions, valid, draws, copies=c.draws_per_sample, cond_dropout=c.cond_dropout)
-        r, t = (time.to(actions) for time in draw_interval(samples.draws, c.times))
+        r, t = (time.to(actions) for time in draw_interval(samples.draws, c.times))  # (B·n,) each
         return self.loss(samples, r, t, samples.draw_noise())
 
     def loss(self, samples: Samples, r: Tensor, t: Tensor, e: Tensor) -> dict[str, Tensor]:
@@ -44,16 +42,16 @@ class IMFHead(VelocityHead):
         gradient, and only where r < t: elsewhere V = u and this is flow matching.
         """
         c, (cond, x, valid, _) = self.config, samples
-        z, target = interpolate(x, e, t), e - x
+        z, target = interpolate(x, e, t), self.target(x, e, t)  # (B, H, A) each
         u, *v = self.velocities(z, r, t, cond)
-        moving = (r < t).nonzero().squeeze(1)
-        correction, ratio = self.correction(z[moving], r[moving], t[moving], target[moving], *samples.select(moving))
-        error = squared_error(u.index_add(0, moving, correction), target, valid)
-        loss = adaptive(error, x[0].numel(), c.weight_power, c.weight_offset)
+        moving = (r < t).nonzero().squeeze(1)  # (M,): samples whose interval has a length
+        correction, ratio = self.correction(z[moving], r[moving], t[moving], (e - x)[moving], *samples.select(moving))
+        error = self.error(u.index_add(0, moving, correction), target, t, valid)
+        loss = self.weighted(error, x[0].numel())
         log = {"mse_u": mean_square(error, valid, x.shape[-1]), **_spikes(ratio, c.tangent_bound)}
         if v:
-            error = squared_error(v[0], target, valid)
-            loss = loss + c.v_weight * adaptive(error, x[0].numel(), c.weight_power, c.weight_offset)
+            error = self.error(v[0], target, t, valid)
+            loss = loss + c.v_weight * self.weighted(error, x[0].numel())
             log["mse_v"] = mean_square(error, valid, x.shape[-1])
         return {"loss": loss, **log}
 

@@ -48,7 +48,7 @@ class SwiGLU(nn.Module):
         self.down = Linear(hidden, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        gate, value = self.up(self.norm(x)).chunk(2, dim=-1)
+        gate, value = self.up(self.norm(x)).chunk(2, dim=-1)  # (…, hidden) each
         out: Tensor = self.down(F.silu(gate) * value)
         return out
 
@@ -63,7 +63,7 @@ class TimeTokens(nn.Module):
 
     def forward(self, r: Tensor, t: Tensor) -> Tensor:
         time: Tensor = self.embed_t(sinusoids(t)) + self.embed_h(sinusoids(t - r))  # (B, D)
-        return self.tokens + time[:, None]
+        return self.tokens + time[:, None]  # (n, D) + (B, 1, D) → (B, n, D)
 
 
 def _time_mlp(width: int) -> nn.Sequential:
@@ -80,19 +80,19 @@ def sinusoids(t: Tensor) -> Tensor:
     """
     half = _SINUSOIDS // 2
     frequencies = torch.exp(torch.arange(half, device=t.device, dtype=t.dtype) * (-math.log(1e4) / half))
-    angles = t[:, None] * frequencies
+    angles = t[:, None] * frequencies  # (B, 128)
     return torch.cat([angles.cos(), angles.sin()], dim=-1)
 
 
 def rotary_table(tokens: int, dim: int) -> Tensor:
     """(2, tokens, dim/2): cosines and sines of position × frequency (RoPE, Su et al. 2021), base 10 000."""
-    frequencies = 1e4 ** (-torch.arange(0, dim, 2, dtype=torch.float64) / dim)
+    frequencies = 1e4 ** (-torch.arange(0, dim, 2, dtype=torch.float64) / dim)  # (dim/2,)
     angles = torch.arange(tokens, dtype=torch.float64)[:, None] * frequencies
     return torch.stack([angles.cos(), angles.sin()]).float()
 
 
 def rotate(x: Tensor, table: Tensor) -> Tensor:
     """Turn the pairs (x_i, x_{i + d/2}) of x (…, N, d) by their position's angles; real arithmetic, for compile."""
-    cos, sin = table.to(x.dtype)
-    a, b = x.chunk(2, dim=-1)
+    cos, sin = table.to(x.dtype)  # (N, d/2) each
+    a, b = x.chunk(2, dim=-1)  # (…, N, d/2) each
     return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)

@@ -1,4 +1,4 @@
-"""What the losses are made of. Time runs from data (t = 0) to noise (t = 1); chunks are (B, H, A), times (B,)."""
+"""Terms that the losses share. Time runs from data (t = 0) to noise (t = 1); chunks are (B, H, A), times (B,)."""
 
 from __future__ import annotations
 
@@ -71,13 +71,10 @@ def norm(chunk: Tensor, valid: Tensor) -> Tensor:
 def adaptive(error: Tensor, size: int, power: float, offset: float) -> Tensor:
     """Mean of error / sg(error + c)^p over samples (MeanFlow, arXiv 2505.13447; p = 1, c = 0.01 in iMF).
 
-    Args:
-        error: summed squared error of each sample (B,).
-        size: numbers in a chunk. Dividing by size^(1 − p) changes nothing at p = 1 and gives the mean square at p = 0.
-        power: p.
-        offset: c.
+    ``error`` (B,) is the summed squared error of each sample, ``size`` the numbers in a chunk, ``power`` p and ``offset``
+    c. Dividing by size^(1 − p) changes nothing at p = 1 and gives the mean square at p = 0.
     """
-    weight = (error.detach() + offset).pow(power) * size ** (1 - power)
+    weight = (error.detach() + offset).pow(power) * size ** (1 - power)  # (B,)
     return torch.mean(error / weight)
 
 
@@ -86,7 +83,7 @@ def bounded(correction: Tensor, reference: Tensor, valid: Tensor, bound: float |
 
     Not in the paper: rare large (t − r) du/dt make the loss spike, more often under attention over depth.
     """
-    ratio = norm(correction, valid) / norm(reference, valid).clamp_min(1e-12)
+    ratio = norm(correction, valid) / norm(reference, valid).clamp_min(1e-12)  # (B,)
     if bound is None:
         return correction, ratio
     return correction * per_chunk((bound / ratio.clamp_min(1e-12)).clamp_max(1)), ratio
@@ -98,4 +95,4 @@ def mean_square(error: Tensor, valid: Tensor, width: int) -> Tensor:
 
 
 def _masked(values: Tensor, valid: Tensor) -> Tensor:
-    return (values * valid[..., None]).flatten(1).sum(1)
+    return (values * valid[..., None]).flatten(1).sum(1)  # (B, H, A) → (B,)

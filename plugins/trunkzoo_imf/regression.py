@@ -21,7 +21,7 @@ class RegressionHead(nn.Module):
 
     def forward(self, cond: Tensor, actions: Tensor, valid: Tensor, draws: Draws) -> dict[str, Tensor]:
         samples = prepare(cond, actions, valid, draws)
-        error = (self._predict(samples.cond, samples.actions) - samples.actions).abs() * valid[..., None]
+        error = (self._predict(samples.cond, samples.actions) - samples.actions).abs() * valid[..., None]  # (B, H, A)
         l1 = error.detach().sum() / (valid.sum() * actions.shape[-1]).clamp_min(1)
         return {"loss": error.mean(), "l1": l1}
 
@@ -30,6 +30,6 @@ class RegressionHead(nn.Module):
         return self._predict(cond, noise)
 
     def _predict(self, cond: Tensor, like: Tensor) -> Tensor:
-        zeros = like.new_zeros(like.shape[0])
+        zeros = like.new_zeros(like.shape[0])  # times (B,): the network has them, regression does not
         chunk: Tensor = self.network(torch.zeros_like(like), zeros, zeros, cond)[0]
         return chunk.to(like.dtype)

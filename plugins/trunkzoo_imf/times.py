@@ -17,14 +17,13 @@ def draw_interval(draws: Draws, law: IntervalTimes) -> tuple[Tensor, Tensor]:
     """
     first, second = (logit_normal(draws, law.logit_mean, law.logit_std) for _ in range(2))
     t, r = torch.maximum(first, second), torch.minimum(first, second)
-    lot = draws.uniform()
-    one_step = lot < law.one_step_share
-    noise = ~one_step & (lot < law.one_step_share + law.noise_share)
-    forced = law.one_step_share + law.noise_share
-    instant = lot >= 1 - (1 - forced) * law.equal_share
-    r = torch.where(instant, t, r)
-    t = torch.where(one_step | noise, torch.ones_like(t), t)
-    return torch.where(one_step, torch.zeros_like(r), torch.where(noise, torch.ones_like(r), r)), t
+    lot = draws.uniform()  # (B,): one lot decides which share a sample falls into
+    r = torch.where(lot >= 1 - (1 - law.forced) * law.equal_share, t, r)
+    ends = lot < law.forced
+    t, r = (torch.where(ends, torch.ones_like(t), time) for time in (t, r))
+    if law.span_share:
+        r = torch.where(lot < law.one_step_share + law.span_share, draws.uniform(), r)
+    return torch.where(lot < law.one_step_share, torch.zeros_like(r), r), t
 
 
 def draw_instant(draws: Draws, law: InstantTimes) -> Tensor:

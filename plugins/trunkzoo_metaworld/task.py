@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.plugin import Step, TaskContract, TaskError
+from trunkzoo.plugin import Step, TaskContract
 from trunkzoo.simulation.gl import prepare_mujoco
 from trunkzoo.simulation.scene import Image, Observation, SceneRenderer
+from trunkzoo.simulation.script import checked_action
 from trunkzoo_metaworld.config import ACTION_DIM, STATE_DIM, MetaworldConfig, contract
 
 AFTER_SUCCESS = 8
@@ -58,9 +59,7 @@ class MetaworldTask:
         Raises:
             TaskError: wrong shape or a value that is not finite.
         """
-        if action.shape != (ACTION_DIM,) or not np.isfinite(action).all():
-            raise TaskError(f"an action must be {ACTION_DIM} finite numbers, got shape {action.shape}: {action}")
-        command = np.clip(action, self.action_low, self.action_high)
+        command = checked_action(action, self.action_low, self.action_high)
         self.full_state, reward, _, _, info = self.scene.step(command)
         self._clock += 1
         self._grip = command[3]

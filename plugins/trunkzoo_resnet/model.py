@@ -147,7 +147,7 @@ class ResNet(nn.Module):
         self.apply(initialise)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))  # (N, width, ⌈H/4⌉, ⌈W/4⌉)
         x = self.layer2(self.layer1(x))
         return self.layer4(self.layer3(x))  # type: ignore[no-any-return]  # modules return Any
 

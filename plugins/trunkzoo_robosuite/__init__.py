@@ -31,6 +31,7 @@ TWO_ARM_LIFT = TaskSpec(
     success_rule="some step with reward 1: the pot is more than 10 cm above the table and tilted less than 30 degrees",
     expert_success=1.0,
     reward_range=(0.0, 1.0),
+    stages={"held": 0.42, "raised": 0.51},  # both hands near and one holding give up to 5/12, both holding up to 1/2
     requires=("robosuite", "mujoco"),
     extra="robosuite",
 )
@@ -55,6 +56,7 @@ TWO_ARM_HANDOVER = TaskSpec(
     success_rule="some step with reward 1: only the second arm holds the hammer, by its handle, 10 cm above the table",
     expert_success=0.9,
     reward_range=(0.0, 1.0),
+    stages={"grasped": 0.25, "lifted": 0.5, "held by both": 0.75},
     requires=("robosuite", "mujoco"),
     extra="robosuite",
 )

@@ -8,6 +8,10 @@ import numpy as np
 
 from trunkzoo.simulation.kinematics import Chain, Pose, Vector
 
+JOINTS = 7
+OPEN, CLOSED = -1.0, 1.0
+"""Commands of the gripper."""
+
 
 class Arm:
     """Arm ``index``: its joints, its hand and its fingers.
@@ -16,7 +20,7 @@ class Arm:
     """
 
     def __init__(self, model: Any, index: int) -> None:
-        joints = [f"robot{index}_joint{j}" for j in range(1, 8)]
+        joints = [f"robot{index}_joint{j}" for j in range(1, JOINTS + 1)]
         self.chain = Chain.find(model, joints, f"gripper{index}_right_grip_site")
         fingers = [model.joint(f"gripper{index}_right_finger_joint{j}") for j in (1, 2)]
         self._fingers = np.array([int(finger.qposadr[0]) for finger in fingers])

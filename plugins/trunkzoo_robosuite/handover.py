@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trunkzoo.simulation.kinematics import UP, Pose, Solver, Vector, glide, hand_axis, heading, level, rotated, yawed
-from trunkzoo_robosuite.script import CLOSED, OPEN, Script, stack
+from trunkzoo.simulation.script import Script, joint_noise, stack
+from trunkzoo_robosuite.arm import CLOSED, JOINTS, OPEN
 
 if TYPE_CHECKING:
     from trunkzoo_robosuite.task import TwoArmTask
@@ -43,8 +44,8 @@ class HandoverExpert:
         giver, taker = (Solver(task.model, task.data, arm.chain) for arm in task.arms)
         self._solvers = (giver, taker)
         first = _bring(task, *self._solvers)
-        noise = np.where(np.arange(len(first)) < CLEAN_FROM, NOISE, 0.0).astype(np.float32)
-        self._script, self._last, self._brought = Script(first, noise), first[-1].astype(np.float64), False
+        self._script = Script(first, joint_noise(first, JOINTS, NOISE, CLEAN_FROM))
+        self._last, self._brought = first[-1].astype(np.float64), False
 
     def tolerance(self) -> NDArray[np.float32]:
         """Deviation of the noise that the next command survives, (16,)."""
@@ -55,8 +56,7 @@ class HandoverExpert:
         command = self._script.act()
         if command is None and not self._brought:
             self._brought = True
-            second = _give(self._task, *self._solvers, self._last)
-            self._script = Script(second, np.zeros(len(second), np.float32))
+            self._script = Script(_give(self._task, *self._solvers, self._last))
             command = self._script.act()
         return command
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trunkzoo.simulation.kinematics import UP, Pose, Solver, Vector, glide, hand_axis, heading, level, yawed
-from trunkzoo_robosuite.script import CLOSED, OPEN, Script, stack
+from trunkzoo.simulation.script import Script, joint_noise, stack
+from trunkzoo_robosuite.arm import CLOSED, JOINTS, OPEN
 from trunkzoo_robosuite.simulator import JOINTS_HIGH, JOINTS_LOW
 
 if TYPE_CHECKING:
@@ -32,9 +33,7 @@ def lift_expert(task: TwoArmTask, config: LiftExpertConfig, seed: int) -> Script
     if config.modes == 2 and np.random.default_rng((seed, _COIN)).integers(2):
         other = _plan(task, _yaws(task, -1.0))
         plan = other if _margin(other) > MARGIN else plan
-    steps = len(plan)
-    noise = np.where(np.arange(steps) < CLEAN_FROM, NOISE, 0.0).astype(np.float32)
-    return Script(plan, noise)
+    return Script(plan, joint_noise(plan, JOINTS, NOISE, CLEAN_FROM))
 
 
 def _yaws(task: TwoArmTask, sign: float) -> tuple[float, float]:

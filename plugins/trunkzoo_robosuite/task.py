@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.plugin import Expert, Step, TaskContract, TaskError
+from trunkzoo.plugin import Expert, Step, TaskContract
 from trunkzoo.simulation.scene import Observation, SceneRenderer
+from trunkzoo.simulation.script import checked_action
 from trunkzoo_robosuite.arm import Arm
 from trunkzoo_robosuite.config import ACTION_DIM, TwoArmConfig, contract
 from trunkzoo_robosuite.simulator import JOINTS_HIGH, JOINTS_LOW, VISUAL_GROUP, make_scene, reseed
@@ -55,9 +56,7 @@ class TwoArmTask:
         Raises:
             TaskError: wrong shape or a value that is not finite.
         """
-        if action.shape != (ACTION_DIM,) or not np.isfinite(action).all():
-            raise TaskError(f"an action must be {ACTION_DIM} finite numbers, got shape {action.shape}: {action}")
-        self._command = np.clip(action, self.action_low, self.action_high)
+        self._command = checked_action(action, self.action_low, self.action_high)
         _, reward, _, _ = self.scene.step(self._command.astype(np.float64))
         self._clock += 1
         return Step(float(reward), bool(reward >= 1.0))

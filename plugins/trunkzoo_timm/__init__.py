@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from trunkzoo.plugin import PluginError, TrunkSpec, hookimpl, install_line
+from trunkzoo.plugin import TrunkSpec, hookimpl, require_installed
 from trunkzoo_timm.config import TimmConfig
 
 if TYPE_CHECKING:
@@ -18,8 +18,7 @@ def build(config: TimmConfig) -> TimmTrunk:
     Raises:
         PluginError: timm, or torchvision, which it imports, is not installed.
     """
-    if install_line(FEATURES):
-        raise PluginError(f"this trunk needs timm and torchvision, not installed here: {install_line(FEATURES)}")
+    require_installed(FEATURES)
     from trunkzoo_timm.model import TimmTrunk
 
     return TimmTrunk(config)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from trunkzoo.plugin import PluginError, TrunkSpec, hookimpl
+from trunkzoo.plugin import TrunkSpec, hookimpl, require_installed
 from trunkzoo_transformers.config import BackboneConfig
 
 if TYPE_CHECKING:
@@ -38,8 +37,7 @@ def build(config: BackboneConfig) -> Backbone:
     Raises:
         PluginError: transformers is not installed.
     """
-    if find_spec("transformers") is None:
-        raise PluginError("this trunk needs transformers, not installed here: pip install 'trunkzoo[transformers]'")
+    require_installed(BACKBONE)
     from trunkzoo_transformers.model import Backbone
 
     return Backbone(config)
@@ -58,9 +56,12 @@ def _spec(name: str, summary: str, **defaults: Any) -> TrunkSpec[BackboneConfig]
     )
 
 
+BACKBONE = _spec("backbone", "any backbone of Hugging Face transformers, from settings or a directory of weights")
+
+
 @hookimpl
 def trunkzoo_trunks() -> Iterable[TrunkSpec[Any]]:
     """One record for any backbone, and four usual ones."""
-    yield _spec("backbone", "any backbone of Hugging Face transformers, from settings or a directory of weights")
+    yield BACKBONE
     for name, (summary, architecture, settings) in SIZES.items():
         yield _spec(name, summary, architecture=architecture, settings=settings)

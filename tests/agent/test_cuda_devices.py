@@ -25,7 +25,7 @@ from trunkzoo.registry import open_zoo
 from trunkzoo.registry.recipe import EncoderConfig, Recipe
 from trunkzoo.registry.resolved import resolve
 from trunkzoo.registry.train_config import EmaConfig
-from trunkzoo.training.ema import Ema
+from trunkzoo.training.optimizer import Ema
 from trunkzoo.training.probes import depth_entropy
 
 CONTRACT = Contract(

@@ -18,7 +18,7 @@ from trunkzoo.agent.assemble import assemble
 from trunkzoo.agent.numbers import count_trunk
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.discovery import PluginRow
-from trunkzoo.catalogue.guard import foreign
+from trunkzoo.catalogue.guard import plugin_code
 from trunkzoo.catalogue.loader import load_records
 from trunkzoo.catalogue.part import Configured, Part
 from trunkzoo.catalogue.tasks import contract_of
@@ -212,17 +212,17 @@ def test_a_contract_that_is_none(contract: Callable[[Any], Any], reason: str) ->
 
 
 def test_what_a_plugin_prints_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    with foreign("printing"):
+    with plugin_code("printing"):
         print("hello")
     assert capsys.readouterr() == ("", "hello\n")
 
 
 def test_strict_lets_a_plugins_exception_through(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUNKZOO_STRICT", "1")
-    with pytest.raises(LookupError), foreign("anything"):
+    with pytest.raises(LookupError), plugin_code("anything"):
         raise LookupError
 
 
 def test_our_own_errors_pass_unchanged() -> None:
-    with pytest.raises(ZooError, match=r"^mine$"), foreign("anything"):
+    with pytest.raises(ZooError, match=r"^mine$"), plugin_code("anything"):
         raise ContractError("mine")

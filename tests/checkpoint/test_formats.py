@@ -17,8 +17,8 @@ from trunkzoo.checkpoint.migrations import FORMAT
 from trunkzoo.errors import CheckpointError
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import resolve
-from trunkzoo.training.loop import fit
-from trunkzoo.training.run import RunConfig
+from trunkzoo.training.config import RunConfig
+from trunkzoo.training.loop import train_on
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 FROZEN = sorted(FIXTURES.iterdir())
@@ -42,12 +42,12 @@ def test_frozen_checkpoint_can_be_trained_on(
 ) -> None:
     recipe = Recipe.model_validate(read_header(frozen).recipe)
     config = RunConfig(recipe=recipe, data=tmp_path, output=tmp_path / "run", device="cpu", stop_at=1)
-    fit(config, resolve(config.recipe, tiny_catalogue), lambda: tiny_windows)
+    train_on(config, resolve(config.recipe, tiny_catalogue), lambda: tiny_windows)
     shutil.copytree(frozen, tmp_path / "run" / "checkpoints" / "step-000008")
     settings = {**recipe.train.model_dump(), "steps": 10}
     longer = recipe.model_copy(update={"train": type(recipe.train).model_validate(settings)})
     more = config.model_copy(update={"recipe": longer, "resume": True, "stop_at": None})
-    assert fit(more, resolve(more.recipe, tiny_catalogue), lambda: tiny_windows).step == 10
+    assert train_on(more, resolve(more.recipe, tiny_catalogue), lambda: tiny_windows).step == 10
 
 
 def test_older_format_goes_through_its_migration(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trunkzoo_cli.app import COMMANDS
+from trunkzoo_cli.group import COMMANDS
 from zoo_process import zoo
 
 

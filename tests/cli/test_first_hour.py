@@ -14,7 +14,7 @@ import pytest
 from reach_task import install, untrained
 from tiny import TrainTiny
 from trunkzoo.checkpoint.layout import why_this_one
-from trunkzoo.training.progress import duration, losses
+from trunkzoo.training.metrics import duration, losses
 from trunkzoo.training.runs import facts_of_run, find_runs
 from trunkzoo.training.waste import find_waste
 from trunkzoo_cli.app import main
@@ -83,7 +83,9 @@ def test_two_agents_are_compared_on_the_same_episodes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(monkeypatch)
-    one, two = (untrained(tmp_path / name) for name in ("one", "two") if (tmp_path / name).mkdir() is None)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    one, two = (untrained(tmp_path / name) for name in ("one", "two"))
     assert zoo("compare", str(one), str(two), "-n", "6", "--workers", "1") == 0
     shown = capsys.readouterr().out
     assert "No difference in success that 6 episodes could show" in shown

@@ -18,7 +18,7 @@ import torch
 
 from small_data import CONTRACT, leftovers
 from trunkzoo.data import cache, open_dataset
-from trunkzoo.data.lerobot.images import Part, Rows
+from trunkzoo.data.lerobot.images import Block, Rows
 from trunkzoo.data.lerobot.video import Frame
 from trunkzoo.data.synthetic import write_synthetic
 from trunkzoo.errors import DataError
@@ -61,7 +61,7 @@ def test_an_error_does_not_wait_for_the_rest_of_a_long_file() -> None:
                 raise DataError("broken")
             yield row, frames[row]
 
-    parts = [(Part(Path("p"), np.arange(1000), read), frames) for read in (slow, broken)]
+    parts = [(Block(Path("p"), np.arange(1000), read), frames) for read in (slow, broken)]
     began = time.monotonic()
     with pytest.raises(DataError, match="broken"):
         cache._decode(parts, (2, 2))
@@ -125,5 +125,5 @@ def test_a_damaged_cache_is_named(data: Path, tmp_path: Path) -> None:
     open_dataset(data, CONTRACT)
     for path in (tmp_path / "cache/frames").glob("*/frames.npy"):
         os.truncate(path, 1000)
-    with pytest.raises(DataError, match=r"image cache .* is damaged .*; delete it and run again"):
+    with pytest.raises(DataError, match=r"this image cache is damaged; delete it and run again"):
         open_dataset(data, CONTRACT)

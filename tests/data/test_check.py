@@ -15,7 +15,7 @@ from PIL import Image
 from trunkzoo.data.check import check_dataset
 from trunkzoo.data.lerobot.images import frames_at
 from trunkzoo.data.lerobot.reader import LeRobotReader
-from trunkzoo.data.summary import contact_sheet, read_origin, summarize
+from trunkzoo.data.summary import contact_sheet, dataset_facts, read_origin
 from trunkzoo.data.synthetic import write_synthetic
 from trunkzoo.errors import DataError
 from trunkzoo.plugin import TaskContract
@@ -152,7 +152,7 @@ def test_a_video_of_more_frames_than_rows_is_found(tmp_path: Path) -> None:
 
 
 def test_summary_counts_what_is_there(data: Path) -> None:
-    facts = summarize(LeRobotReader(data))
+    facts = dataset_facts(LeRobotReader(data))
     assert (facts["episodes"], facts["frames"], facts["fps"], facts["tasks"]) == (3, 19, 20, ["a", "b"])
     assert facts["episode_lengths"] == {"min": 4, "median": 6.0, "max": 9}
     assert facts["statistics"]["action"]["count"] == [19]

@@ -95,12 +95,12 @@ def test_a_zipped_zarr_is_read(replay: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("choices", "told"),
     [
-        (Choices(), "does not state its frame rate; give --fps"),
+        (Choices(), "does not state its frame rate; give it"),
         (Choices(fps=10, state=("stat",)), "no array 'stat'. Did you mean 'state'"),
         (Choices(fps=10, state=("state[a]",)), "neither KEY nor KEY"),
         (Choices(fps=10, state=("state[3:7]",)), "columns that 'state' of shape (6, 5) does not have"),
         (Choices(fps=10, state=("state[5:]",)), "columns that 'state' of shape (6, 5) does not have"),
-        (Choices(fps=-3), "give --fps a positive number"),
+        (Choices(fps=-3), "must be a positive number"),
         (Choices(fps=10, cameras={"front": "image"}), "no array 'image'. Did you mean 'img'"),
     ],
 )
@@ -154,14 +154,11 @@ def test_a_demonstration_that_lacks_something_is_one_line(robomimic: Path, tmp_p
     ("name", "text"),
     [
         ("data/img/.zarray", b"{"),
-        ("data/img/.zarray", b'{"compressor": {"id": "imagecodecs_jpeg2k"}}'),
         ("data/img/0.0.0.0", b"x"),
         (".zgroup", b"{"),
     ],
 )
 def test_a_damaged_zarr_is_one_line(replay: Path, tmp_path: Path, name: str, text: bytes) -> None:
-    if text.startswith(b'{"'):
-        text = json.dumps(json.loads((replay / name).read_text()) | json.loads(text)).encode()
     (replay / name).write_bytes(text)
     with pytest.raises(DataError, match=r"pusht\.zarr cannot be read"):
         convert_dataset(replay, tmp_path / "out", Choices(fps=10))

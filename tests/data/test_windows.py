@@ -12,14 +12,15 @@ import pytest
 import torch
 
 from trunkzoo.data import open_dataset
-from trunkzoo.data.fit import parse_camera_map
 from trunkzoo.data.lerobot.images import frames_at
 from trunkzoo.data.lerobot.reader import LeRobotReader
 from trunkzoo.data.lerobot.writer import LeRobotWriter, task_features
+from trunkzoo.data.match import parse_camera_map
 from trunkzoo.data.synthetic import episode, write_synthetic
 from trunkzoo.data.windows import WindowDataset
 from trunkzoo.errors import ContractError, DataError, UsageError
 from trunkzoo.plugin import Contract
+from trunkzoo_cli.output import options_for
 
 LENGTHS = (9, 3, 1, 14)
 
@@ -126,7 +127,7 @@ def test_a_pickled_dataset_maps_the_same_cache(dataset: WindowDataset) -> None:
 
 def test_other_camera_names_are_mapped(tmp_path: Path) -> None:
     write_synthetic(tmp_path / "data", contract(cameras=("top", "left_wrist")), (5,))
-    with pytest.raises(ContractError, match="--camera front=top --camera wrist=left_wrist"):
+    with pytest.raises(ContractError, match=r"name the data's cameras, e\.g\. front=top, wrist=left_wrist"):
         open_dataset(tmp_path / "data", contract())
     mapped = open_dataset(tmp_path / "data", contract(), {"front": "top", "wrist": "observation.images.left_wrist"})
     plain = open_dataset(tmp_path / "data", contract(cameras=("top", "left_wrist")))
@@ -136,13 +137,15 @@ def test_other_camera_names_are_mapped(tmp_path: Path) -> None:
     assert plain.images["top"] != plain.images["left_wrist"]
 
 
-def test_the_proposed_options_work_as_they_are_printed(tmp_path: Path) -> None:
+def test_the_proposed_cameras_work_as_they_are_proposed(tmp_path: Path) -> None:
     write_synthetic(tmp_path / "data", contract(cameras=("front view", "hand")), (5,))
     with pytest.raises(ContractError) as caught:
         open_dataset(tmp_path / "data", contract())
-    words = shlex.split(str(caught.value).partition("which: ")[2])
+    proposed = caught.value.settings["cameras"]
+    assert proposed == ["front=front view", "wrist=hand"]
+    assert len(open_dataset(tmp_path / "data", contract(), parse_camera_map(proposed))) == 5
+    words = shlex.split(options_for(caught.value.settings).strip(" ()"))  # as the command line prints them
     assert words == ["--camera", "front=front view", "--camera", "wrist=hand"]
-    assert len(open_dataset(tmp_path / "data", contract(), parse_camera_map(words[1::2]))) == 5
 
 
 def test_a_contract_of_other_dimensions_is_refused_with_both_sides(tmp_path: Path) -> None:

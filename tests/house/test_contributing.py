@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from trunkzoo.catalogue.part import Kind
+from trunkzoo.catalogue.part import RecordKind
 from trunkzoo.testing import checks_for
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ def test_a_way_in_has_at_most_six_steps() -> None:
 
 
 @pytest.mark.parametrize("kind", ["trunk", "head", "task"])
-def test_a_guide_states_the_number_of_checks(kind: Kind) -> None:
+def test_a_guide_states_the_number_of_checks(kind: RecordKind) -> None:
     page = (ROOT / "docs" / f"write-a-{kind}-plugin.md").read_text(encoding="utf-8")
     found = re.findall(r"(\w+) checks\b", page)
     assert [NUMBERS[word] for word in found if word in NUMBERS] == [len(checks_for(kind))]

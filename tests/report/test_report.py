@@ -15,8 +15,19 @@ import trunkzoo.report
 from trunkzoo.agent.assemble import assemble
 from trunkzoo.errors import UsageError
 from trunkzoo.registry import open_zoo
-from trunkzoo.report.charts import APART, Bar, Curve, Point, interval_chart, line_chart, paired, scatter, short, style
-from trunkzoo.report.page import Figure, Row, Section, Table, write_page
+from trunkzoo.report.charts import (
+    DOT_DISTANCE,
+    Curve,
+    IntervalBar,
+    Point,
+    interval_chart,
+    line_chart,
+    paired,
+    scatter,
+    short,
+    style,
+)
+from trunkzoo.report.page import Figure, Section, Table, TableRow, write_page
 from trunkzoo.report.pictures import (
     FONT,
     GAP,
@@ -29,18 +40,17 @@ from trunkzoo.report.pictures import (
     sheet,
     write_pictures,
 )
-from trunkzoo.report.svg import Axis, axis
-from trunkzoo.report.svg import Figure as Plot
-from trunkzoo.rollouts.gaze import Look, load_look, look_at
+from trunkzoo.report.svg import Axis, Plot, axis
+from trunkzoo.rollouts.gaze import Gaze, gaze_of, load_gaze
 from trunkzoo.statistics import Interval
 
 VOID = {"meta", "link", "img", "br"}
 
 
-def a_look() -> Look:
+def a_look() -> Gaze:
     rng = np.random.default_rng(0)
     weights = rng.dirichlet(np.ones(3), size=(4, 5, 5)).transpose(3, 0, 1, 2).astype(np.float32)
-    return Look(
+    return Gaze(
         cameras=("front", "wrist"),
         steps=(0, 3, 6, 9),
         images=rng.integers(0, 256, (2, 4, 20, 20, 3), dtype=np.uint8),
@@ -90,7 +100,10 @@ def test_marks_stand_where_the_data_say() -> None:
 
 
 def test_an_interval_chart_has_a_whisker_only_where_there_is_an_interval() -> None:
-    bars = [Bar("a", Interval(0.5, 0.3, 0.7), "s0"), Bar("b", Interval(0.5, float("nan"), float("nan")), "s1")]
+    bars = [
+        IntervalBar("a", Interval(0.5, 0.3, 0.7), "s0"),
+        IntervalBar("b", Interval(0.5, float("nan"), float("nan")), "s1"),
+    ]
     svg = interval_chart(bars, "success", "t")
     assert svg.count('class="whisker') == 1
     assert svg.count('class="dot') == 2
@@ -113,7 +126,7 @@ def test_arms_of_equal_cost_stand_side_by_side() -> None:
     ]
     columns = [float(x) for x in re.findall(r'<circle[^>]* cx="([\d.]+)"', scatter(points, "x", "y", "t"))]
     assert columns[1] == pytest.approx((columns[0] + columns[2]) / 2)
-    assert columns[2] - columns[1] == APART
+    assert columns[2] - columns[1] == DOT_DISTANCE
     assert columns[3] < columns[0]
 
 
@@ -145,7 +158,7 @@ def contrast(a: str, b: str) -> float:
 
 
 def test_text_in_figures_is_escaped() -> None:
-    assert "<b>" not in interval_chart([Bar("<b>", Interval(0.5, 0.3, 0.7), "s0")], "x", "t")
+    assert "<b>" not in interval_chart([IntervalBar("<b>", Interval(0.5, 0.3, 0.7), "s0")], "x", "t")
 
 
 def test_a_band_is_drawn_for_several_training_seeds() -> None:
@@ -157,7 +170,7 @@ def test_a_band_is_drawn_for_several_training_seeds() -> None:
 def test_a_look_survives_its_file(tmp_path: Path) -> None:
     look = a_look()
     look.save(tmp_path / "look.npz")
-    loaded = load_look(tmp_path / "look.npz")
+    loaded = load_gaze(tmp_path / "look.npz")
     assert (loaded.cameras, loaded.steps) == (look.cameras, look.steps)
     np.testing.assert_array_equal(loaded.images, look.images)
     np.testing.assert_allclose(loaded.maps["stages.0.mix.2"], look.maps["stages.0.mix.2"], atol=1e-3)
@@ -206,7 +219,7 @@ def test_a_real_agent_is_looked_into(recipe: str) -> None:
     frames = [
         {k: rng.integers(0, 256, (96, 96, 3), dtype=np.uint8) for k in agent.contract.image_keys} for _ in range(2)
     ]
-    look = look_at(agent, [0, 5], frames)
+    look = gaze_of(agent, [0, 5], frames)
     images = torch.from_numpy(frames[1][agent.contract.image_keys[2]]).permute(2, 0, 1)[None, None]
     with torch.no_grad():
         expected = agent.encoder.get_submodule("cameras.2.pool")(agent.encoder.feature_map(2, images))[0]
@@ -218,7 +231,7 @@ def test_a_real_agent_is_looked_into(recipe: str) -> None:
 
 def test_a_page_is_whole_and_needs_no_network(tmp_path: Path) -> None:
     figures = [Figure("a chart", svg=line_chart([Curve("a", [1, 2], [3, 4], "s0")], "y", "t"))]
-    table = Table(("arm", "success"), [Row(("<one>", "0.5")), Row(("floor", "0"), floor=True)])
+    table = Table(("arm", "success"), [TableRow(("<one>", "0.5")), TableRow(("floor", "0"), floor=True)])
     section = Section("Part", answer="Said.", words=["More."], table=table, legend=[("a", "s0")], figures=figures)
     write_page(tmp_path / "page.html", "Title", "summary", [section])
     text = (tmp_path / "page.html").read_text()

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,14 @@ from reach_task import REGISTRY, install
 from trunkzoo.registry import open_zoo
 from trunkzoo.report.answer import answer_of, caveats
 from trunkzoo.report.suite_page import write_suite_page
-from trunkzoo.rollouts.gaze import Look
-from trunkzoo.statistics import compare
-from trunkzoo.suites.cells import RUN, Cell, write_json
+from trunkzoo.rollouts.gaze import Gaze
+from trunkzoo.statistics import adjust, compare
+from trunkzoo.suites.cells import Cell, write_json
+from trunkzoo.suites.comparing import compare_task, pairs_of
+from trunkzoo.suites.layout import DONE, GAZE, RUN, film_file, report_rows, selection_rows
 from trunkzoo.suites.planning import SuitePlan, every_cell, plan_suite, seeds_of
 from trunkzoo.suites.results import TaskResult, read_results
+from trunkzoo.training.directory import METRICS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 NAMES = ["resnet-18", *(f"attention-over-depth-in-the-variant-{letter}" for letter in "abcdefgh")]
@@ -60,13 +64,13 @@ def film(path: Path) -> None:
         container.mux(stream.encode(None))
 
 
-def look() -> Look:
+def look() -> Gaze:
     rng = np.random.default_rng(0)
     weights = rng.dirichlet(np.ones(3), size=(6, 5, 5)).transpose(3, 0, 1, 2).astype(np.float32)
     images = rng.integers(0, 256, (1, 6, 16, 16, 3), dtype=np.uint8)
     keypoints = rng.uniform(-1, 1, (1, 6, 4, 2)).astype(np.float32)
     reads = {f"stages.{i}.mix.2": weights for i in range(2)}
-    return Look(("top",), tuple(range(6)), images, keypoints, {n: w.mean((1, 2, 3)) for n, w in reads.items()}, reads)
+    return Gaze(("top",), tuple(range(6)), images, keypoints, {n: w.mean((1, 2, 3)) for n, w in reads.items()}, reads)
 
 
 def finish(cell: Cell) -> None:
@@ -79,18 +83,18 @@ def finish(cell: Cell) -> None:
     if cell.kind == "train":
         result = {"train_seconds": 65.0}
         entropy = {} if cell.label.startswith("resnet") else {"depth_entropy": 0.9}
-        lines = [json.dumps({"step": step, "loss": 2 - 0.1 * step, **entropy}) + "\n" for step in (2, 4)]
+        lines = [json.dumps({"step": step, "loss": 2.0, "mse_v": 2 - 0.1 * step, **entropy}) + "\n" for step in (2, 4)]
         (cell.directory / RUN).mkdir()
-        (cell.directory / RUN / "metrics.jsonl").write_text("".join(lines))
+        (cell.directory / RUN / METRICS).write_text("".join(lines))
     if cell.kind == "evaluate":
         result = {"selection": {"2": 0.25, "4": 0.5}, "chosen": 4, "latency_ms": 3.0}
         for step in (2, 4):
-            rows(cell.directory / f"selection-{step}.jsonl", seeds_of(cell.inputs["selection"]), 0.2 * step)
+            rows(selection_rows(cell.directory, step), seeds_of(cell.inputs["selection"]), 0.2 * step)
         for name in ("agent", "blind") if cell.inputs["blind"] else ("agent",):
-            rows(cell.directory / f"report-{name}.jsonl", seeds_of(cell.inputs["report"]), 0.6)
+            rows(report_rows(cell.directory, name), seeds_of(cell.inputs["report"]), 0.6)
     if cell.kind == "floor":
-        rows(cell.directory / f"report-{cell.inputs['policy']}.jsonl", seeds_of(cell.inputs["report"]), 0.1)
-    write_json(cell.directory / "done.json", result)
+        rows(report_rows(cell.directory, cell.inputs["policy"]), seeds_of(cell.inputs["report"]), 0.1)
+    write_json(cell.directory / DONE, result)
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +107,8 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SuitePlan]:
         for cell in every_cell(plan):
             finish(cell)
         shown = plan.tasks[0].arms[1].evaluations[0].directory
-        film(shown / "films" / "success-2000001.mp4")
-        look().save(shown / "look.npz")
+        film(film_file(shown, "success", 2000001))
+        look().save(shown / GAZE)
         yield plan
 
 
@@ -125,39 +129,75 @@ def result_of(plan: SuitePlan, *arms: tuple[str, float, float]) -> TaskResult:
         rewards, of_base = rng.normal(reward, 0.1, 60), rng.normal(0.5, 0.1, 60)
         comparisons += [compare(name, won, "base", base, "success")]
         comparisons += [compare(name, rewards, "base", of_base, "average reward")]
-    return TaskResult(task.plan, task.arms, task.floors, tuple(comparisons))
+    return TaskResult(task.plan, task.arms, task.floors, adjust(comparisons))
 
 
 def test_the_answer_groups_arms_by_what_is_decided(plan: SuitePlan) -> None:
     found = result_of(plan, ("good", 1.0, 0.9), ("bad", 0.0, 0.1), ("same", 0.5, 0.5), ("rich", 0.5, 0.9))
     assert answer_of(found) == (
         "Better than base in success and average reward: good. Better than base in average reward: rich. "
-        "Worse than base in success and average reward: bad. Not decided in success and average reward: same. "
-        "Not decided in success: rich."
+        "Worse than base in success and average reward: bad. Not decided against base in success and average reward: "
+        "same. Not decided against base in success: rich."
     )
-    (said,) = caveats(found.comparisons)
+    said = caveats(found)[0]
     assert "One training seed per arm" in said
-    assert "8 comparisons at 95 % each" in said
+    assert "Holm's correction over 8 comparisons" in said
+
+
+def test_a_difference_that_does_not_hold_among_many_is_said_to_be_one(plan: SuitePlan) -> None:
+    """An interval that leaves zero out, in a suite of eighteen comparisons."""
+    (task,) = read_results(plan)
+    rng = np.random.default_rng(3)
+    base = rng.normal(0.5, 0.1, 60)
+    others = [compare(f"arm{i}", base[::-1], "base", base, "average reward") for i in range(17)]
+    noise = rng.normal(0, 0.1, 60)
+    lucky = compare("lucky", base + noise - noise.mean() + 0.03, "control", base, "average reward")
+    found = TaskResult(task.plan, task.arms, task.floors, adjust([lucky, *others]))
+    assert lucky.decided
+    assert answer_of(found).startswith(
+        "No difference between lucky and control and from base in any of 17 arms holds over the 18 comparisons"
+    )
+    assert "Taken alone, zero is left out by: lucky against control in average reward, +0.0" in answer_of(found)
+
+
+def test_the_treatment_is_compared_with_its_control_first(plan: SuitePlan) -> None:
+    assert pairs_of({"base": "", "full": "uniform", "uniform": "", "lone": "gone"}) == [
+        ("full", "uniform"),
+        ("full", "base"),
+        ("uniform", "base"),
+        ("lone", "base"),
+    ]
+    (task,) = read_results(plan)
+    treated = [
+        replace(arm, plan=replace(arm.plan, control=NAMES[2])) for arm in task.arms if arm.plan.label == NAMES[1]
+    ]
+    others = [arm for arm in task.arms if arm.plan.label != NAMES[1]]
+    found = compare_task([others[0], *treated, *others[1:]])
+    assert [(c.a, c.b) for c in found[:2]] == [(NAMES[1], NAMES[2])] * 2
+    assert {(c.a, c.b) for c in found[2:]} == {(name, NAMES[0]) for name in NAMES[1:]}
+    assert {c.arms for c in found} == {9}
 
 
 def test_no_difference_is_an_answer(plan: SuitePlan) -> None:
     found = result_of(plan, ("same", 0.5, 0.5))
     assert answer_of(found).startswith("No difference between same and base that 60 episodes could show")
-    assert re.search(r"a true difference under 0\.\d+ in success or under 0\.0\d+ in", caveats(found.comparisons)[0])
+    assert re.search(r"In success a true difference of 0\.\d+ would be found four times in five", caveats(found)[0])
+    assert re.search(r"differences beyond ± 0\.\d+ are excluded", caveats(found)[0])
 
 
 def test_too_few_episodes_answer_nothing(plan: SuitePlan) -> None:
     (task,) = read_results(plan)
     few = (compare("a", [1, 1, 1], "b", [0, 0, 0], "success"),)
-    assert "show nothing" in answer_of(TaskResult(task.plan, task.arms, task.floors, few))
-    assert caveats(few) == []
+    found = TaskResult(task.plan, task.arms, task.floors, few)
+    assert "show nothing" in answer_of(found)
+    assert caveats(found) == []
 
 
 def test_the_page_has_every_part_and_the_answer_comes_first(page: Path) -> None:
     text = page.read_text()
     order = [
         'class="answer"',
-        "Cannot be concluded",
+        "would be found four times in five",
         "difference in success from resnet-18",
         "<table>",
         '<h2 id="part-2">How it was',
@@ -166,7 +206,13 @@ def test_the_page_has_every_part_and_the_answer_comes_first(page: Path) -> None:
     columns = re.findall(r'<th scope="col">(.*?)</th>', text)
     assert columns[:3] == ["arm", "success (95\u00a0%)", "average reward (95\u00a0%)"]
     svgs = re.findall(r"<svg.*?<title>(.*?)</title>.*?</svg>", text)
-    wanted = ["Success over training", "Reward over training", "Entropy of depth attention", "Latency and reward"]
+    wanted = [
+        "Success over training",
+        "Unweighted training error (mse_v) of imf/regression",
+        "Reward over training",
+        "Entropy of depth attention",
+        "Latency and reward",
+    ]
     assert {*wanted, "Work and reward", "Success of each arm", "Reward of each arm"} <= set(svgs)
     assert sum(title.endswith("and resnet-18") for title in svgs) == len(NAMES) - 1
     for floor in ("no-op", "random", "expert (ceiling)", "images blanked"):
@@ -177,7 +223,7 @@ def test_the_page_has_every_part_and_the_answer_comes_first(page: Path) -> None:
 
 def test_success_over_training_is_that_of_the_selection_episodes(plan: SuitePlan, page: Path) -> None:
     arm = plan.tasks[0].arms[0]
-    lines = [line for c in arm.evaluations for line in (c.directory / "selection-4.jsonl").read_text().splitlines()]
+    lines = [line for c in arm.evaluations for line in (selection_rows(c.directory, 4)).read_text().splitlines()]
     rate = np.mean([json.loads(line)["success"] for line in lines])
     chart = re.search(r"<svg[^>]*><title>Success over training.*?</svg>", page.read_text())
     assert chart is not None

@@ -184,7 +184,7 @@ def test_an_agent_without_checkpoint_is_wrong_use() -> None:
 
 
 def test_a_floor_without_task_is_wrong_use() -> None:
-    with pytest.raises(UsageError, match="give --task"):
+    with pytest.raises(UsageError, match="no task to act in: name one"):
         evaluate(policy="noop", seeds=range(2))
 
 

@@ -84,7 +84,8 @@ def test_an_episode_filmed_later_must_repeat_its_row(tmp_path: Path) -> None:
 def test_numbers_that_are_none_end_an_evaluation(
     reward: float, action: float, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trunkzoo_reach import Reach, ReachConfig
+    from trunkzoo_reach.config import ReachConfig
+    from trunkzoo_reach.task import Reach
 
     task = Reach(ReachConfig())
     monkeypatch.setattr(task, "step", lambda _: Step(reward, False))
@@ -118,11 +119,20 @@ def test_a_nan_in_the_rows_is_no_score() -> None:
         scores([[{"seed": 4, "average_reward": math.nan}]], "average_reward")
 
 
-def test_a_hung_worker_leaves_with_its_killed_parent(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "work",
+    [
+        "evaluate(policy='noop', task=task, seeds=[0])",
+        "collect(open_zoo().catalogue.configure('task', task), 1, sys.argv[1] + '-data', first_seed=0)",
+    ],
+    ids=["evaluate", "collect"],
+)
+def test_a_hung_worker_leaves_with_its_killed_parent(work: str, tmp_path: Path) -> None:
     code = (
-        "import sys; from trunkzoo import evaluate; from trunkzoo.catalogue.part import Part; "
+        "import sys; from trunkzoo import evaluate, open_zoo; from trunkzoo.catalogue.part import Part; "
+        "from trunkzoo.rollouts.collect import collect; "
         "task = Part(name='faulty/reach', config={'fault': 'hang', 'fault_seed': 0, 'once': sys.argv[1]})\n"
-        "if __name__ == '__main__': evaluate(policy='noop', task=task, seeds=[0])"
+        f"if __name__ == '__main__': {work}"
     )
     workers = orphans_of(code, tmp_path / "hung", tmp_path / "hung")
     assert workers

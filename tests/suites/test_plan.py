@@ -13,10 +13,10 @@ from reach_task import REGISTRY, install, small
 from trunkzoo.errors import ConfigError, UsageError, ZooError
 from trunkzoo.plugin import parse
 from trunkzoo.registry import open_zoo
-from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
+from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS, REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.conditions import require_equal_conditions
-from trunkzoo.suites.config import SuiteConfig
+from trunkzoo.suites.config import BETWEEN_SETS, SuiteConfig
 from trunkzoo.suites.planning import SuitePlan, every_cell, plan_suite, seeds_of
 from trunkzoo.suites.results import read_results
 from trunkzoo.suites.table import COLUMNS, notes, table
@@ -44,6 +44,14 @@ def reach_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"arms": [{"recipe": "a", "set": {"train.steps": 9}}]}, "cannot have a budget of its own"),
         ({"tasks": [{"name": "t", "demonstrations": 2, "first_seed": SELECTION_SEEDS[0]}]}, "first_seed"),
         ({"steps": None}, "steps"),
+        ({"training_seeds": [0, 1, 0]}, "0 appear twice"),
+        ({"training_seeds": [-1]}, "-1 is negative"),
+        ({"arms": ["noop"]}, "arm 'noop': a label names a file of rows"),
+        ({"arms": [{"recipe": "a", "name": "blind"}]}, "arm 'blind'"),
+        ({"arms": [{"recipe": "a", "name": "../a"}]}, "begins with no dot"),
+        ({"arms": [{"recipe": "a", "name": "a/b"}]}, "has no /"),
+        ({"arms": ["a", {"recipe": "b", "control": "c"}]}, "control 'c' of 'b' is none of the other arms"),
+        ({"arms": [{"recipe": "a", "control": "a"}]}, "control 'a' of 'a'"),
     ],
 )
 def test_a_suite_that_could_not_be_fair_is_refused(change: dict[str, Any], message: str) -> None:
@@ -93,7 +101,12 @@ def test_a_cell_is_named_by_what_decides_it(tmp_path: Path) -> None:
     rate = keys(REGISTRY.replace("warmup_steps = 1", "warmup_steps = 2"))
     assert words == base
     assert {title.split()[0] for title in base if episodes[title] != base[title]} == {"evaluate", "floor"}
-    assert {title.split()[0] for title in base if rate[title] != base[title]} == {"smoke", "train", "evaluate"}
+    assert {title.split()[0] for title in base if rate[title] != base[title]} == {
+        "smoke",
+        "train",
+        "evaluate",
+        "latency",
+    }
 
 
 def test_a_new_version_of_a_foreign_plugin_makes_new_cells(tmp_path: Path) -> None:
@@ -108,7 +121,31 @@ def test_checkpoints_are_those_of_the_schedule(tmp_path: Path) -> None:
     """A stopped training leaves a checkpoint of its own; it must neither be scored nor push a scheduled one out."""
     plan = small(tmp_path)
     assert plan.tasks[0].arms[0].evaluations[0].inputs["checkpoints"] == [2, 4]
-    assert plan.tasks[0].arms[0].recipe.train.keep > 1000
+    assert plan.tasks[0].arms[0].recipe.train.keep == 0
+
+
+def test_every_training_seed_has_its_own_demonstrations_the_same_for_all_arms(tmp_path: Path) -> None:
+    text = REGISTRY.replace("steps = 4", "steps = 4\ntraining_seeds = [0, 2]")
+    task = small(tmp_path, text=text).tasks[0]
+    first = [cell.inputs["first_seed"] for cell in task.collects]
+    assert first == [DEMONSTRATION_SEEDS, DEMONSTRATION_SEEDS + 2 * BETWEEN_SETS]
+    for arm in task.arms:
+        assert [train.inputs["data"] for train in arm.trains] == [cell.key for cell in task.collects]
+    shared = small(tmp_path, text=text.replace("steps = 4", "steps = 4\ndemonstrations_per_seed = false", 1))
+    assert shared.tasks[0].collects[0] == shared.tasks[0].collects[1] == task.collects[0]
+    assert len(shared.stages()["collect"]) == 1
+
+
+def test_the_last_checkpoint_is_reported_unless_the_best_is_asked_for(tmp_path: Path) -> None:
+    last = small(tmp_path).tasks[0].arms[0].evaluations[0]
+    chosen = small(tmp_path, text=REGISTRY.replace("steps = 4", 'steps = 4\nreport_checkpoint = "chosen"'))
+    assert last.inputs["reported"] == "last"
+    assert "reported" not in chosen.tasks[0].arms[0].evaluations[0].inputs  # as before there was a choice
+
+
+def test_held_out_demonstrations_are_a_setting_of_every_arm(tmp_path: Path) -> None:
+    arms = small(tmp_path, text=REGISTRY.replace("steps = 4", "steps = 4\nholdout_episodes = 1")).tasks[0].arms
+    assert [arm.recipe.train.holdout_episodes for arm in arms] == [1, 1]
 
 
 RESULTS: dict[str, dict[str, Any]] = {  # what a finished cell of each kind tells, beside its seconds
@@ -167,7 +204,7 @@ def test_the_table_shows_arms_then_floors_then_the_ceiling(tmp_path: Path) -> No
     ]
     wide = dict(zip(COLUMNS, rows[1], strict=True))
     assert wide["success (95 %)"] == "6/6 = 1.00 [0.61, 1.00]"
-    assert wide["max avg_reward"] == "0.500 @ 4"
+    assert wide["max avg_reward"] == "0.500"
     assert wide["training"] == "1 min 05 s"
     assert wide["parameters (trunk)"] == "2.00 M (1.00 M)"
 

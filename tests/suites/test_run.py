@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from reach_task import REGISTRY, floor, install, orphans_of, small
 from trunkzoo.errors import UsageError, ZooError
 from trunkzoo.rollouts import read_rows
-from trunkzoo.suites.cells import Cell, only_one, read_cell
+from trunkzoo.suites.cells import Cell, hold_suite, read_cell
 from trunkzoo.suites.engine import Failure, LocalEngine, Tick
 from trunkzoo.suites.process import CellProcess
 from trunkzoo.suites.results import read_results
@@ -97,7 +99,7 @@ def test_nothing_is_built_on_a_failed_smoke_test(tmp_path: Path) -> None:
 
 def test_status_knows_which_cells_are_worked_on(tmp_path: Path) -> None:
     plan = small(tmp_path, text=REGISTRY.replace('"reach/reach", ', '"faulty/reach", config = { fault = "hang" }, '))
-    process = CellProcess(plan.tasks[0].collect)
+    process = CellProcess(plan.tasks[0].collects[0])
     states = {row["cell"]: row["state"] for row in status_of(plan)}
     process.ask_to_leave()
     process.wait(60)
@@ -117,7 +119,7 @@ def test_a_cell_waits_for_the_process_of_an_earlier_run(tmp_path: Path, monkeypa
 
 
 def test_two_runs_cannot_share_a_directory(tmp_path: Path) -> None:
-    with only_one(tmp_path), pytest.raises(ZooError, match="another `zoo suite run`"), only_one(tmp_path):
+    with hold_suite(tmp_path), pytest.raises(ZooError, match="another `zoo suite run`"), hold_suite(tmp_path):
         pass
 
 
@@ -165,10 +167,17 @@ def test_a_whole_suite_killed_in_training_and_continued(tmp_path: Path) -> None:
     assert result.floors["expert"][0]["success"] is True
 
 
+def _is_ray(place: Any) -> bool:
+    """Is it a port that Ray's head listens on?"""
+    names = ("gcs_server", "raylet")
+    return place.status == "LISTEN" and place.pid is not None and psutil.Process(place.pid).name() in names
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_ray_runs_cells_and_reports_the_one_that_dies(tmp_path: Path) -> None:
-    ray = pytest.importorskip("ray")
+    if find_spec("ray") is None:
+        pytest.skip("Ray is not installed")
     from trunkzoo.suites.ray_engine import RayEngine
 
     bad, good = floor(tmp_path, "noop", fault="exit", fault_seed=1), floor(tmp_path, "random")
@@ -177,8 +186,12 @@ def test_ray_runs_cells_and_reports_the_one_that_dies(tmp_path: Path) -> None:
         failures = RayEngine(slots=1).run([bad, good], lambda running: seen.append(len(running)))
         with pytest.raises(UsageError, match=r"no node of the Ray cluster has 1 CPUs and 99 GPUs for 'train reach"):
             RayEngine(gpus_per_training=99).run(small(tmp_path).tasks[0].arms[0].trains, lambda _: None)
+        opened = {place.laddr.ip for place in psutil.net_connections("tcp") if _is_ray(place)}
     finally:
+        import ray  # as late as the engine does: what it listens on is decided when it is imported
+
         ray.shutdown()
+    assert {address.removeprefix("::ffff:") for address in opened} == {"127.0.0.1"}
     assert [failure.cell for failure in failures] == [bad]
     assert "failed 3 times" in failures[0].reason
     assert good.done() is not None

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from trunkzoo.agent.example import random_batch
 from trunkzoo.plugin import Config, Contract, Draws
 from trunkzoo.registry.recipe import Recipe
-from trunkzoo.training.run import TrainResult
+from trunkzoo.training.config import TrainResult
 
 
 class TinyConfig(Config):

@@ -84,7 +84,7 @@ def test_stop_at_and_resume_equal_one_go(data: Path, tmp_path: Path, capsys: pyt
         (["--steps", "many"], 2, "integer"),
         (["--set", "train.lr=-1"], 2, "train.lr"),
         (["--resume"], 2, "no run to resume"),
-        (["--camera", "agentview"], 2, "write --camera OURS=THEIRS"),
+        (["--camera", "agentview"], 2, "write OURS=THEIRS"),
         (["--device", "abacus"], 2, "abacus"),
         (["--data", "/nowhere"], 2, "/nowhere"),
         (["-o", "/proc/run"], 2, "cannot write /proc/run"),

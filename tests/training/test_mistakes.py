@@ -25,9 +25,9 @@ from trunkzoo.errors import CheckpointError, TrainingError, UsageError
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import resolve
 from trunkzoo.registry.train_config import TrainConfig
+from trunkzoo.training.config import RunConfig
 from trunkzoo.training.directory import open_run
-from trunkzoo.training.loop import fit
-from trunkzoo.training.run import RunConfig
+from trunkzoo.training.loop import train_on
 from trunkzoo.training.step import Learner
 
 
@@ -108,7 +108,7 @@ def test_signal_before_the_first_step_ends_at_once(
     config = RunConfig(recipe=tiny_recipe, data=tmp_path, output=tmp_path / "run")
     recipe = resolve(tiny_recipe, tiny_catalogue)
     with pytest.raises(raised) as caught:
-        fit(config, recipe, interrupt)
+        train_on(config, recipe, interrupt)
     assert number == signal.SIGINT or (isinstance(caught.value, SystemExit) and caught.value.code == 143)
     assert signal.getsignal(number) is before
 
@@ -116,7 +116,7 @@ def test_signal_before_the_first_step_ends_at_once(
 def test_existing_directory_is_refused(tiny_run: TrainTiny, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match="already exists; continue it with --resume"):
+    with pytest.raises(UsageError, match="already exists; resume it"):
         tiny_run()
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["notes.txt"]
 
@@ -198,11 +198,11 @@ def test_small_crop_is_warned_of(
     recipe = tiny_recipe.model_copy(update={"encoder": encoder, "train": TrainConfig(steps=1, batch_size=2)})
     config = RunConfig(recipe=recipe, data=tmp_path, output=tmp_path / "run", device="cpu")
     with pytest.warns(UserWarning, match="keeps 12% of"):
-        fit(config, resolve(config.recipe, tiny_catalogue), lambda: tiny_windows)
+        train_on(config, resolve(config.recipe, tiny_catalogue), lambda: tiny_windows)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_absent_gpu(tiny_recipe: Recipe, tiny_windows: TinyWindows, tiny_catalogue: Catalogue, tmp_path: Path) -> None:
     config = RunConfig(recipe=tiny_recipe, data=tmp_path, output=tmp_path / "run", device="cuda")
     with pytest.raises(UsageError, match="sees no GPU"):
-        fit(config, resolve(config.recipe, tiny_catalogue), lambda: tiny_windows)
+        train_on(config, resolve(config.recipe, tiny_catalogue), lambda: tiny_windows)

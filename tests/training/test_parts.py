@@ -13,9 +13,7 @@ from tiny import TinyWindows
 from trunkzoo.errors import DataError
 from trunkzoo.registry.train_config import EmaConfig, TrainConfig
 from trunkzoo.training.batches import Loader, Sampler
-from trunkzoo.training.ema import Ema
-from trunkzoo.training.optimizer import decayed
-from trunkzoo.training.schedule import ema_decay, learning_rate
+from trunkzoo.training.optimizer import Ema, adamw, decayed, ema_decay, learning_rate, set_rate
 
 # ── Batches ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -107,3 +105,28 @@ def test_matrices_decay_and_nothing_else() -> None:
             self.frozen = nn.Parameter(torch.zeros(2, 2), requires_grad=False)
 
     assert list(decayed(Net())) == ["conv.weight"]
+
+
+class Read(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 2)
+        self.static_query, self.query = nn.Parameter(torch.zeros(4)), nn.Parameter(torch.zeros(4))
+
+
+@pytest.mark.parametrize("scale", [1.0, 10.0])
+def test_queries_may_move_faster(scale: float) -> None:
+    net = Read()
+    optimizer = adamw(net, TrainConfig(query_lr_scale=scale, weight_decay=0))
+    for parameter in net.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    before = net.linear.bias.detach().clone()
+    set_rate(optimizer, 1e-3)
+    optimizer.step()  # Adam's first step is the rate, whatever the gradient
+    torch.testing.assert_close(before - net.linear.bias, torch.full((2,), 1e-3))
+    for query in (net.query, net.static_query):
+        torch.testing.assert_close(query.detach(), torch.full((4,), -scale * 1e-3))
+
+
+def test_an_unscaled_optimiser_has_the_groups_that_checkpoints_hold() -> None:
+    assert [len(group["params"]) for group in adamw(Read(), TrainConfig()).param_groups] == [1, 3]

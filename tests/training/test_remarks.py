@@ -61,7 +61,7 @@ def test_a_resume_with_another_camera_names_both(capsys: pytest.CaptureFixture[s
     assert begin("--steps", "4", "--stop-at", "2") == 0
     assert begin("--steps", "4", "--resume", "--camera", "top=cam_low") == 2
     said = capsys.readouterr().err
-    assert "--camera top: cam_high ≠ cam_low" in said
+    assert "camera top: cam_high ≠ cam_low" in said
     assert "data.images" not in said
 
 

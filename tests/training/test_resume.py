@@ -14,8 +14,8 @@ from tiny import TinyWindows, TrainTiny
 from trunkzoo.checkpoint.header import read_safetensors_header
 from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.registry.recipe import Recipe
+from trunkzoo.training.config import TrainResult
 from trunkzoo.training.metrics import WALL_CLOCK, read_metrics
-from trunkzoo.training.run import TrainResult
 
 STEPS = 8
 
@@ -126,8 +126,8 @@ def test_resume_with_other_settings_is_refused(tiny_run: TrainTiny, change: dict
     ("change", "message"),
     [
         ({"steps": 3}, r"has done 5 steps already, more than train\.steps 3"),
-        ({"stop_at": 4}, "--stop-at 4 is not among the steps 5 to 8"),
-        ({"stop_at": 9}, "--stop-at 9 is not among the steps 5 to 8"),
+        ({"stop_at": 4}, "stop_at 4 is not among the steps 5 to 8"),
+        ({"stop_at": 9}, "stop_at 9 is not among the steps 5 to 8"),
     ],
 )
 def test_an_end_without_effect_is_refused(

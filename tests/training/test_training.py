@@ -91,7 +91,7 @@ def test_held_out_episodes_decide_what_is_best(
 
 
 def test_held_out_windows_are_not_trained_on(tiny_windows: TinyWindows) -> None:
-    from trunkzoo.training.holdout import Holdout
+    from trunkzoo.training.probes import Holdout
 
     holdout = Holdout(tiny_windows, 1)
     assert (holdout.first, holdout.indices.tolist()) == (5, [5, 6, 7, 8, 9])

@@ -1,1 +1,1 @@
-"""One module per command; see ``trunkzoo_cli.app.COMMANDS``."""
+"""One module per command; see ``trunkzoo_cli.group.COMMANDS``."""

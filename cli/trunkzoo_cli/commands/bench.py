@@ -1,4 +1,4 @@
-"""``zoo bench``: what things cost on this machine."""
+"""``zoo bench``: measure parameters, multiply-adds, time and memory on this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from trunkzoo_cli.completion import complete_recipe
-from trunkzoo_cli.options import JsonOption, SetOption, TrunkOption, recipe_of
+from trunkzoo_cli.options import MAX_PROCESSES, JsonOption, SetOption, TrunkOption, recipe_of
 from trunkzoo_cli.output import emit_json, emit_table
 
 bench = typer.Typer(no_args_is_help=True, help="Measure what trunks and agents cost on this machine.")
@@ -24,11 +24,11 @@ def trunks(
         list[str] | None,
         typer.Argument(metavar="[TRUNK[,KEY=VALUE]...]...", help="Trunks with settings; the first is the reference."),
     ] = None,
-    size: Annotated[int, typer.Option(min=32, help="Side of the square images, pixels.")] = 96,
-    batch: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 32,
+    size: Annotated[int, typer.Option(min=32, max=8192, help="Side of the square images, pixels.")] = 96,
+    batch: Annotated[int, typer.Option(min=1, max=65_536, help="Images in a batch.")] = 32,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
-    rounds: Annotated[int, typer.Option(min=1, help="Timings per figure; the median counts.")] = 5,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    rounds: Annotated[int, typer.Option(min=1, max=1_000_000, help="Timings per figure; the median counts.")] = 5,
+    threads: Annotated[int, typer.Option(min=1, max=MAX_PROCESSES, help="CPU threads.")] = 1,
     compile_: Annotated[bool, typer.Option("--compile", help="Measure under torch.compile.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -68,10 +68,10 @@ def agent(
     names: Annotated[
         list[str], typer.Argument(metavar="RECIPE...", help="Recipes of registry.toml.", autocompletion=complete_recipe)
     ],
-    batch: Annotated[int, typer.Option(min=2, help="The batch size beside 1.")] = 8,
+    batch: Annotated[int, typer.Option(min=2, max=65_536, help="The batch size beside 1.")] = 8,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
-    rounds: Annotated[int, typer.Option(min=2, help="Timings per figure.")] = 20,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    rounds: Annotated[int, typer.Option(min=2, max=1_000_000, help="Timings per figure.")] = 20,
+    threads: Annotated[int, typer.Option(min=1, max=MAX_PROCESSES, help="CPU threads.")] = 1,
     compile_: Annotated[bool, typer.Option("--compile", help="Measure under torch.compile.")] = False,
     trunk: TrunkOption = None,
     set_: SetOption = None,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trunkzoo_cli.completion import complete_recipe
-from trunkzoo_cli.options import JsonOption, SetOption, TrunkOption, recipe_of
-from trunkzoo_cli.output import emit_json, emit_table, note
+from trunkzoo_cli.options import MAX_SEED, JsonOption, SetOption, TrunkOption, recipe_of
+from trunkzoo_cli.output import emit_json, emit_table, note, say
 
 if TYPE_CHECKING:
     from trunkzoo.agent.agent import Agent
@@ -25,7 +25,7 @@ def build(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="DIR", help="Save the untrained agent as a checkpoint here.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the initial weights.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the initial weights.")] = 0,
     json: JsonOption = False,
 ) -> None:
     """Assemble the agent of a recipe and show its parameters, feature map and condition vector.
@@ -53,7 +53,7 @@ def build(
     emit_table(
         ("part", "what", "parameters", "shape"), _rows(facts), title=f"{chosen.recipe.name}: {chosen.recipe.summary}"
     )
-    print(facts["sum"])
+    say(facts["sum"])
     if out is not None:
         note(f"saved to {out}; it has seen no data yet: `zoo train {recipe} --data DIR -o RUN` trains one")
 

@@ -1,4 +1,4 @@
-"""``zoo check``: does a plugin keep the rules?"""
+"""``zoo check``: run the conformance checks of a plugin."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trunkzoo_cli.completion import complete_record
-from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, progress
+from trunkzoo_cli.options import JsonOption, assigned
+from trunkzoo_cli.output import counted, emit_json, emit_table, say
 
 if TYPE_CHECKING:
     from trunkzoo.testing import Report
@@ -33,15 +33,15 @@ def check(
 
     Example: zoo check resnet/resnet-18 --set width=16
     """
-    from trunkzoo.registry import open_zoo, parse_assignments
-    from trunkzoo.testing.report import Report, floor_of, require_one, run_records
+    from trunkzoo.registry import open_zoo
+    from trunkzoo.testing.report import Report, least_checks_of, require_one, run_records
 
     records = open_zoo().catalogue.chosen(name)
-    settings = parse_assignments(set_ or [])
+    settings = assigned(set_)
     require_one(records, settings, name)
-    floor = floor_of(records, slow=not quick)
-    results = list(progress(run_records(records, settings, slow=not quick), f"checking {name}"))
-    report = Report(tuple(results), floor)
+    least = least_checks_of(records, slow=not quick)
+    results = list(counted(run_records(records, settings, slow=not quick), f"checking {name}"))
+    report = Report(tuple(results), least)
     if json:
         emit_json(report.to_dict())
     else:
@@ -56,6 +56,6 @@ def _print(report: Report) -> None:
         [(r.id, r.check, r.outcome, f"{r.seconds:.2f} s", r.detail) for r in report.results],
     )
     counts = ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items() if number)
-    print(f"{'ok' if report.ok else 'FAILED'}: {counts}")
-    if report.ran < report.floor:
-        print(f"only {report.ran} checks could run; a result needs {report.floor}")
+    say(f"{'ok' if report.ok else 'FAILED'}: {counts}")
+    if report.ran < report.least_checks:
+        say(f"only {report.ran} checks could run; a result needs {report.least_checks}")

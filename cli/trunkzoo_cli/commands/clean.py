@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, note
+from trunkzoo_cli.output import emit_json, emit_table, note, say
 
 
 def clean(
@@ -42,6 +42,6 @@ def clean(
         rows = [(it.kind, str(it.path), f"{it.bytes / 1e6:.1f} MB", it.why) for it in found]
         emit_table(("what", "path", "size", "why it may go"), rows)
     total = f"{sum(it.bytes for it in found) / 1e6:.1f} MB"
-    print(f"{total} deleted" if yes else f"{total} could go")
+    say(f"{total} deleted" if yes else f"{total} could go")
     if found and not yes:
         note("nothing was deleted; the same command with --yes does it")

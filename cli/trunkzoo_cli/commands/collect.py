@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trunkzoo_cli.completion import complete_task
-from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import counted, emit_json, note
+from trunkzoo_cli.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, JsonOption, assigned
+from trunkzoo_cli.output import emit_json, note, numbered, say
 
 if TYPE_CHECKING:
     from trunkzoo.catalogue.part import Configured
@@ -19,13 +19,22 @@ if TYPE_CHECKING:
 
 def collect(
     task: Annotated[str, typer.Argument(help="A task; see `zoo list --kind task`.", autocompletion=complete_task)],
-    episodes: Annotated[int, typer.Option("-n", "--episodes", min=1, help="Successful demonstrations to record.")],
+    episodes: Annotated[
+        int, typer.Option("-n", "--episodes", min=1, max=MAX_COUNT, help="Successful demonstrations to record.")
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The dataset to write; must be new.")],
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of the first attempt. (default: 3000000, apart from evaluation's)")
+        int | None,
+        typer.Option(
+            min=0, max=MAX_SEED, help="Seed of the first attempt. (default: 3000000, apart from evaluation's)"
+        ),
     ] = None,
-    noise: Annotated[float, typer.Option(min=0, help="Command noise; 1 is what the expert says it survives.")] = 1.0,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; what is recorded does not depend on it.")] = 2,
+    noise: Annotated[
+        float, typer.Option(min=0, max=1e6, help="Command noise; 1 is what the expert says it survives.")
+    ] = 1.0,
+    workers: Annotated[
+        int, typer.Option(min=1, max=MAX_PROCESSES, help="Processes; what is recorded does not depend on it.")
+    ] = 2,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of the task; repeatable.")
     ] = None,
@@ -42,15 +51,15 @@ def collect(
     Example: zoo collect robosuite/two-arm-lift -n 40 -o data/lift
     """
     from trunkzoo.catalogue.part import Part
-    from trunkzoo.registry import open_zoo, parse_assignments
-    from trunkzoo.registry.assignments import laid_over
+    from trunkzoo.registry import open_zoo
+    from trunkzoo.registry.assignments import overlay
     from trunkzoo.rollouts.collect import collect as record
     from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS
     from trunkzoo.system.files import refuse_existing, require_writable
     from trunkzoo.system.progress import progress
 
     first_seed = DEMONSTRATION_SEEDS if seed is None else seed
-    part = Part(name=task, config=laid_over({}, parse_assignments(set_ or [])))
+    part = Part(name=task, config=overlay({}, assigned(set_)))
     chosen = open_zoo().catalogue.configure("task", part)
     if reuse and out.exists():
         facts = _reused(out, chosen, episodes, first_seed, noise)
@@ -72,8 +81,8 @@ def collect(
         emit_json(facts)
         return
     failed = len(facts["failed_seeds"])
-    kept, attempts = counted(facts["episodes"], "demonstration"), counted(failed, "failed attempt")
-    print(f"{out}: {kept}, {counted(facts['frames'], 'frame')}, {attempts} left out")
+    kept, attempts = numbered(facts["episodes"], "demonstration"), numbered(failed, "failed attempt")
+    say(f"{out}: {kept}, {numbered(facts['frames'], 'frame')}, {attempts} left out")
     name = shlex.quote(str(out))
     note(f"`zoo data info {name} --sheet FILE.png` shows them; `zoo train RECIPE --data {name} -o RUN` trains on them")
 

@@ -11,7 +11,7 @@ import typer
 from trunkzoo_cli.commands.eval import default_file, seeds_of
 from trunkzoo_cli.completion import complete_run, complete_task
 from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, note
+from trunkzoo_cli.output import emit_json, emit_table, note, say
 
 if TYPE_CHECKING:
     from trunkzoo.rollouts import Evaluation
@@ -49,7 +49,7 @@ def compare(
     from trunkzoo.registry import open_zoo
     from trunkzoo.rollouts import Evaluation, plan, run
     from trunkzoo.rollouts.pairs import comparisons, require_equal_conditions
-    from trunkzoo.rollouts.progress import EvaluationProgress
+    from trunkzoo.rollouts.progress import evaluation_bar
     from trunkzoo.rollouts.scores import summary_of
 
     part, catalogue = Part(name=task) if task else None, open_zoo().catalogue
@@ -58,12 +58,12 @@ def compare(
     sides = [Evaluation(it, chosen, default_file(it.job.checkpoint, "agent")) for it in plans]
     require_equal_conditions(sides[0], sides[1])
     _refuse_itself(sides)
-    with EvaluationProgress(plans[0].job.task.name, 2 * len(chosen)) as progress:
-        run(sides, workers or len(os.sched_getaffinity(0)), progress)
+    with evaluation_bar(plans[0].job.task.name, sides) as on_row:
+        run(sides, workers or len(os.sched_getaffinity(0)), on_row)
     found = comparisons(_labels(first, second, sides), sides[0], sides[1])
     if json:
         rows = {str(path): side.ordered for path, side in zip((first, second), sides, strict=True)}
-        emit_json({"comparisons": [comparison.as_json() for comparison in found], "rows": rows})
+        emit_json({"comparisons": [comparison.to_dict() for comparison in found], "rows": rows})
         return
     cells = []
     for path, side in zip((first, second), sides, strict=True):
@@ -74,7 +74,7 @@ def compare(
     title = f"{job.task.name}, seeds {chosen[0]}–{chosen[-1]}, {job.max_steps} steps each"
     emit_table(("agent", "step", "success (95 %)", "average reward (95 %)"), cells, title=title)
     for comparison in found:
-        print(comparison.sentence())
+        say(comparison.sentence())
     for side in sides:
         note(f"rows are in {side.file}")
 

@@ -1,4 +1,4 @@
-"""``zoo data``: look into a dataset, check it, convert others to it."""
+"""``zoo data``: summarize, check and convert datasets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import counted, emit_json, emit_table, note
+from trunkzoo_cli.output import emit_json, emit_table, note, numbered, say
 
 data = typer.Typer(no_args_is_help=True, help="Look into a LeRobot v3 dataset, check it, convert others to it.")
 
@@ -29,10 +29,10 @@ def info(
     Example: zoo data info data/lift --sheet lift.png
     """
     from trunkzoo.data.lerobot.reader import LeRobotReader
-    from trunkzoo.data.summary import contact_sheet, summarize
+    from trunkzoo.data.summary import contact_sheet, dataset_facts
 
     reader = LeRobotReader(directory)
-    facts = summarize(reader)
+    facts = dataset_facts(reader)
     if sheet is not None:
         contact_sheet(reader, sheet)
         note(f"contact sheet in {sheet}")
@@ -40,14 +40,14 @@ def info(
         emit_json(facts)
         return
     lengths = facts["episode_lengths"]
-    print(
+    say(
         f"{directory}: {facts['episodes']} episodes, {facts['frames']} frames, {facts['seconds']} s at {facts['fps']:g} Hz"
     )
-    print(f"episode length: {lengths['min']} to {lengths['max']} frames, median {lengths['median']:g}")
-    print(f"tasks: {'; '.join(facts['tasks'])}\n")
+    say(f"episode length: {lengths['min']} to {lengths['max']} frames, median {lengths['median']:g}")
+    say(f"tasks: {'; '.join(facts['tasks'])}\n")
     emit_table(("feature", "type", "shape"), [_feature_row(*item) for item in facts["features"].items()])
     for key, stats in facts["statistics"].items():
-        print()
+        say()
         emit_table(("dimension", "min", "q01", "mean", "std", "q99", "max"), _statistics_rows(stats), title=key)
 
 
@@ -65,7 +65,7 @@ def check(directory: Directory, json: JsonOption = False) -> None:
     else:
         emit_table(("check", "result"), [(one.name, "FAILED" if one.faults else "ok") for one in checks])
         for fault in (fault for one in checks for fault in one.faults):
-            print(f"- {fault}")
+            say(f"- {fault}")
     if any(one.faults for one in checks):
         raise typer.Exit(1)
 
@@ -96,14 +96,14 @@ def convert(
     """
     from trunkzoo.data.convert.convert import convert_dataset
     from trunkzoo.data.convert.sources import Choices
-    from trunkzoo.data.fit import parse_camera_map
+    from trunkzoo.data.match import parse_camera_map
 
-    choices = Choices(task=task, fps=fps, state=tuple(state or ()), cameras=parse_camera_map(camera or []))
+    choices = Choices(task=task, fps=fps, state=tuple(state or ()), cameras=parse_camera_map(camera or [], "--camera"))
     facts = convert_dataset(source, out, choices, video=video)
     if json:
         emit_json(facts)
         return
-    print(f"{counted(facts['episodes'], 'episode')}, {counted(facts['frames'], 'frame')} written to {out}")
+    say(f"{numbered(facts['episodes'], 'episode')}, {numbered(facts['frames'], 'frame')} written to {out}")
     note(f"`zoo data info {shlex.quote(str(out))}` shows what is in it")
 
 

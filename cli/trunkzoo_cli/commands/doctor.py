@@ -1,14 +1,13 @@
-"""``zoo doctor``: what is wrong, and how to mend it."""
+"""``zoo doctor``: diagnose the installation, with a line that repairs each fault."""
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, progress
+from trunkzoo_cli.output import counted, emit_json, emit_table, say
 
 
 def doctor(
@@ -21,18 +20,18 @@ def doctor(
     """
     from trunkzoo.testing.doctor import examine
 
-    findings = list(progress(examine(), "looking"))
+    findings = list(counted(examine(), "looking"))
     wrong = [finding for finding in findings if not finding.ok]
     if json:
         emit_json({"ok": not wrong, "findings": [finding.to_dict() for finding in findings]})
     else:
         columns = ("", "what", "name", "found")
         emit_table(columns, [("ok" if f.ok else "WRONG", f.area, f.name, f.detail) for f in findings])
-        print("nothing is wrong" if not wrong else f"{len(wrong)} wrong:")
+        say("nothing is wrong" if not wrong else f"{len(wrong)} wrong:")
         for finding in wrong:
-            print(f"  {finding.name}: {finding.mend}")
+            say(f"  {finding.name}: {finding.mend}")
     if trace:
         for finding in wrong:
-            print(f"--- {finding.area} {finding.name}\n{finding.trace or finding.detail}", file=sys.stderr)
+            say(f"--- {finding.area} {finding.name}\n{finding.trace or finding.detail}", aside=True)
     if wrong:
         raise typer.Exit(1)

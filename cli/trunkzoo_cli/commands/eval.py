@@ -1,4 +1,4 @@
-"""``zoo eval``: roll a policy out and count."""
+"""``zoo eval``: roll out a policy and report its success and reward."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trunkzoo_cli.completion import complete_run, complete_task
-from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, note, write_page
+from trunkzoo_cli.options import MAX_COUNT, MAX_SEED, JsonOption
+from trunkzoo_cli.output import emit_json, emit_table, note, say, write_page
 
 if TYPE_CHECKING:
     from trunkzoo.rollouts import Evaluation
 
 
-class Policy(StrEnum):
-    """Who acts."""
+class PolicyChoice(StrEnum):
+    """Policies that can be evaluated."""
 
     agent = "agent"
     blind = "blind"
@@ -44,8 +44,9 @@ def evaluate(
         str | None, typer.Option(metavar="A:B", help="Seeds A…B−1 instead of the first fresh report seeds.")
     ] = None,
     policy: Annotated[
-        Policy, typer.Option(help="agent; blind = the agent on blanked images; floors noop, random; ceiling expert.")
-    ] = Policy.agent,
+        PolicyChoice,
+        typer.Option(help="agent; blind = the agent on blanked images; floors noop, random; ceiling expert."),
+    ] = PolicyChoice.agent,
     task: Annotated[
         str | None,
         typer.Option(
@@ -67,10 +68,12 @@ def evaluate(
         typer.Option("-o", "--out", metavar="FILE", help="Rows (JSON lines); an existing file is continued."),
     ] = None,
     video: Annotated[
-        int, typer.Option(min=0, metavar="K", help="Film the first K episodes (mp4, beside the rows).")
+        int, typer.Option(min=0, max=MAX_COUNT, metavar="K", help="Film the first K episodes (mp4, beside the rows).")
     ] = 0,
-    max_steps: Annotated[int | None, typer.Option(min=1, help="Step cap. (default: the task's own)")] = None,
-    noise_seed: Annotated[int, typer.Option(help="Base of the policy noise.")] = 0,
+    max_steps: Annotated[
+        int | None, typer.Option(min=1, max=MAX_COUNT, help="Step cap. (default: the task's own)")
+    ] = None,
+    noise_seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Base of the policy noise.")] = 0,
     device: Annotated[str, typer.Option(help="Where the agent runs, e.g. cpu or cuda.")] = "cpu",
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a self-contained HTML report with films and pictures.")
@@ -91,9 +94,13 @@ def evaluate(
     from trunkzoo.registry import open_zoo
     from trunkzoo.rollouts import Evaluation, plan, run
     from trunkzoo.rollouts.floors import floors_of
-    from trunkzoo.rollouts.progress import EvaluationProgress
+    from trunkzoo.rollouts.progress import evaluation_bar
 
-    if checkpoint is not None and policy in (Policy.agent, Policy.blind) and (why := why_this_one(checkpoint)):
+    if (
+        checkpoint is not None
+        and policy in (PolicyChoice.agent, PolicyChoice.blind)
+        and (why := why_this_one(checkpoint))
+    ):
         note(why)
     part = Part(name=task) if task else None
     catalogue = open_zoo().catalogue
@@ -101,15 +108,15 @@ def evaluate(
     chosen = seeds_of(seeds, episodes)
     file = out or default_file(planned.job.checkpoint, policy.value)
     evaluation = Evaluation(planned, chosen, file, _films(file, video), video)
-    beside = floors_of(evaluation, catalogue, floors) if floors and policy is Policy.agent else []
-    processes = workers or len(os.sched_getaffinity(0))
+    beside = floors_of(evaluation, catalogue, floors) if floors and policy is PolicyChoice.agent else []
+    processes = workers or len(os.sched_getaffinity(0))  # in a container fewer than the machine has
     for batch in ([evaluation], beside):
-        with EvaluationProgress(planned.job.task.name, sum(len(it.seeds) for it in batch)) as progress:
-            run(batch, processes, progress)
+        with evaluation_bar(planned.job.task.name, batch) as on_row:
+            run(batch, processes, on_row)
     if evaluation.resumed:
         note(f"{evaluation.resumed} of {len(chosen)} episodes were in {file} already")
     if json:
-        emit_json({**_as_json(evaluation), "floors": {it.plan.job.policy: _as_json(it) for it in beside}})
+        emit_json({**_to_dict(evaluation), "floors": {each.plan.job.policy: _to_dict(each) for each in beside}})
     else:
         _show(evaluation, beside)
     if report:
@@ -145,11 +152,11 @@ def _films(file: Path | None, video: int) -> Path | None:
     return file.with_suffix("") if file else Path("films")
 
 
-def _as_json(evaluation: Evaluation) -> dict[str, Any]:
+def _to_dict(evaluation: Evaluation) -> dict[str, Any]:
     from trunkzoo.rollouts.scores import summary_of
 
     return {
-        "summary": summary_of(evaluation.ordered).as_json(),
+        "summary": summary_of(evaluation.ordered).to_dict(),
         "latency_ms": evaluation.latency_ms,
         "file": str(evaluation.file) if evaluation.file else None,
         "rows": evaluation.ordered,
@@ -160,8 +167,8 @@ def _show(evaluation: Evaluation, beside: list[Evaluation]) -> None:
     job = evaluation.plan.job
     columns = ("policy", "episodes", "success (95 %)", "average reward (95 %)", "median", "IQM", "latency per chunk")
     seeds = f"seeds {evaluation.seeds[0]}–{evaluation.seeds[-1]}, {job.max_steps} steps each"
-    emit_table(columns, [_cells(it) for it in (evaluation, *beside)], title=f"{job.task.name}, {seeds}")
-    print(f"success = {evaluation.plan.provenance['success_rule']}")
+    emit_table(columns, [_cells(each) for each in (evaluation, *beside)], title=f"{job.task.name}, {seeds}")
+    say(f"success = {evaluation.plan.provenance['success_rule']}")
     if evaluation.file:
         note(f"rows are in {evaluation.file}")
     if evaluation.films:

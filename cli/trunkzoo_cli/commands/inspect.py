@@ -1,4 +1,4 @@
-"""``zoo inspect``: what a checkpoint says about itself."""
+"""``zoo inspect``: print the header of a checkpoint, and pictures of where its agent looks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trunkzoo_cli.completion import complete_run, complete_task
-from trunkzoo_cli.options import JsonOption
+from trunkzoo_cli.options import MAX_SEED, JsonOption
 from trunkzoo_cli.output import emit_json, emit_table, note
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def inspect(
         str | None,
         typer.Option(help="The task of that episode. (default: the checkpoint's own)", autocompletion=complete_task),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The seed of that episode.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="The seed of that episode.")] = 0,
     json: JsonOption = False,
 ) -> None:
     """Read a checkpoint's header and check its checksum, without building anything: no plugin and no torch is needed.
@@ -69,11 +69,11 @@ def _pictures(file: Path, task: str | None, seed: int, out: Path) -> list[str]:
     from trunkzoo.registry import open_zoo
     from trunkzoo.report.pictures import write_pictures
     from trunkzoo.rollouts import plan
-    from trunkzoo.rollouts.gaze import look_at_job
+    from trunkzoo.rollouts.gaze import gaze_of_job
 
     catalogue = open_zoo().catalogue
     job = plan(catalogue, "agent", file, Part(name=task) if task else None).job
-    return [str(picture) for picture in write_pictures(look_at_job(job, seed, catalogue), out)]
+    return [str(picture) for picture in write_pictures(gaze_of_job(job, seed, catalogue), out)]
 
 
 def _rows(file: Path, header: CheckpointHeader, verified: bool) -> list[tuple[str, str]]:

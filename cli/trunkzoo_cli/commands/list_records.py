@@ -1,4 +1,4 @@
-"""``zoo list``: what can be combined."""
+"""``zoo list``: trunks, heads, tasks, recipes and suites."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from trunkzoo_cli.output import emit_json, emit_table, note
 
 if TYPE_CHECKING:
     from trunkzoo.catalogue.catalogue import Catalogue
-    from trunkzoo.registry import Registry, Section
+    from trunkzoo.registry import Registry, RegistrySection
 
-Row = dict[str, str]
+Listed = dict[str, str]
 MANY = 8  # tasks of one plugin; more are one line
-SECTIONS: tuple[Section, ...] = ("recipes", "suites")
+SECTIONS: tuple[RegistrySection, ...] = ("recipes", "suites")
 
 
-class Kind(StrEnum):
+class ListedKind(StrEnum):
     """What can be listed."""
 
     trunk = "trunk"
@@ -33,7 +33,7 @@ class Kind(StrEnum):
 
 def list_records(
     pattern: Annotated[str, typer.Argument(help="Part of a name, or a pattern such as 'resnet/*'.")] = "",
-    kind: Annotated[list[Kind] | None, typer.Option(help="Only this kind; may be repeated.")] = None,
+    kind: Annotated[list[ListedKind] | None, typer.Option(help="Only this kind; may be repeated.")] = None,
     json: JsonOption = False,
 ) -> None:
     """List trunks, heads, tasks, recipes and suites.
@@ -68,7 +68,7 @@ def list_records(
         note(f"* {', '.join(ids[:3])}{f' and {len(ids) - 3} more' if len(ids) > 3 else ''}: not installed here: {line}")
 
 
-def _absent(rows: list[Row]) -> dict[str, list[str]]:
+def _absent(rows: list[Listed]) -> dict[str, list[str]]:
     """The line that installs what is missing → the records that wait for it."""
     found: dict[str, list[str]] = {}
     for row in rows:
@@ -77,14 +77,14 @@ def _absent(rows: list[Row]) -> dict[str, list[str]]:
     return found
 
 
-def _mark(row: Row, absent: dict[str, list[str]]) -> str:
+def _mark(row: Listed, absent: dict[str, list[str]]) -> str:
     return "* " if row.get("install") else "  " if absent else ""
 
 
-def _grouped(rows: list[Row]) -> list[Row]:
+def _grouped(rows: list[Listed]) -> list[Listed]:
     """The rows, with the tasks of a plugin that has many of them under one line."""
     sizes = Counter(_group(row) for row in rows)
-    shown: list[Row] = []
+    shown: list[Listed] = []
     for row in rows:
         group = _group(row)
         if row["kind"] != "task" or sizes[group] <= MANY:
@@ -96,11 +96,11 @@ def _grouped(rows: list[Row]) -> list[Row]:
     return shown
 
 
-def _group(row: Row) -> tuple[str, str]:
+def _group(row: Listed) -> tuple[str, str]:
     return row["kind"], row["name"].partition("/")[0]
 
 
-def _records(catalogue: Catalogue) -> list[Row]:
+def _records(catalogue: Catalogue) -> list[Listed]:
     from trunkzoo.plugin.records import HeadSpec, install_line
 
     rows = []
@@ -116,7 +116,7 @@ def _matches(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern) if any(c in pattern for c in "*?[") else pattern in name
 
 
-def _recipes(registry: Registry) -> list[Row]:
+def _recipes(registry: Registry) -> list[Listed]:
     return [
         {"kind": section.removesuffix("s"), "name": entry.name, "summary": entry.summary, "file": entry.file}
         for section in SECTIONS

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from trunkzoo_cli.output import note
+from trunkzoo_cli.output import note, say
 
 
 class Kind(StrEnum):
@@ -50,19 +50,19 @@ def new_plugin(
         written = [path for part in ("common", kind.value) for path in _write(_templates() / part, directory, words)]
     except OSError as error:
         raise UsageError(f"cannot write {directory}: {error.strerror}") from None
-    print(f"{len(written)} files in {directory}. Next:")
-    print(
+    say(f"{len(written)} files in {directory}. Next:")
+    say(
         f"  pip install -e {shlex.quote(str(directory))}\n  zoo check {name}\n  {TRY[kind].format(id=f'{name}/{name}-s')}"
     )
 
 
 def _check_name(name: str) -> None:
     from trunkzoo.errors import UsageError
-    from trunkzoo.plugin.records import NAME_RULE
+    from trunkzoo.plugin.records import name_fault
     from trunkzoo.registry import open_zoo
 
-    if not NAME_RULE.fullmatch(name):
-        raise UsageError(f"plugin name '{name}': use lower-case letters, digits and single - _ . between them")
+    if fault := name_fault("plugin", name):
+        raise UsageError(fault)
     catalogue = open_zoo().catalogue
     owner = catalogue.names.reserved.get(name)
     if owner is not None:

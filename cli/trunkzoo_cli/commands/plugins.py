@@ -1,4 +1,4 @@
-"""``zoo plugins``: which plugins are installed, and what became of each."""
+"""``zoo plugins``: installed plugins and their status."""
 
 from __future__ import annotations
 

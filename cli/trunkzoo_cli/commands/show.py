@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trunkzoo_cli.completion import complete_any
-from trunkzoo_cli.options import JsonOption, TrunkOption
-from trunkzoo_cli.output import emit_json, emit_table
+from trunkzoo_cli.options import JsonOption, TrunkOption, assigned, recipe_with
+from trunkzoo_cli.output import emit_json, emit_table, say
 
 if TYPE_CHECKING:
     from trunkzoo.catalogue.part import Configured
@@ -36,9 +36,9 @@ def show(
     Examples: zoo show resnet-18 --set output_stride=16 · zoo show imf-attnres --resolved --trunk resnet-50
     """
     from trunkzoo.errors import UsageError
-    from trunkzoo.registry import open_zoo, parse_assignments
+    from trunkzoo.registry import open_zoo
 
-    zoo, settings = open_zoo(), parse_assignments(set_ or [])
+    zoo, settings = open_zoo(), assigned(set_)
     registry = zoo.registry
     if name in registry.recipe_names():
         _show_recipe(zoo, name, settings, trunk, resolved=resolved, json=json)
@@ -62,13 +62,13 @@ def _show_recipe(
 ) -> None:
     from trunkzoo.registry.written import rows_of
 
-    found = zoo.recipe(name, settings, trunk)
+    found = recipe_with(name, trunk, settings, zoo)
     rows = [row for row in rows_of(found) if resolved or row[2] != "default"]
     if json:
         emit_json([{"key": key, "value": value, "origin": origin} for key, value, origin in rows])
         return
     emit_table(("setting", "value", "from"), rows, title=f"recipe {name}: {found.recipe.summary}")
-    print(found.recipe.contract.sum_line())
+    say(found.recipe.contract.sum_line())
 
 
 def _show_suite(registry: Registry, name: str, json: bool) -> None:
@@ -84,7 +84,7 @@ def _record(zoo: Zoo, name: str, settings: dict[str, Any]) -> tuple[Configured[A
     """The one record of a name, and the values of its settings: its defaults with ``settings`` over them."""
     from trunkzoo.catalogue.part import Part
     from trunkzoo.errors import UsageError, did_you_mean
-    from trunkzoo.registry.assignments import laid_over
+    from trunkzoo.registry.assignments import overlay
 
     try:
         records = zoo.catalogue.chosen(name)
@@ -96,16 +96,16 @@ def _record(zoo: Zoo, name: str, settings: dict[str, Any]) -> tuple[Configured[A
     if len(records) > 1:
         raise UsageError(f"'{name}' is a plugin with {len(records)} records: {', '.join(id for _, id, _ in records)}")
     kind, id, spec = records[0]
-    values = laid_over(spec.defaults, settings)
+    values = overlay(spec.defaults, settings)
     return zoo.catalogue.configure(kind, Part(name=id, config=values)), values
 
 
 def _facts(zoo: Zoo, record: Configured[Any], values: dict[str, Any]) -> dict[str, Any]:
-    from trunkzoo.catalogue.guard import foreign
+    from trunkzoo.catalogue.guard import plugin_code
     from trunkzoo.plugin.settings import settings_of
 
     plugin, spec = record.plugin, record.spec
-    with foreign(f"describing the settings of '{record.id}'"):
+    with plugin_code(f"describing the settings of '{record.id}'"):
         settings_rows = [vars(setting) for setting in settings_of(spec.config, values)]
     facts: dict[str, Any] = {
         "kind": record.kind,
@@ -141,13 +141,13 @@ def _task_facts(record: Configured[Any]) -> dict[str, Any]:
 
 
 def _print_record(facts: dict[str, Any]) -> None:
-    print(f"{facts['kind']} {facts['name']}: {facts['summary']}\nplugin {facts['plugin']}")
+    say(f"{facts['kind']} {facts['name']}: {facts['summary']}\nplugin {facts['plugin']}")
     for section in ("counted", "registry", "contract", "task"):
         if facts.get(section):
-            print()
+            say()
             emit_table((section, ""), [(key, _text(value)) for key, value in facts[section].items()])
     if facts["settings"]:
-        print()
+        say()
         columns = ("setting", "type", "default", "meaning")
         emit_table(columns, [(s["key"], s["type"], _value(s["default"]), s["description"]) for s in facts["settings"]])
 

@@ -1,4 +1,4 @@
-"""``zoo smoke``: try every promise of a recipe once."""
+"""``zoo smoke``: build a recipe and try training step, sampling, saving and action queue once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trunkzoo_cli.options import JsonOption, SetOption, TrunkOption, recipe_of
 from trunkzoo_cli.output import emit_json, emit_table, note
 
 if TYPE_CHECKING:
-    from trunkzoo.testing.smoke import Check
+    from trunkzoo.testing.smoke import SmokeResult
 
 
 def smoke(
@@ -43,16 +43,16 @@ def smoke(
     chosen = [recipe_of(name, trunk, set_, zoo) for name in names]
     from trunkzoo.testing.smoke import smoke as checks_of
 
-    checks: list[Check] = []
+    checks: list[SmokeResult] = []
     for recipe in chosen:
         note(f"smoke test of {recipe.recipe.name}")
-        checks.extend(checks_of(recipe, zoo.catalogue, expect_cond_dim))
+        checks.extend(checks_of(recipe, zoo.catalogue, expect_cond_dim, "--expect-cond-dim"))
     _report(checks, json)
     if not all(check.ok for check in checks):
         raise typer.Exit(1)
 
 
-def _report(checks: list[Check], json: bool) -> None:
+def _report(checks: list[SmokeResult], json: bool) -> None:
     if json:
         emit_json([check.to_dict() for check in checks])
         return

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from trunkzoo_cli.completion import complete_suite
-from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, note, write_page
+from trunkzoo_cli.options import MAX_PROCESSES, JsonOption
+from trunkzoo_cli.output import emit_json, emit_table, note, say, write_page
 
 if TYPE_CHECKING:
     from trunkzoo.suites.engine import Engine
@@ -36,6 +35,31 @@ Only = Annotated[
 ]
 
 
+From = Annotated[
+    Path | None, typer.Option("--from", metavar="DIR", help="Published rows, as `zoo suite publish` writes them.")
+]
+
+
+class Outcome(StrEnum):
+    """What is compared."""
+
+    success = "success"
+    reward = "reward"
+
+
+MEASURE: dict[Outcome, Literal["success", "average reward"]] = {
+    Outcome.success: "success",
+    Outcome.reward: "average reward",
+}
+
+
+class UntilName(StrEnum):
+    """When a suite may end before its last training seed."""
+
+    decided = "decided"
+    futile = "futile"
+
+
 class EngineName(StrEnum):
     """Where cells run."""
 
@@ -48,9 +72,19 @@ def run(
     name: Name,
     out: Out = None,
     max_parallel: Annotated[
-        int | None, typer.Option(min=1, help="Cores used at once; every training takes one. (default: all)")
+        int | None,
+        typer.Option(min=1, max=MAX_PROCESSES, help="Cores used at once; every training takes one. (default: all)"),
     ] = None,
     only: Only = None,
+    published: From = None,
+    until: Annotated[
+        UntilName | None,
+        typer.Option(
+            help="Look after every training seed from the third; end when all is decided, or decided or futile."
+        ),
+    ] = None,
+    outcome: Annotated[Outcome, typer.Option(help="What --until looks at.")] = Outcome.success,
+    detect: Annotated[float, typer.Option(metavar="DIFFERENCE", help="What --until calls worth finding.")] = 0.1,
     engine: Annotated[EngineName, typer.Option(help="local processes, or a Ray cluster.")] = EngineName.local,
     json: JsonOption = False,
 ) -> None:
@@ -58,14 +92,25 @@ def run(
 
     Every cell is named by all that decides it: a killed suite continues, a changed cell runs again, nothing runs twice.
 
+    With --from, published cells of the same name are taken as done.
+
     Example: zoo suite run phase2-demo
     """
+    from trunkzoo.suites.published import adopt
     from trunkzoo.suites.run import run_suite
+    from trunkzoo.suites.stopping import forget_stop, run_until
 
     slots = max_parallel or len(os.sched_getaffinity(0))
     plan = _plan(name, out, only, slots)
+    if published is not None:
+        note(f"{adopt(plan, published)} evaluations and floors taken from {published}")
+    cells = _engine(engine, max_parallel, plan)
     try:
-        run_suite(plan, _engine(engine, max_parallel, plan), lambda line: print(line, file=sys.stderr, flush=True))
+        if until is None:
+            forget_stop(plan.directory)
+            run_suite(plan, cells, _say)
+        else:
+            run_until(plan, cells, _say, until.value, MEASURE[outcome], detect)
     except KeyboardInterrupt:
         note(f"finished cells are in {plan.directory}; the same command continues there")
         raise
@@ -90,21 +135,65 @@ def report(name: Name, out: Out = None, only: Only = None, json: JsonOption = Fa
     _show(_plan(name, out, only), json)
 
 
+@suite.command("plan")
+def plan(
+    name: Name,
+    detect: Annotated[float, typer.Option(metavar="DIFFERENCE", help="The true difference to be found.")],
+    outcome: Annotated[Outcome, typer.Option(help="Success rate, or average reward per step.")] = Outcome.success,
+    spread: Annotated[
+        tuple[float, float] | None,
+        typer.Option(metavar="TRAINING EPISODE", help="Standard deviations of a difference, instead of measured ones."),
+    ] = None,
+    published: From = None,
+    out: Out = None,
+    only: Only = None,
+    json: JsonOption = False,
+) -> None:
+    """Say how many trainings and episodes find a difference four times in five.
+
+    Example: zoo suite plan phase2-cpu --detect 0.1 --from results/phase2-cpu
+    """
+    from trunkzoo.suites.outlook import outlook
+
+    found = outlook(
+        _plan(name, out, only),
+        MEASURE[outcome],
+        detect,
+        spread,
+        published,
+    )
+    if json:
+        emit_json([each.to_dict() for each in found])
+        return
+    for each in found:
+        columns = ("episodes", "trainings, two arms alone", f"trainings, variance of {each.arms} arms")
+        rows = [(str(n), *("over 2000" if k is None else str(k) for k in of)) for n, of in each.needed.items()]
+        emit_table(columns, rows, title=f"\n{name}: to find {detect:g} in {each.measure}, {each.task}")
+        say(each.sentence())
+
+
 @suite.command("publish")
 def publish(
     name: Name,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the rows go, a folder per task.")],
     out: Out = None,
     only: Only = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Only what is finished, of a suite that is not.")] = False,
 ) -> None:
     """Write every episode of a finished suite as JSON lines, a file per arm: rows to commit beside a paper.
+
+    `zoo suite run NAME --from DIR` goes on from them on another machine.
 
     Example: zoo suite publish phase2-demo results/phase2-demo
     """
     from trunkzoo.suites.publish import publish as write
 
-    for path in write(_plan(name, out, only), directory):
-        print(path)
+    for path in write(_plan(name, out, only), directory, partial):
+        say(path)
+
+
+def _say(line: str) -> None:
+    say(line, aside=True)
 
 
 def _plan(name: str, out: Path | None, only: list[str] | None, slots: int = 2) -> SuitePlan:
@@ -137,16 +226,23 @@ def _engine(name: EngineName, max_parallel: int | None, plan: SuitePlan) -> Engi
 def _show(plan: SuitePlan, json: bool) -> None:
     """Print the table, then write the report beside the cells."""
     from trunkzoo.report.suite_page import write_suite_page
+    from trunkzoo.suites.layout import REPORT
+    from trunkzoo.suites.outcomes import outcome_table, outcomes_of
     from trunkzoo.suites.results import read_results
+    from trunkzoo.suites.stopping import read_stop
     from trunkzoo.suites.table import COLUMNS, notes, table
 
-    results, page = read_results(plan), plan.directory / "report.html"
+    stop = read_stop(plan.directory)
+    plan = plan if stop is None else plan.first(stop.trainings)
+    results, page = read_results(plan), plan.directory / REPORT
     if json:
-        emit_json([result.as_json() for result in results])
+        ways = [{arm.plan.label: outcomes_of(arm, result.plan.stages) for arm in result.arms} for result in results]
+        emit_json([{**result.to_dict(), "outcomes": way} for result, way in zip(results, ways, strict=True)])
     else:
         for result in results:
             emit_table(COLUMNS, table(result), title=f"\n{plan.name}: {result.plan.name}")
-            for line in notes(result):
-                print(line)
-    write_page("the report", page, lambda: write_suite_page(plan, results, page))
+            emit_table(*outcome_table(result))
+            for line in [*([stop.sentence(result.plan.name)] if stop else []), *notes(result)]:
+                say(line)
+    write_page("the report", page, lambda: write_suite_page(plan, results, page, stop))
     note(f"figures and films are in {page}")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trunkzoo_cli.completion import complete_recipe_or_run
-from trunkzoo_cli.options import JsonOption, SetOption, TrunkOption, recipe_of
-from trunkzoo_cli.output import emit_json, note
+from trunkzoo_cli.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, JsonOption, SetOption, TrunkOption, recipe_of
+from trunkzoo_cli.output import emit_json, note, say
 
 if TYPE_CHECKING:
     from trunkzoo.registry import Zoo
@@ -36,9 +36,12 @@ def train(
     ] = None,
     trunk: TrunkOption = None,
     set_: SetOption = None,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps, in place of the recipe's.")] = None,
+    steps: Annotated[int | None, typer.Option(max=MAX_COUNT, help="Optimiser steps, in place of the recipe's.")] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Decides initial weights, batches and every sample's noise. (default: 0)")
+        int | None,
+        typer.Option(
+            min=0, max=MAX_SEED, help="Decides initial weights, batches and every sample's noise. (default: 0)"
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue RUN from its newest checkpoint; RUN alone is enough.")
@@ -50,16 +53,21 @@ def train(
     device: Annotated[
         str | None, typer.Option(help="auto, cpu or cuda. (default: auto, or what a resumed run had)")
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of torch. (default: torch's choice)")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=MAX_PROCESSES, help="CPU threads of torch. (default: torch's choice)")
+    ] = None,
     workers: Annotated[
-        int | None, typer.Option("--num-workers", min=0, help="Threads that gather batches; no result depends on it.")
+        int | None,
+        typer.Option(
+            "--num-workers", min=0, max=MAX_PROCESSES, help="Threads that gather batches; no result depends on it."
+        ),
     ] = None,
     compile_: Annotated[bool, typer.Option("--compile", help="Run the agent through torch.compile.")] = False,
     skip_nonfinite: Annotated[
-        int | None, typer.Option(metavar="N", help="Tolerate N steps whose loss is not finite.")
+        int | None, typer.Option(max=MAX_COUNT, metavar="N", help="Tolerate N steps whose loss is not finite.")
     ] = None,
     stop_at: Annotated[
-        int | None, typer.Option(min=1, help="Save and leave after this step; --resume continues.")
+        int | None, typer.Option(min=1, max=MAX_COUNT, help="Save and leave after this step; --resume continues.")
     ] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard events to RUN too.")] = False,
     json: JsonOption = False,
@@ -73,14 +81,20 @@ def train(
               zoo train --resume runs/attnres
               torchrun --nproc-per-node 2 -m trunkzoo_cli train imf-resnet18 --data data/lift -o runs/two
     """
-    from trunkzoo.data.fit import parse_camera_map
+    from trunkzoo.data.match import parse_camera_map
     from trunkzoo.plugin.config import parse
-    from trunkzoo.training import RunConfig, train
+    from trunkzoo.training.config import RunConfig
+    from trunkzoo.training.loop import train
 
     settings = {"steps": steps, "workers": workers, "compile": compile_ or None, "skip_nonfinite": skip_nonfinite}
     given = [f"train.{key}={str(value).lower()}" for key, value in settings.items() if value is not None]
     chosen, start = _start(recipe, data, out, trunk, [*(set_ or []), *given], resume=resume)
-    options = {"seed": seed, "device": device, "threads": threads, "cameras": parse_camera_map(camera or []) or None}
+    options = {
+        "seed": seed,
+        "device": device,
+        "threads": threads,
+        "cameras": parse_camera_map(camera or [], "--camera") or None,
+    }
     values = {
         **start,
         **{key: value for key, value in options.items() if value is not None},
@@ -126,12 +140,13 @@ def _start(
 
 def _continue(run: Path, settings: list[str], zoo: Zoo) -> tuple[ResolvedRecipe, dict[str, Any]]:
     """Everything from ``run.json``; the settings typed now go over it."""
-    from trunkzoo.registry import parse_assignments
+    from trunkzoo.registry.layers import Labels
     from trunkzoo.registry.written import resolve_again
     from trunkzoo.training.begun import begun
+    from trunkzoo_cli.options import assigned
 
     before = begun(run)
-    chosen = resolve_again(before.recipe, parse_assignments(settings), zoo.catalogue)
+    chosen = resolve_again(before.recipe, assigned(settings), zoo.catalogue, Labels("--set", "--trunk"))
     fields = {"seed": before.seed, "device": before.device, "threads": before.threads, "cameras": before.cameras}
     return chosen, {"data": before.data, "output": run, **fields}
 
@@ -159,12 +174,12 @@ def _report(result: TrainResult, recipe: Recipe, json: bool) -> None:
     if json:
         emit_json(result.to_dict())
         return
-    from trunkzoo.training.progress import losses
+    from trunkzoo.training.metrics import losses
 
     known = result.metrics if result.metrics.get("loss") is not None else {}
-    print(", ".join([f"step {result.step}", *([losses(known)] if known else []), f"{result.seconds:.0f} s"]))
-    print(f"checkpoint {result.checkpoint}")
-    print(f"next: {_next(result, recipe)}")
+    say(", ".join([f"step {result.step}", *([losses(known)] if known else []), f"{result.seconds:.0f} s"]))
+    say(f"checkpoint {result.checkpoint}")
+    say(f"next: {_next(result, recipe)}")
 
 
 def _next(result: TrainResult, recipe: Recipe) -> str:

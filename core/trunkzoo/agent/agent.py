@@ -68,12 +68,12 @@ class Agent(nn.Module):
     def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The head's loss on a batch: ``{"loss": scalar, …detached scalars}``."""
         draws = Draws(batch[SEED_KEY])
-        cond = self.condition(batch, draws if self.training else None)
-        actions = self.action_normalizer.normalize(batch[ACTION_KEY])
+        cond = self.condition(batch, draws if self.training else None)  # (B, T, cond_dim); draws switch augmentation on
+        actions = self.action_normalizer.normalize(batch[ACTION_KEY])  # (B, P, A) in about [-1, 1]
         return cast(dict[str, Tensor], self.head(cond, actions, ~batch[PAD_KEY], draws))
 
     def loss(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Same as calling the agent."""
+        """The training loss of a batch, as :meth:`forward` gives it; behind DDP call the agent itself."""
         return cast(dict[str, Tensor], self(batch))
 
     def condition(self, obs: Mapping[str, Tensor], draws: Draws | None = None) -> Tensor:
@@ -83,7 +83,7 @@ class Agent(nn.Module):
             DataError: a key is missing or its shape breaks the contract.
         """
         check_window(obs, self.contract)
-        state = self.state_normalizer.normalize(obs[STATE_KEY])
+        state = self.state_normalizer.normalize(obs[STATE_KEY])  # (B, T, S)
         return cast(Tensor, self.encoder(obs, state, draws))
 
     @torch.no_grad()
@@ -99,15 +99,13 @@ class Agent(nn.Module):
             DataError: a key is missing, the state is not finite, or float images are not in [0, 1].
             ContractError: a shape differs.
         """
-        cond = self.condition(obs)
+        cond = self.condition(obs)  # (B, T, cond_dim)
         check_numbers(obs, self.contract)
         if noise is None:
             shape = (len(cond), self.contract.pred_horizon, self.contract.action_dim)
             noise = torch.randn(shape, generator=generator, device=generator.device if generator else None)
-        chunk = cast(Head, self.head).sample(cond, noise.to(cond))
-        if self.action_normalizer.kind == "min_max":
-            chunk = chunk.clamp(-1, 1)  # the data's own range (Chi et al. 2023 clip samples the same way)
-        return self.action_normalizer.denormalize(chunk)
+        chunk = cast(Head, self.head).sample(cond, noise.to(cond))  # (B, P, A), normalised
+        return self.action_normalizer.denormalize(self.action_normalizer.clip(chunk))
 
     @property
     def needs_chunk(self) -> bool:
@@ -133,7 +131,7 @@ class Agent(nn.Module):
         if self.needs_chunk:
             window = {key: torch.stack([frame[key] for frame in self._history], dim=1) for key in self._history[-1]}
             chunk = self.predict(window, noise, generator)
-            self._queue.extend(chunk[:, : self.contract.num_action_steps].unbind(dim=1))
+            self._queue.extend(chunk[:, : self.contract.num_action_steps].unbind(dim=1))  # each (B, A)
         return self._queue.popleft()
 
     def reset(self) -> None:

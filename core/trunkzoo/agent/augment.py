@@ -1,4 +1,4 @@
-"""Image windows and training augmentation. Each sample's randomness is its own (see ``trunkzoo.nn.draws``)."""
+"""Image crops and training augmentation, random per sample whatever its batch (see ``trunkzoo.nn.draws``)."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ def _span(start: Tensor, length: int, limit: int) -> Tensor:
 
 
 def centre_crop(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """The middle (N, C, h, w) of (N, C, H, W)."""
+    """The centre crop (N, C, h, w) of images (N, C, H, W)."""
     top, left = ((full - part) // 2 for full, part in zip(images.shape[-2:], size, strict=True))
     return images[..., top : top + size[0], left : left + size[1]]
 
 
 def random_crop(images: Tensor, size: tuple[int, int], draws: Draws, frames: int) -> Tensor:
-    """A random window per sample, the same for its ``frames`` consecutive images (N = samples × frames)."""
+    """A random crop per sample, the same for its ``frames`` consecutive images (N = samples × frames)."""
     spread = [full - part + 1 for full, part in zip(images.shape[-2:], size, strict=True)]
-    top, left = _offsets(draws, spread, frames, images.device)
+    top, left = _offsets(draws, spread, frames, images.device)  # (N,) each
     return cut(images, top, left, size)
 
 
 def random_shift(images: Tensor, pixels: int, draws: Draws, frames: int) -> Tensor:
     """Shift by up to ± ``pixels`` in both axes, one shift per sample; edges repeat (Yarats et al. 2021, DrQ)."""
     span = 2 * pixels + 1
-    top, left = _offsets(draws, [span, span], frames, images.device)
+    top, left = _offsets(draws, [span, span], frames, images.device)  # (N,) each, in 0 … 2·pixels
     return cut(images, top - pixels, left - pixels, (images.shape[-2], images.shape[-1]))
 
 
@@ -53,5 +53,5 @@ def _offsets(draws: Draws, spread: list[int], frames: int, device: torch.device)
 def colour_jitter(images: Tensor, strength: float, draws: Draws, frames: int) -> Tensor:
     """Contrast × (1 ± strength) and brightness ± strength/2 per sample, on images in [0, 1]."""
     unit = draws.uniform(2).to(images.device).repeat_interleave(frames, dim=0) * 2 - 1  # (N, 2)
-    contrast, brightness = (unit[:, i, None, None, None] for i in range(2))
+    contrast, brightness = (unit[:, i, None, None, None] for i in range(2))  # (N, 1, 1, 1) each, in (-1, 1)
     return ((images - 0.5) * (1 + strength * contrast) + 0.5 + strength / 2 * brightness).clamp(0, 1)

@@ -14,6 +14,12 @@ from trunkzoo.plugin.contract import Contract
 from trunkzoo.plugin.protocols import IMAGENET, InputNorm, VisionTrunk
 from trunkzoo.registry.recipe import EncoderConfig
 
+Begin = Callable[[str], None]
+
+
+def any_values(part: str) -> None:
+    """Leave the random numbers of torch as they are."""
+
 
 def expected_coordinates(logits: Tensor) -> Tensor:
     """Softmax each map over its pixels and return the expected (x, y), both in [-1, 1].
@@ -21,10 +27,10 @@ def expected_coordinates(logits: Tensor) -> Tensor:
     ``logits`` (N, K, h, w) → (N, K, 2). Finn et al. 2016, "Deep spatial autoencoders", eq. 2.
     """
     n, k, h, w = logits.shape
-    mass = logits.float().flatten(2).softmax(-1).view(n, k, h, w)
+    mass = logits.float().flatten(2).softmax(-1).view(n, k, h, w)  # sums to 1 over each map
     ys = torch.linspace(-1, 1, h, device=logits.device) if h > 1 else mass.new_zeros(1)
     xs = torch.linspace(-1, 1, w, device=logits.device) if w > 1 else mass.new_zeros(1)
-    return torch.stack([(mass.sum(2) * xs).sum(-1), (mass.sum(3) * ys).sum(-1)], dim=-1)
+    return torch.stack([(mass.sum(2) * xs).sum(-1), (mass.sum(3) * ys).sum(-1)], dim=-1)  # (N, K, 2)
 
 
 class SpatialSoftmax(nn.Module):
@@ -42,9 +48,11 @@ class SpatialSoftmax(nn.Module):
 class CameraEncoder(nn.Module):
     """One camera: the pooled keypoints of its feature map as one vector of ``camera_dim`` numbers."""
 
-    def __init__(self, channels: int, contract: Contract) -> None:
+    def __init__(self, channels: int, contract: Contract, begin: Begin = any_values, name: str = "camera") -> None:
         super().__init__()
+        begin(f"{name}.pool")
         self.pool = SpatialSoftmax(channels, contract.keypoints)
+        begin(f"{name}.project")  # a seed of its own: the pool draws as many values as the trunk has channels
         self.project = nn.Linear(2 * contract.keypoints, contract.camera_dim)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -58,14 +66,24 @@ class ObservationEncoder(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, contract: Contract, config: EncoderConfig, build_trunk: Callable[[], VisionTrunk]) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        config: EncoderConfig,
+        build_trunk: Callable[[], VisionTrunk],
+        begin: Begin = any_values,
+    ) -> None:
+        """``begin`` is told the name of each part before its initial values are drawn."""
         super().__init__()
         self.contract, self.config = contract, config
         n = len(contract.cameras)
-        trunks = [cast(nn.Module, build_trunk()) for _ in range(1 if config.share_trunk else n)]
+        trunks = []
+        for i in range(1 if config.share_trunk else n):
+            begin(f"trunk.{i}")
+            trunks.append(cast(nn.Module, build_trunk()))
         self.trunks = nn.ModuleList(trunks)
         self.out_channels = int(cast(VisionTrunk, trunks[0]).out_channels)
-        self.cameras = nn.ModuleList(CameraEncoder(self.out_channels, contract) for _ in range(n))
+        self.cameras = nn.ModuleList(CameraEncoder(self.out_channels, contract, begin, f"camera.{i}") for i in range(n))
         norm = cast(InputNorm, getattr(trunks[0], "input_norm", IMAGENET))
         self.register_buffer("mean", torch.tensor(norm.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(norm.std).view(1, 3, 1, 1), persistent=False)
@@ -82,7 +100,7 @@ class ObservationEncoder(nn.Module):
         vectors = [self.encode_camera(i, obs[key], draws) for i, key in enumerate(self.contract.image_keys)]
         if draws is not None and self.config.state_noise:
             state = state + self.config.state_noise * draws.normal(*state.shape[1:]).to(state)
-        return torch.cat([*vectors, state], dim=-1)
+        return torch.cat([*vectors, state], dim=-1)  # (B, T, cameras · D + S)
 
     def encode_camera(self, camera: int, images: Tensor, draws: Draws | None = None) -> Tensor:
         """One camera's (B, T, 3, H, W) → (B, T, camera_dim)."""
@@ -92,9 +110,9 @@ class ObservationEncoder(nn.Module):
 
     def feature_map(self, camera: int, images: Tensor, draws: Draws | None = None) -> Tensor:
         """The trunk's map (B·T, C, h, w) of one camera; blank images are all alike, so one stands for all."""
-        frames = images.flatten(0, 1)
+        frames = images.flatten(0, 1)  # (B·T, 3, H, W)
         if self.config.blank_images:
-            frames = torch.zeros_like(frames[:1])
+            frames = torch.zeros_like(frames[:1])  # (1, 3, H, W)
         return cast(Tensor, self.trunk(camera)(self.prepare(frames, draws, images.shape[1])))
 
     def prepare(self, frames: Tensor, draws: Draws | None, window: int) -> Tensor:

@@ -21,8 +21,8 @@ def unit_statistics(contract: Contract) -> dict[str, dict[str, list[float]]]:
 def random_batch(contract: Contract, size: int = BATCH, seed: int = 0) -> dict[str, Tensor]:
     """A batch of random pixels, states and actions in the contract's shapes, nothing padded."""
     generator = torch.Generator().manual_seed(seed)
-    image = (size, contract.obs_horizon, 3, *contract.image_size)
-    actions = (size, contract.pred_horizon, contract.action_dim)
+    image = (size, contract.obs_horizon, 3, *contract.image_size)  # (B, T, 3, H, W)
+    actions = (size, contract.pred_horizon, contract.action_dim)  # (B, P, A)
     batch = {key: torch.randint(0, 256, image, generator=generator, dtype=torch.uint8) for key in contract.image_keys}
     batch[STATE_KEY] = torch.rand(size, contract.obs_horizon, contract.state_dim, generator=generator) * 2 - 1
     batch[ACTION_KEY] = torch.rand(actions, generator=generator) * 2 - 1

@@ -68,6 +68,13 @@ class Normalizer(nn.Module):
         self._require_fit()
         return y * self.scale + self.offset
 
+    def clip(self, y: Tensor) -> Tensor:
+        """Network units (…, dim) within the data's own range, where [-1, 1] is that: samples of a head may leave it.
+
+        Chi et al. 2023 clip samples the same way. Quantiles and deviations leave some of the data outside.
+        """
+        return y.clamp(-1, 1) if self.kind == "min_max" else y
+
     def _require_fit(self) -> None:
         if not self._ready:  # one device read, then never again
             self._ready = bool(self.fitted.item())

@@ -13,7 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from trunkzoo.agent.assemble import require_trunk
-from trunkzoo.catalogue.guard import foreign
+from trunkzoo.catalogue.guard import plugin_code
 from trunkzoo.catalogue.part import Configured
 from trunkzoo.errors import PluginError
 from trunkzoo.plugin.config import parse
@@ -44,7 +44,7 @@ class TrunkNumbers:
 def count_trunk(part: Configured[TrunkSpec[Any]]) -> TrunkNumbers:
     """Build the trunk on the meta device and count; PluginError if it is none."""
     what = part.title
-    with foreign(f"building {what} on the meta device"), torch.device("meta"):
+    with plugin_code(f"building {what} on the meta device"), torch.device("meta"):
         trunk = cast(Any, require_trunk(part.spec.build(part.config), what)).eval()
         features = trunk(torch.empty(1, 3, 96, 96))
     if not (isinstance(features, Tensor) and features.dim() == 4):
@@ -70,7 +70,7 @@ def golden(spec: TrunkSpec[Any]) -> str:
     trunk = spec.build(parse(spec.config, spec.defaults, spec.name)).eval().double()
     _fill(trunk)
     image = _spread(torch.Size((1, 3, GOLDEN_SIZE, GOLDEN_SIZE)), 0)
-    rounded = np.rint(trunk(image).numpy() * 1e6).astype(np.int64)
+    rounded = np.rint(trunk(image).numpy() * 1e6).astype(np.int64)  # (1, C, h, w); the last digits differ between CPUs
     return f"sha256:{hashlib.sha256(rounded.tobytes()).hexdigest()[:16]}"
 
 
@@ -97,7 +97,7 @@ def count_multiply_adds(trunk: nn.Module, size: int) -> int:
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):  # the counter knows attention by its two products
         trunk(torch.zeros(1, 3, size, size, device=next(trunk.parameters()).device))
-    return int(counter.get_total_flops()) // 2
+    return int(counter.get_total_flops()) // 2  # a multiply-add counts as two operations there
 
 
 def count_parameters(module: nn.Module) -> int:

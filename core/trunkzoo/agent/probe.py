@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from trunkzoo.agent.encoder import ObservationEncoder
-from trunkzoo.catalogue.guard import foreign
+from trunkzoo.catalogue.guard import plugin_code
 from trunkzoo.errors import ContractError
 from trunkzoo.plugin.contract import IMAGE_KEY
 from trunkzoo.plugin.protocols import Head, VisionTrunk
@@ -56,7 +56,7 @@ def _acting(module: nn.Module) -> Iterator[None]:
 def _probe_trunk(recipe: Recipe, encoder: ObservationEncoder, images: Tensor) -> tuple[int, int, int]:
     """The first camera's map (C, h, w), which out_channels and stride announce."""
     trunk = cast(VisionTrunk, encoder.trunks[0])
-    with foreign(f"forward of trunk '{recipe.trunk.name}'"):
+    with plugin_code(f"forward of trunk '{recipe.trunk.name}'"):
         features: Any = encoder.feature_map(0, images)
     shape = tuple(features.shape[1:]) if isinstance(features, Tensor) else type(features).__name__
     size = recipe.encoder.crop or recipe.contract.image_size
@@ -82,7 +82,7 @@ def _probe_encoder(recipe: Recipe, encoder: ObservationEncoder, images: Tensor) 
 def _probe_head(recipe: Recipe, head: nn.Module, cond: Tensor) -> tuple[int, int]:
     """The shape (pred_horizon, action_dim) of one sampled chunk."""
     noise = torch.zeros(1, recipe.contract.pred_horizon, recipe.contract.action_dim)
-    with foreign(f"sample of head '{recipe.head.name}'"):
+    with plugin_code(f"sample of head '{recipe.head.name}'"):
         chunk = cast(Head, head).sample(cond, noise)
     if chunk.shape != noise.shape:
         raise ContractError(

@@ -1,4 +1,4 @@
-"""What one prediction of an agent costs, split into its trunk, the rest of its encoder, and its head."""
+"""Latency of one prediction of an agent, split into trunks, the rest of the encoder, and the head."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from trunkzoo.agent.agent import Agent
 from trunkzoo.agent.assemble import assemble
-from trunkzoo.agent.example import random_batch, unit_statistics
+from trunkzoo.agent.example import random_batch, random_noise, unit_statistics
 from trunkzoo.bench.clock import cpu_threads
 from trunkzoo.errors import UsageError
 from trunkzoo.registry.resolved import ResolvedRecipe
@@ -68,7 +68,7 @@ def bench_agent(
             f"{len(recipes)} recipes, {rounds} rounds: a measurement needs at least one recipe, two rounds"
         )
     place = device_of(device)
-    agents = [_placed(assemble(recipe), place, compile) for recipe in recipes]
+    agents = [_on_device(assemble(recipe), place, compile) for recipe in recipes]
     with cpu_threads(threads):
         return [row for batch in batches for row in measure(agents, batch, rounds)]
 
@@ -77,12 +77,12 @@ def measure(agents: Sequence[Agent], batch: int, rounds: int) -> list[AgentRow]:
     """Measure built agents at one batch size, after two rounds of warm-up."""
     times: list[list[tuple[float, ...]]] = [[] for _ in agents]
     works = [(agent, *_inputs(agent, batch)) for agent in agents]
-    for round_ in range(rounds + 2):
-        for all_, work in zip(times, works, strict=True):
+    for number in range(rounds + 2):
+        for splits, work in zip(times, works, strict=True):
             split = predict_in_parts(*work)
-            if round_ >= 2:
-                all_.append((*split, sum(split)))
-    columns = [[_latency(part) for part in zip(*all_, strict=True)] for all_ in times]
+            if number >= 2:
+                splits.append((*split, sum(split)))
+    columns = [[_latency(part) for part in zip(*splits, strict=True)] for splits in times]
     return [AgentRow(agent.recipe.name, batch, *parts) for agent, parts in zip(agents, columns, strict=True)]
 
 
@@ -126,7 +126,7 @@ def _clock(device: torch.device) -> Clock:
     return after_all_kernels
 
 
-def _placed(agent: Agent, device: torch.device, compile: bool) -> Agent:
+def _on_device(agent: Agent, device: torch.device, compile: bool) -> Agent:
     agent.fit_normalizers(unit_statistics(agent.contract))
     agent.to(device).eval()
     agent.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub leaves it out
@@ -140,7 +140,7 @@ def _placed(agent: Agent, device: torch.device, compile: bool) -> Agent:
 def _inputs(agent: Agent, batch: int) -> tuple[dict[str, Tensor], Tensor]:
     contract = agent.contract
     obs = {key: value.to(agent.device) for key, value in random_batch(contract, batch).items()}
-    return obs, torch.randn(batch, contract.pred_horizon, contract.action_dim, device=agent.device)
+    return obs, random_noise(contract, batch).to(agent.device)
 
 
 def _latency(seconds: Sequence[float]) -> Latency:

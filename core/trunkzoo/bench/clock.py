@@ -1,4 +1,4 @@
-"""Time and memory of a piece of work, measured so that a busy machine does not decide the answer.
+"""Measure time and peak memory of a callable on a CPU or a GPU, so that a busy machine does not decide the result.
 
 On a CPU, time is this process's CPU time; on a GPU, wall time between synchronisations. Several candidates are timed in
 turns (A B A B) and compared by medians, so that a drift of the machine meets all of them.
@@ -31,12 +31,12 @@ def elapsed(work: Work, device: torch.device, repeats: int = 1) -> float:
 def in_turns(candidates: Mapping[str, Work], device: torch.device, rounds: int, repeats: int = 1) -> dict[str, float]:
     """Median seconds per call of each candidate over ``rounds`` rounds, after one round of warm-up."""
     times: dict[str, list[float]] = {name: [] for name in candidates}
-    for round_ in range(rounds + 1):
+    for number in range(rounds + 1):
         for name, work in candidates.items():
             seconds = elapsed(work, device, repeats)
-            if round_:
+            if number:
                 times[name].append(seconds)
-    return {name: statistics.median(all_) for name, all_ in times.items()}
+    return {name: statistics.median(values) for name, values in times.items()}
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def cpu_threads(count: int) -> Iterator[None]:
 
 
 def peak_bytes(work: Work, device: torch.device) -> int:
-    """Most tensor memory that one call of ``work`` holds beyond what was held before it."""
+    """Peak tensor memory of one call of ``work`` beyond what was allocated before it, in bytes."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)

@@ -1,4 +1,4 @@
-"""What vision trunks cost: parameters, multiply-adds, forward, latency, train step and memory, side by side."""
+"""Costs of vision trunks: parameters, multiply-adds, forward, latency, train step and memory, side by side."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trunkzoo.agent.assemble import build_trunk
 from trunkzoo.agent.numbers import count_multiply_adds, count_parameters
 from trunkzoo.bench.clock import Work, cpu_threads, in_turns, peak_bytes
 from trunkzoo.catalogue.catalogue import Catalogue
-from trunkzoo.catalogue.guard import foreign
+from trunkzoo.catalogue.guard import plugin_code
 from trunkzoo.catalogue.part import Part
 from trunkzoo.errors import UsageError
 from trunkzoo.registry import parse_assignments
@@ -70,7 +70,7 @@ def bench_trunks(
         torch.manual_seed(0)
         modules[name] = cast(nn.Module, build_trunk(catalogue.configure("trunk", parse_trunk(name))))
     place = device_of(device)
-    with cpu_threads(threads), foreign(f"measuring {', '.join(names)} with {batch} images of {size} px"):
+    with cpu_threads(threads), plugin_code(f"measuring {', '.join(names)} with {batch} images of {size} px"):
         return measure(modules, size, batch, place, rounds, compile)
 
 
@@ -79,9 +79,9 @@ def measure(
 ) -> list[TrunkRow]:
     """Measure built trunks on random square images in channels_last memory."""
     images = torch.randn(batch, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)
-    one = images[:1].contiguous(memory_format=torch.channels_last)
+    one = images[:1].contiguous(memory_format=torch.channels_last)  # (1, 3, size, size)
     counts = {name: (count_parameters(trunk), count_multiply_adds(trunk, size)) for name, trunk in trunks.items()}
-    runs = {name: _placed(trunk, device, compile) for name, trunk in trunks.items()}
+    runs = {name: _on_device(trunk, device, compile) for name, trunk in trunks.items()}
     steps = {name: train_step(run, images) for name, run in runs.items()}
     train = in_turns(steps, device, rounds)
     peaks = {name: peak_bytes(step, device) for name, step in steps.items()}
@@ -90,7 +90,7 @@ def measure(
     return [TrunkRow(n, *counts[n], forward[n], latency[n], train[n], peaks[n]) for n in trunks]
 
 
-def _placed(trunk: nn.Module, device: torch.device, compile: bool) -> nn.Module:
+def _on_device(trunk: nn.Module, device: torch.device, compile: bool) -> nn.Module:
     trunk.to(device)
     trunk.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub leaves the argument out
     return cast(nn.Module, torch.compile(trunk)) if compile else trunk

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
-from trunkzoo.catalogue.discovery import PluginRow, discover, environment_policy
+from trunkzoo.catalogue.discovery import PluginRow, discover, environment_rules
 from trunkzoo.catalogue.names import NameRules
-from trunkzoo.catalogue.part import KINDS, Configured, Found, Kind, Part, SpecT
-from trunkzoo.errors import UsageError, did_you_mean
+from trunkzoo.catalogue.part import KINDS, Configured, Found, Part, RecordKind, SpecT
+from trunkzoo.errors import UsageError, did_you_mean, install_command
 from trunkzoo.plugin.config import Locate, nowhere, parse
 from trunkzoo.plugin.records import AnySpec, HeadSpec, TaskSpec, TrunkSpec
 
@@ -45,7 +45,7 @@ class Catalogue:
     def configure(self, kind: Literal["head"], part: Part, locate: Locate = nowhere) -> Configured[HeadSpec[Any]]: ...
     @overload
     def configure(self, kind: Literal["task"], part: Part, locate: Locate = nowhere) -> Configured[TaskSpec[Any]]: ...
-    def configure(self, kind: Kind, part: Part, locate: Locate = nowhere) -> Configured[Any]:
+    def configure(self, kind: RecordKind, part: Part, locate: Locate = nowhere) -> Configured[Any]:
         """The record that a part names, with the part's settings over the record's defaults.
 
         ``locate`` says where a setting was written, for messages.
@@ -59,24 +59,28 @@ class Catalogue:
         config = parse(found.spec.config, settings, kind, lambda path: locate((kind, *path)))
         return Configured(kind, found.id, found.spec, found.plugin, config)
 
-    def find(self, kind: Kind, name: str) -> Found[Any]:
+    def find(self, kind: RecordKind, name: str) -> Found[Any]:
         """Find a record of any kind; see :meth:`trunk`."""
         if kind == "trunk":
             return self.trunk(name)
         return self.head(name) if kind == "head" else self.task(name)
 
-    def records(self, kind: Kind) -> Mapping[str, AnySpec]:
+    def records(self, kind: RecordKind) -> Mapping[str, AnySpec]:
         """The records of one kind, by id."""
-        by_kind: dict[Kind, Mapping[str, AnySpec]] = {"trunk": self.trunks, "head": self.heads, "task": self.tasks}
+        by_kind: dict[RecordKind, Mapping[str, AnySpec]] = {
+            "trunk": self.trunks,
+            "head": self.heads,
+            "task": self.tasks,
+        }
         return by_kind[kind]
 
-    def everything(self) -> Iterator[tuple[Kind, str, AnySpec]]:
+    def everything(self) -> Iterator[tuple[RecordKind, str, AnySpec]]:
         """Every record as (kind, id, spec)."""
         for kind in KINDS:
             for id, spec in self.records(kind).items():
                 yield kind, id, spec
 
-    def chosen(self, name: str) -> list[tuple[Kind, str, AnySpec]]:
+    def chosen(self, name: str) -> list[tuple[RecordKind, str, AnySpec]]:
         """What ``name`` means to a person: a plugin (all its records), an id, or a record's short name or alias.
 
         Raises:
@@ -98,11 +102,11 @@ class Catalogue:
             return [(found.kind, found.id, found.spec)]
         known = {part for _, id, _ in everything for part in (id, *id.split("/"))}
         raise UsageError(
-            f"no plugin, trunk, head or task '{name}'.{did_you_mean(name, sorted(known))}{self.absence(name)} "
+            f"no plugin, trunk, head or task '{name}'.{did_you_mean(name, sorted(known))}{self.why_absent(name)} "
             "`zoo list` shows all"
         )
 
-    def _preferred(self, name: str, found: list[tuple[Kind, str, AnySpec]]) -> tuple[Kind, str, AnySpec]:
+    def _preferred(self, name: str, found: list[tuple[RecordKind, str, AnySpec]]) -> tuple[RecordKind, str, AnySpec]:
         """The one of several records of a short name that the registry prefers.
 
         Raises:
@@ -134,18 +138,18 @@ class Catalogue:
         plugin = id.partition("/")[0]
         return next(row for row in self.plugins if row.name == plugin and row.status == "ok")
 
-    def _find(self, kind: Kind, records: Mapping[str, SpecT], name: str) -> Found[SpecT]:
+    def _find(self, kind: RecordKind, records: Mapping[str, SpecT], name: str) -> Found[SpecT]:
         id = self._resolve(kind, records, name)
         return Found(kind, id, records[id], self.plugin_of(id))
 
-    def _resolve(self, kind: Kind, records: Mapping[str, SpecT], name: str) -> str:
+    def _resolve(self, kind: RecordKind, records: Mapping[str, SpecT], name: str) -> str:
         if name in records:
             return name
         target = self._follow(name)
         if target in records:
             return target
         matches = [id for id in records if id.partition("/")[2] == target]
-        if len(matches) == 1:
+        if len(matches) == 1:  # a short name works while it is unique
             return matches[0]
         preferred = self.names.prefer.get(target)
         if preferred in matches:
@@ -160,23 +164,24 @@ class Catalogue:
         renamed = self.names.renamed.get(target)
         if renamed is None:
             return target
+        # at the level of whoever asked for the name
         warnings.warn(f"'{target}' is now called '{renamed}'; use the new name", FutureWarning, stacklevel=5)
         return renamed
 
-    def _unknown(self, kind: Kind, records: Mapping[str, SpecT], name: str, target: str) -> str:
+    def _unknown(self, kind: RecordKind, records: Mapping[str, SpecT], name: str, target: str) -> str:
         other = [k for k in KINDS if k != kind and any(target in (id, id.partition("/")[2]) for id in self.records(k))]
         if other:
             return f"'{name}' is a {other[0]}, not a {kind}"
         known = [*records, *(id.partition("/")[2] for id in records), *self.names.aliases]
         meant = f"'{name}'" if target == name else f"'{name}' (= '{target}')"
-        return f"unknown {kind} {meant}.{did_you_mean(target, known)}{self.absence(target)} `zoo list` shows all"
+        return f"unknown {kind} {meant}.{did_you_mean(target, known)}{self.why_absent(target)} `zoo list` shows all"
 
-    def absence(self, name: str) -> str:
+    def why_absent(self, name: str) -> str:
         """Which plugins could have shipped ``name`` but did not load, or are not installed: sentences, or nothing."""
         plugin = name.partition("/")[0]
         distribution = self.names.distribution_of(plugin)
         if "/" in name and distribution and all(row.name != plugin for row in self.plugins):
-            return f" Plugin '{plugin}' is not installed: pip install {distribution}."
+            return f" Plugin '{plugin}' is not installed: {install_command(distribution)}."
         failed = [row for row in self.plugins if row.status != "ok"]
         mine = [row for row in failed if row.name == plugin]
         if mine:
@@ -186,8 +191,8 @@ class Catalogue:
 
 def load_catalogue(names: NameRules) -> Catalogue:
     """Find and load every plugin under the registry's rules about names; no fault of a plugin stops it."""
-    policy = environment_policy(names.reserved, names.disabled)
-    found = discover(policy)
+    rules = environment_rules(names.reserved, names.disabled)
+    found = discover(rules)
     rows = tuple(row for row, _ in found)
     return Catalogue(
         plugins=rows,
@@ -195,5 +200,5 @@ def load_catalogue(names: NameRules) -> Catalogue:
         heads={f"{row.name}/{name}": spec for row, records in found for name, spec in records.heads.items()},
         tasks={f"{row.name}/{name}": spec for row, records in found for name, spec in records.tasks.items()},
         names=names,
-        unmatched=tuple(sorted((policy.only or frozenset()) - {row.name for row in rows})),
+        unmatched=tuple(sorted((rules.only or frozenset()) - {row.name for row in rows})),
     )

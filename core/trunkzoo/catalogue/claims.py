@@ -1,4 +1,4 @@
-"""Who claims which plugin name: read from the metadata of installed distributions, without importing anything."""
+"""Entry points by which installed distributions claim plugin names, read from metadata without importing anything."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 
+from trunkzoo.errors import printable
 from trunkzoo.plugin.hooks import API_VERSION, GROUP_PREFIX
 
 UNREADABLE = "unreadable"  # the API of a claim whose entry points cannot be parsed
+OURS = "trunkzoo"
 NAMELESS = "unknown"  # a distribution whose metadata cannot be read
 
 
@@ -25,7 +27,7 @@ class Claim:
 
     @property
     def ours(self) -> bool:
-        """Written for the API that this trunkzoo speaks."""
+        """Whether it was written for the plugin API of this trunkzoo."""
         return self.api == str(API_VERSION)
 
 
@@ -41,10 +43,18 @@ def installed_claims() -> list[Claim]:
         if not _mentions_us(distribution):
             continue
         name, version = _identity(distribution)
+        if normal(name) == OURS and not _ships_the_command(distribution):
+            name = f"{name}, not this one but at {printable(str(distribution.locate_file('')))}"
+        # distributions without readable metadata share no name: each of them is a claim
         if normal(name) not in seen or name == NAMELESS:
             seen.add(normal(name))
             claims += _claims_of(distribution, name, version)
     return claims
+
+
+def _ships_the_command(distribution: metadata.Distribution) -> bool:
+    """Is it trunkzoo itself, whose names are reserved? Any package may call itself so."""
+    return "trunkzoo_cli.app:main" in (distribution.read_text("entry_points.txt") or "")
 
 
 def normal(distribution: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,18 +10,18 @@ from importlib import metadata
 from typing import Literal
 
 from trunkzoo.catalogue.claims import UNREADABLE, Claim, installed_claims, normal
-from trunkzoo.catalogue.guard import strict
+from trunkzoo.catalogue.guard import contained, strict, watched
 from trunkzoo.catalogue.loader import Records, load_records
 from trunkzoo.errors import PluginError, one_line
 from trunkzoo.plugin.hooks import API_VERSION
-from trunkzoo.plugin.records import NAME_RULE
+from trunkzoo.plugin.records import name_fault
 
 Status = Literal["ok", "broken", "incompatible", "disabled", "conflict"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PluginRow:
-    """What became of one plugin. ``reason`` is one line, empty when nothing is wrong."""
+    """One installed plugin: its status, and what it ships. ``reason`` is one line, empty when nothing is wrong."""
 
     name: str
     distribution: str
@@ -36,6 +35,10 @@ class PluginRow:
     trunks: tuple[str, ...] = ()
     heads: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
+    upgrade: str = ""
+    """The distribution to upgrade, where plugin and trunkzoo speak different APIs."""
+    imports_torch: bool = False
+    """Whether describing its records imported torch, which it must not."""
     error: BaseException | None = field(default=None, compare=False, repr=False)
 
     def offers(self) -> str:
@@ -45,7 +48,7 @@ class PluginRow:
 
 
 @dataclass(frozen=True)
-class Policy:
+class LoadRules:
     """What decides, before any import, which plugins load."""
 
     reserved: Mapping[str, str] = field(default_factory=dict)
@@ -57,10 +60,10 @@ class Policy:
     """Raise the first fault instead of recording it."""
 
 
-def environment_policy(reserved: Mapping[str, str], disabled: Iterable[str]) -> Policy:
+def environment_rules(reserved: Mapping[str, str], disabled: Iterable[str]) -> LoadRules:
     """Add ``TRUNKZOO_PLUGINS`` (names to load, comma-separated; empty loads none) and ``TRUNKZOO_STRICT=1``."""
     limit = os.environ.get("TRUNKZOO_PLUGINS")
-    return Policy(
+    return LoadRules(
         reserved=reserved,
         disabled=frozenset(disabled),
         only=None if limit is None else frozenset(name.strip() for name in limit.split(",") if name.strip()),
@@ -68,39 +71,43 @@ def environment_policy(reserved: Mapping[str, str], disabled: Iterable[str]) -> 
     )
 
 
-def discover(policy: Policy) -> list[tuple[PluginRow, Records]]:
+def discover(rules: LoadRules) -> list[tuple[PluginRow, Records]]:
     """One row per claim, sorted by plugin name; the records of a plugin whose status is not ``ok`` are empty."""
     by_name: dict[str, list[Claim]] = {}
     for claim in installed_claims():
         by_name.setdefault(claim.name, []).append(claim)
-    return [found for name in sorted(by_name) for found in _settle(name, by_name[name], policy)]
+    return [found for name in sorted(by_name) for found in _settle(name, by_name[name], rules)]
 
 
-def _settle(name: str, claims: Sequence[Claim], policy: Policy) -> list[tuple[PluginRow, Records]]:
+def _settle(name: str, claims: Sequence[Claim], rules: LoadRules) -> list[tuple[PluginRow, Records]]:
     """Decide without importing what can be; load the one claim that is left."""
     found: list[tuple[PluginRow, Records]] = []
     ours = [claim for claim in claims if claim.ours]
     for claim in claims:
-        status, reason = _verdict(claim, ours, policy)
+        status, reason = _verdict(claim, ours, rules)
         row, records = _load(claim) if status == "ok" else (_row(claim, status, reason), Records())
-        if policy.strict and row.status not in ("ok", "disabled"):
+        if rules.strict and row.status not in ("ok", "disabled"):
             raise row.error or PluginError(f"plugin '{name}' ({row.distribution}): {row.reason}")
         found.append((row, records))
     return found
 
 
-def _verdict(claim: Claim, ours: Sequence[Claim], policy: Policy) -> tuple[Status, str]:
-    if policy.only is not None and claim.name not in policy.only:
+def _verdict(claim: Claim, ours: Sequence[Claim], rules: LoadRules) -> tuple[Status, str]:
+    # in this order: what is switched off is not judged, and the owner of a reserved name has no rivals
+    if rules.only is not None and claim.name not in rules.only:
         return "disabled", "not in TRUNKZOO_PLUGINS"
-    if claim.name in policy.disabled:
+    if claim.name in rules.disabled:
         return "disabled", "listed under plugins.disabled in registry.toml"
     if claim.api == UNREADABLE:
         return "broken", f"entry_points.txt of {claim.distribution} cannot be parsed; reinstall it"
     if not claim.ours:
-        return "incompatible", f"written for plugin API {claim.api}, this zoo speaks {API_VERSION}; {_upgrade(claim)}"
-    if not NAME_RULE.fullmatch(claim.name):
-        return "broken", f"plugin name {claim.name!r}: use lower-case letters, digits and single - _ . between them"
-    owner = policy.reserved.get(claim.name)
+        return (
+            "incompatible",
+            f"written for plugin API {claim.api}, this zoo speaks {API_VERSION}; upgrade {_upgrade(claim)}",
+        )
+    if fault := name_fault("plugin", claim.name):
+        return "broken", fault
+    owner = rules.reserved.get(claim.name)
     if owner is not None:
         if normal(owner) == normal(claim.distribution):
             return "ok", ""
@@ -117,9 +124,9 @@ def _verdict(claim: Claim, ours: Sequence[Claim], policy: Policy) -> tuple[Statu
 
 def _load(claim: Claim) -> tuple[PluginRow, Records]:
     """Import one plugin and collect its records. What it prints goes to stderr: stdout may be JSON."""
-    had_torch = "torch" in sys.modules
+    had_torch = "torch" in sys.modules  # of an earlier plugin, or of the caller: then nothing can be told
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contained(), watched(f"'{claim.name}' of {claim.distribution}"):
             records = load_records(_entry_point(claim))
     except KeyboardInterrupt:
         raise
@@ -127,7 +134,7 @@ def _load(claim: Claim) -> tuple[PluginRow, Records]:
         return _row(claim, "broken", one_line(error), error), Records()
     slow = "torch" in sys.modules and not had_torch
     row = _row(claim, "ok", "imports torch when it is only described; import it inside build()" if slow else "")
-    return _with_ids(row, records), records
+    return _with_ids(replace(row, imports_torch=slow), records), records
 
 
 def _with_ids(row: PluginRow, records: Records) -> PluginRow:
@@ -142,8 +149,9 @@ def _entry_point(claim: Claim) -> metadata.EntryPoint:
 
 
 def _upgrade(claim: Claim) -> str:
+    """The older side of two API versions: the distribution to upgrade."""
     newer = claim.api.isdecimal() and int(claim.api) > API_VERSION
-    return "upgrade trunkzoo" if newer else f"upgrade {claim.distribution}"
+    return "trunkzoo" if newer else claim.distribution
 
 
 def _row(claim: Claim, status: Status, reason: str = "", error: BaseException | None = None) -> PluginRow:
@@ -155,5 +163,6 @@ def _row(claim: Claim, status: Status, reason: str = "", error: BaseException | 
         target=claim.entry_point.value if claim.entry_point else "",
         status=status,
         reason=reason,
+        upgrade=_upgrade(claim) if status == "incompatible" else "",
         error=error,
     )

@@ -1,29 +1,36 @@
-"""Code of plugins may raise anything and print anywhere; what becomes of that is decided here."""
+"""Code of plugins may raise anything, print anywhere, leave or never return; what becomes of that is decided here."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
 
-from trunkzoo.errors import PluginError, ZooError, one_line
+from trunkzoo.errors import PluginError, ZooError, one_line, printable
+
+NAMED_AFTER, LEFT_AFTER = 3.0, 30.0
+"""Seconds until people hear which plugin is waited for, and until the zoo goes on without it."""
 
 
 def strict() -> bool:
-    """``TRUNKZOO_STRICT=1``: let a plugin's exceptions through, for its author."""
+    """Whether ``TRUNKZOO_STRICT=1`` asks for a plugin's own exceptions and tracebacks."""
     return os.environ.get("TRUNKZOO_STRICT", "") not in ("", "0")
 
 
 @contextlib.contextmanager
-def foreign(what: str) -> Iterator[None]:
-    """Run a plugin's code. What it prints goes to stderr, because stdout may be JSON.
+def plugin_code(what: str) -> Iterator[None]:
+    """A block that runs a plugin's code. What it prints goes to stderr, because stdout may be JSON.
 
     Raises:
         PluginError: it raised something that is not our own error; one line about ``what``.
     """
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contained():
             yield
     except ZooError:
         raise
@@ -31,3 +38,131 @@ def foreign(what: str) -> Iterator[None]:
         if strict():
             raise
         raise PluginError(f"{what} failed: {one_line(error)} (TRUNKZOO_STRICT=1 shows where)") from error
+
+
+@contextlib.contextmanager
+def contained() -> Iterator[None]:
+    """Give a plugin's code stderr for stdout, by name and by number, and undo what it does to the interpreter.
+
+    Raises:
+        SystemExit: it called ``os._exit``, or raised KeyboardInterrupt though nobody pressed a key.
+    """
+    limit = sys.getrecursionlimit()
+    with _interrupts_noted() as asked, _stdout_aside(), _no_sudden_exit():
+        try:
+            yield
+        except KeyboardInterrupt as error:
+            if asked:
+                raise
+            raise SystemExit("KeyboardInterrupt") from error
+        finally:
+            sys.setrecursionlimit(limit)
+
+
+@contextlib.contextmanager
+def _stdout_aside() -> Iterator[None]:
+    """Lead stdout to stderr; closing it closes nothing of ours."""
+    try:
+        kept, aside = os.dup(1), open(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+    except OSError:  # a program without these streams: nobody reads them
+        yield
+        return
+    ours = sys.stdout
+    _flush(ours)
+    os.dup2(2, 1)
+    try:
+        with contextlib.redirect_stdout(aside):
+            yield
+    finally:
+        for stream in (aside, ours, sys.__stdout__):
+            _flush(stream)
+        os.dup2(kept, 1)
+        os.close(kept)
+        with contextlib.suppress(OSError, ValueError):
+            aside.close()
+
+
+def _flush(stream: object) -> None:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        stream.flush()  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def _no_sudden_exit() -> Iterator[None]:
+    """``os._exit`` raises SystemExit, but not in a process that the plugin forks."""
+    ours, real = os.getpid(), os._exit
+
+    def leave(status: int) -> NoReturn:
+        if os.getpid() != ours:
+            real(status)
+        raise SystemExit(status)
+
+    os._exit = leave
+    try:
+        yield
+    finally:
+        os._exit = real
+
+
+@contextlib.contextmanager
+def _interrupts_noted() -> Iterator[list[int]]:
+    """Yield a list that is not empty once Ctrl-C was pressed; elsewhere than in the main thread it says so always."""
+    asked: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield [signal.SIGINT]
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class NeverReturned(BaseException):
+    """Raised in a plugin that took too long; no ``except Exception`` of its own catches it."""
+
+
+@contextlib.contextmanager
+def watched(plugin: str) -> Iterator[None]:
+    """Name ``plugin`` on stderr when its describing takes long, and end it when it takes too long.
+
+    Only the main thread can be ended, and not inside a C function that never looks for signals.
+
+    Raises:
+        NeverReturned: half a minute went by.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    done, main = threading.Event(), threading.main_thread().ident or 0
+    before = signal.signal(signal.SIGALRM, _end)
+
+    def watch() -> None:
+        if done.wait(NAMED_AFTER):
+            return
+        print(
+            f"note: waiting for plugin {printable(plugin)}; without it: TRUNKZOO_PLUGINS=NAME,NAME with the others",
+            file=sys.stderr,
+            flush=True,
+        )
+        wait = LEFT_AFTER - NAMED_AFTER
+        while not done.wait(wait):  # again, for one that catches everything
+            signal.pthread_kill(main, signal.SIGALRM)
+            wait = 1.0
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+        signal.signal(signal.SIGALRM, before)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    raise NeverReturned(f"did not return within {LEFT_AFTER:.0f} s")

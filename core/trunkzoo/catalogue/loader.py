@@ -35,7 +35,7 @@ def load_records(entry_point: metadata.EntryPoint) -> Records:
         PluginError: it describes nothing, misspells a hook, or returns something that is not a valid record.
         BaseException: whatever its import or its hooks raise.
     """
-    manager = pluggy.PluginManager("trunkzoo")
+    manager = pluggy.PluginManager("trunkzoo")  # one per plugin: a fault of one cannot reach another's hooks
     manager.add_hookspecs(hookspecs)
     if not entry_point.pattern.match(entry_point.value):
         raise PluginError(
@@ -113,15 +113,15 @@ def _check_record(spec: AnySpec, hook: str) -> None:
 
 def _check_tables(spec: AnySpec, where: str) -> None:
     """Check the types of the fields that hold several values; ``("timm")`` is no tuple."""
-    for name in ("defaults", "known_gaps"):
-        value = getattr(spec, name)
+    initial = spec.initial if isinstance(spec, TrunkSpec) else ()
+    for name, value in (("defaults", spec.defaults), ("known_gaps", spec.known_gaps)):
         if not (isinstance(value, Mapping) and all(isinstance(key, str) for key in value)):
             raise PluginError(f"{where}: {name} must be a dict with text keys, got {value!r}")
-    for name in ("requires", "initial"):
-        value = getattr(spec, name, ())
-        if isinstance(value, str) or not all(isinstance(item, str) and item for item in value):
-            raise PluginError(f"{where}: {name} must be a tuple of names, such as ('timm',), got {value!r}")
-    for key in getattr(spec, "initial", ()):
+    lists: dict[str, Any] = {"requires": spec.requires, "initial": initial}
+    for name, names in lists.items():
+        if isinstance(names, str) or not all(isinstance(item, str) and item for item in names):
+            raise PluginError(f"{where}: {name} must be a tuple of names, such as ('timm',), got {names!r}")
+    for key in initial:
         if key not in spec.config.model_fields:
             raise PluginError(f"{where}: initial names '{key}', which is no setting of {spec.config.__name__}")
     if isinstance(spec, TaskSpec):
@@ -131,7 +131,11 @@ def _check_tables(spec: AnySpec, where: str) -> None:
 def _check_task(spec: TaskSpec[Any], where: str) -> None:
     if not callable(spec.contract):
         raise PluginError(f"{where}: contract must be callable, got {type(spec.contract).__name__}")
-    for name in ("fps", "max_steps", "demo_steps"):
-        value = getattr(spec, name)
+    for name, value in (("fps", spec.fps), ("max_steps", spec.max_steps), ("demo_steps", spec.demo_steps)):
         if not (isinstance(value, int) and value > 0):
             raise PluginError(f"{where}: {name} must be a positive integer, got {value!r}")
+    limits = spec.reward_range
+    if not (isinstance(limits, tuple) and len(limits) == 2 and all(isinstance(limit, int | float) for limit in limits)):
+        raise PluginError(f"{where}: reward_range must be (smallest, largest), got {limits!r}")
+    if not isinstance(spec.success_rule, str) or not isinstance(spec.expert_success, int | float):
+        raise PluginError(f"{where}: success_rule must be a text and expert_success a share, such as 0.95")

@@ -1,4 +1,4 @@
-"""The registry's rules about names: who owns them, what they mean, what became of them."""
+"""The registry's rules about names of plugins and records: reserved, aliased, preferred, renamed, disabled."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from pydantic import Field
 from trunkzoo.plugin.config import Config
 
 
-class NameRules(Config):
-    """Rules about plugin, trunk, head and task names; an empty set of rules changes nothing."""
+class NameTables(Config):
+    """The rules about names that registry.toml states as tables of its own."""
 
     reserved: dict[str, str] = Field(default={}, description="plugin name → the only distribution that may claim it")
     aliases: dict[str, str] = Field(default={}, description="alias → id or short name")
     prefer: dict[str, str] = Field(default={}, description="short name → the id it means when several plugins have it")
     renamed: dict[str, str] = Field(default={}, description="former name → new id")
+
+
+class NameRules(NameTables):
+    """Rules about plugin, trunk, head and task names; an empty set of rules changes nothing."""
+
     disabled: tuple[str, ...] = Field(default=(), description="plugins that are never imported")
     known: dict[str, str] = Field(default={}, description="plugin name → distribution, of third parties we have seen")
 

@@ -8,13 +8,13 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import Field
 
 from trunkzoo.catalogue.discovery import PluginRow
-from trunkzoo.catalogue.guard import foreign
+from trunkzoo.catalogue.guard import plugin_code
 from trunkzoo.plugin.config import Config
 from trunkzoo.plugin.records import HeadSpec, TaskSpec, TrunkSpec
 
 SpecT = TypeVar("SpecT", TrunkSpec[Any], HeadSpec[Any], TaskSpec[Any])
-Kind = Literal["trunk", "head", "task"]
-KINDS: tuple[Kind, ...] = ("trunk", "head", "task")
+RecordKind = Literal["trunk", "head", "task"]
+KINDS: tuple[RecordKind, ...] = ("trunk", "head", "task")
 
 
 class Part(Config):
@@ -28,7 +28,7 @@ class Part(Config):
 class Found(Generic[SpecT]):
     """A record with its full name ``plugin/name`` and the plugin that ships it."""
 
-    kind: Kind
+    kind: RecordKind
     id: str
     spec: SpecT
     plugin: PluginRow
@@ -47,5 +47,5 @@ class Configured(Found[SpecT]):
 
     def as_part(self) -> Part:
         """The part by its full name, every default written out."""
-        with foreign(f"the settings of {self.title} as JSON"):
+        with plugin_code(f"the settings of {self.title} as JSON"):
             return Part(name=self.id, config=self.config.model_dump(mode="json"))

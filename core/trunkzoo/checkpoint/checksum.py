@@ -1,4 +1,4 @@
-"""A checksum that costs a fifth of writing the file. SHA-256 of all bytes would cost twice the writing.
+"""A fast checksum for model files: a fifth of the time of writing one, where SHA-256 would take twice that time.
 
 The file is read as its header and its tensors. Of each, every whole block of 4 KiB is replaced by its 64-bit multilinear
 hash Σ wᵢ·xᵢ mod 2⁶⁴ (Carter & Wegman 1979), and SHA-256 is taken of what results. The weights are odd, so any change of
@@ -18,7 +18,7 @@ _BLOCK = 4096
 
 
 class Checksum:
-    """Takes a file's pieces in order."""
+    """The running checksum of a file whose pieces come in order."""
 
     def __init__(self) -> None:
         seed = hashlib.shake_256(b"trunkzoo checksum 1").digest(_BLOCK)

@@ -5,7 +5,6 @@ A safetensors file is an 8-byte little-endian length, that many bytes of JSON, t
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,8 +17,10 @@ from trunkzoo.checkpoint.migrations import FORMAT, migrate
 from trunkzoo.errors import CheckpointError, ConfigError
 from trunkzoo.plugin.config import Config, parse
 from trunkzoo.plugin.contract import Contract
+from trunkzoo.system.plain import parse_json
 
 HEADER_START = 8  # bytes of the length in front of the header
+_MOST_AXES = 64  # of a tensor in torch
 _JSON_FIELDS = ("recipe", "contract", "plugins", "versions")
 
 
@@ -58,6 +59,21 @@ class CheckpointHeader(Config):
         return sum(math.prod(tensor.shape) for tensor in self.tensors.values())
 
 
+class _PartOutline(Config, extra="ignore"):
+    """What every part of a recipe says, in any version of it."""
+
+    name: str
+    config: dict[str, Any]
+
+
+class _RecipeOutline(Config, extra="ignore"):
+    """What every recipe says, in any version of it."""
+
+    name: str
+    trunk: _PartOutline
+    head: _PartOutline
+
+
 class SafetensorsHeader(NamedTuple):
     """The start of any safetensors file."""
 
@@ -85,14 +101,16 @@ def header_of(raw: SafetensorsHeader, file: Path) -> CheckpointHeader:
         raise CheckpointError(f"{file} has no trunkzoo header: these are weights of another program, not an agent")
     metadata = migrate(metadata, file)
     try:
-        fields = {name: json.loads(metadata[name]) for name in _JSON_FIELDS}
-        fields |= {"format": FORMAT, "step": int(metadata["step"]), "tensors": tensors}
+        fields = {name: parse_json(metadata[name]) for name in _JSON_FIELDS}
+        fields |= {"format": FORMAT, "step": parse_json(metadata["step"]), "tensors": tensors}
     except KeyError as error:
         raise CheckpointError(f"the header of {file} lacks {error}; the file was not written by trunkzoo") from None
     except ValueError as error:
         raise CheckpointError(f"the header of {file} is damaged ({error}); use another checkpoint") from None
     try:
-        return parse(CheckpointHeader, fields, "header")
+        header = parse(CheckpointHeader, fields, "header")
+        parse(_RecipeOutline, header.recipe, "header.recipe")
+        return header
     except ConfigError as error:
         raise CheckpointError(f"the header of {file} does not fit its schema: {error}") from None
 
@@ -107,7 +125,7 @@ def read_safetensors_header(file: Path) -> SafetensorsHeader:
         size = file.stat().st_size
         with file.open("rb") as stream:
             length = int.from_bytes(stream.read(HEADER_START), "little")
-            text = stream.read(min(length, size))
+            text = stream.read(min(length, size))  # a damaged length must not ask for terabytes
     except OSError as error:
         raise CheckpointError(f"cannot read {file}: {error.strerror}") from None
     if size < HEADER_START:
@@ -126,7 +144,7 @@ def read_safetensors_header(file: Path) -> SafetensorsHeader:
 
 def _parse(text: bytes, file: Path) -> dict[str, Any]:
     try:
-        header = json.loads(text)
+        header = parse_json(text)
     except ValueError as error:
         raise CheckpointError(f"the header of {file} is no JSON ({error}): damaged, or no safetensors file") from None
     if not isinstance(header, dict):
@@ -136,7 +154,23 @@ def _parse(text: bytes, file: Path) -> dict[str, Any]:
 
 def _data_bytes(header: Mapping[str, Any], file: Path) -> int:
     try:
-        ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
-    except (KeyError, IndexError, TypeError, ValueError):
-        raise CheckpointError(f"the header of {file} describes no tensors: damaged, or no safetensors file") from None
-    return max(ends, default=0)
+        tensors = [entry for name, entry in header.items() if name != "__metadata__"]
+        if all(_is_tensor(**entry) for entry in tensors):
+            return max((entry["data_offsets"][1] for entry in tensors), default=0)
+    except TypeError:  # no table, or one of other keys
+        pass
+    raise CheckpointError(f"the header of {file} describes no tensors: damaged, or no safetensors file")
+
+
+def _is_tensor(dtype: Any, shape: Any, data_offsets: Any) -> bool:
+    """Are these what safetensors says of a tensor? The shape may have no more axes than torch takes."""
+    counts = [*shape, *data_offsets]
+    return (
+        isinstance(dtype, str)
+        and isinstance(shape, list)
+        and isinstance(data_offsets, list)
+        and all(type(count) is int and count >= 0 for count in counts)
+        and len(shape) <= _MOST_AXES
+        and len(data_offsets) == 2
+        and data_offsets[0] <= data_offsets[1]
+    )

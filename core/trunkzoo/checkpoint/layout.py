@@ -1,4 +1,4 @@
-"""Where things lie: names inside a checkpoint, and which file a path means."""
+"""File names of checkpoints and runs, and which checkpoint a path means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading checkpoints: strict both ways, and every way to fail has its own sentence."""
+"""Load an agent from a checkpoint, strictly: missing and unexpected tensors, other contracts and APIs are errors."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from trunkzoo.agent.agent import Agent
 from trunkzoo.agent.assemble import assemble
+from trunkzoo.agent.budget import Budget
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.checkpoint.header import CheckpointHeader
 from trunkzoo.checkpoint.layout import model_file
@@ -19,6 +20,8 @@ from trunkzoo.errors import CheckpointError, ContractError
 from trunkzoo.plugin.contract import Contract, differences
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import ResolvedRecipe
+
+_SLACK, _ROOM = 8, 1 << 26  # building an agent makes its numbers, copies of some of them, and one small observation
 
 
 def load_agent(path: str | Path, catalogue: Catalogue, expect: Recipe | None = None) -> Agent:
@@ -54,8 +57,9 @@ def continue_agent(path: Path, recipe: ResolvedRecipe) -> Agent:
 
 def _rebuild(resolved: ResolvedRecipe, recipe: Recipe, header: CheckpointHeader, file: Path) -> Agent:
     changed = changed_versions(header, resolved.parts, file)
-    agent = assemble(resolved)
-    agent.recipe = recipe
+    with Budget(_ROOM + _SLACK * header.numbers, str(file)):
+        agent = assemble(resolved)
+    agent.recipe = recipe  # as it was trained, with the settings that only chose initial weights
     load_weights(agent, read_tensors(file), f"{file}{changed}")
     return agent.eval()
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from trunkzoo.checkpoint.header import CheckpointHeader, SafetensorsHeader, header_of, read_safetensors_header
 from trunkzoo.checkpoint.layout import MANIFEST
 from trunkzoo.errors import CheckpointError
+from trunkzoo.system.plain import parse_table
 
 
 class Fingerprint(NamedTuple):
@@ -22,7 +23,7 @@ class Fingerprint(NamedTuple):
 
 def write_manifest(directory: Path, step: int, files: dict[str, Fingerprint]) -> None:
     """Write the manifest of ``directory``."""
-    entries = {name: print_._asdict() for name, print_ in files.items()}
+    entries = {name: fingerprint._asdict() for name, fingerprint in files.items()}
     with (directory / MANIFEST).open("w", encoding="utf-8") as stream:
         json.dump({"format": 1, "step": step, "files": entries}, stream, indent=2)
 
@@ -37,11 +38,14 @@ def verify(file: Path, header: SafetensorsHeader) -> bool:
     if not manifest.is_file():
         return False
     try:
-        expected = Fingerprint(**json.loads(manifest.read_text(encoding="utf-8"))["files"][file.name])
-    except (ValueError, KeyError, TypeError):
+        expected = Fingerprint(**parse_table(manifest.read_bytes())["files"][file.name])
+        if not (isinstance(expected.bytes, int) and isinstance(expected.checksum, str)):
+            raise TypeError(expected)
+    except (OSError, ValueError, KeyError, TypeError):
         raise CheckpointError(
             f"{manifest} does not describe {file.name}: it is damaged; use another checkpoint"
         ) from None
+    # first what costs nothing, and tells a file that was cut from one that was changed
     size = file.stat().st_size
     if size != expected.bytes:
         raise CheckpointError(f"{file} has {size} bytes, its manifest says {expected.bytes}: cut short or changed")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from trunkzoo.errors import CheckpointError
 
 FORMAT = 1
+_NUMBER = re.compile(r"[0-9]{1,9}")
 Metadata = dict[str, str]
 
 MIGRATIONS: Mapping[int, Callable[[Metadata], Metadata]] = {}
@@ -21,8 +23,8 @@ def migrate(metadata: Metadata, file: Path) -> Metadata:
         CheckpointError: the format is no number, newer than this version, or older than any migration.
     """
     stated = metadata["format"]
-    if not stated.isdecimal():
-        raise CheckpointError(f"{file} states format {stated!r}, which is no number: the header is damaged")
+    if not _NUMBER.fullmatch(stated):
+        raise CheckpointError(f"{file} states format {stated[:20]!a}, which is no number: the header is damaged")
     number = int(stated)
     if number > FORMAT:
         raise CheckpointError(

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from trunkzoo.catalogue.catalogue import Catalogue
-from trunkzoo.catalogue.part import KINDS, Found, Kind
+from trunkzoo.catalogue.part import KINDS, Found, RecordKind
 from trunkzoo.checkpoint.header import CheckpointHeader, PluginUse
-from trunkzoo.errors import CheckpointError, ConfigError, UsageError
+from trunkzoo.errors import CheckpointError, ConfigError, UsageError, install_command
 from trunkzoo.plugin.config import parse
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import ResolvedRecipe, resolve, without_initial
@@ -48,12 +48,14 @@ def resolve_parts(header: CheckpointHeader, recipe: Recipe, catalogue: Catalogue
         changed = changes(header, installed)
         if not changed:
             raise
-        lines = [f"pip install '{use.distribution}=={use.version}'" for use in _changed(header, installed)]
+        lines = [install_command(use.distribution, use.version) for use in _changed(header, installed)]
         made = "; ".join(changed)
         raise CheckpointError(f"{file} was made with {made}, and: {error}. Run: {' && '.join(lines)}") from None
 
 
-def require_parts(header: CheckpointHeader, catalogue: Catalogue, file: Path, kinds: Collection[Kind] = KINDS) -> None:
+def require_parts(
+    header: CheckpointHeader, catalogue: Catalogue, file: Path, kinds: Collection[RecordKind] = KINDS
+) -> None:
     """Look for every part of these ``kinds`` that the checkpoint needs.
 
     Raises:
@@ -67,7 +69,7 @@ def require_parts(header: CheckpointHeader, catalogue: Catalogue, file: Path, ki
         except UsageError:
             raise CheckpointError(
                 f"{file} needs {use.kind} '{use.id}' of {use.distribution} {use.version}, which is not available."
-                f"{catalogue.absence(use.id)} Run: pip install '{use.distribution}=={use.version}'"
+                f"{catalogue.why_absent(use.id)} Run: {install_command(use.distribution, use.version)}"
             ) from None
 
 
@@ -83,7 +85,7 @@ def changed_versions(header: CheckpointHeader, parts: Sequence[Found[Any]], file
         if now.api != use.api:
             raise CheckpointError(
                 f"{file} was made with {use.kind} '{use.id}' of plugin API {use.api}, installed is API {now.api}; "
-                f"run: pip install '{use.distribution}=={use.version}'"
+                f"run: {install_command(use.distribution, use.version)}"
             )
     changed = changes(header, parts)
     for note in changed:

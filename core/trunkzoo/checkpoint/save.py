@@ -1,4 +1,4 @@
-"""Writing checkpoints."""
+"""Save an agent: a lone model file, or a checkpoint with the training state and a manifest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trunkzoo.checkpoint.manifest import write_manifest
 from trunkzoo.checkpoint.migrations import FORMAT
 from trunkzoo.checkpoint.parts import use_of
 from trunkzoo.checkpoint.tensors import write_tensors
-from trunkzoo.system.files import explained, new_directory, new_file
+from trunkzoo.system.files import new_directory, new_file, readable_os_errors
 from trunkzoo.system.versions import library_versions
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def save_model(
     Raises:
         DiskError, UsageError: the disk is full, or not writable; an older file is untouched.
     """
-    with explained(path), new_file(path) as temporary:
+    with readable_os_errors(path), new_file(path) as temporary:
         write_tensors(temporary, weights or agent.state_dict(), metadata_of(agent, step))
 
 
@@ -59,9 +59,12 @@ def save_checkpoint(
     """
     contents = {MODEL: (weights or agent.state_dict(), metadata_of(agent, step))}
     if training_state is not None:
+        # a file of its own: acting needs no optimiser state
         contents[TRAINING_STATE] = (training_state.tensors, dict(training_state.metadata))
-    with explained(directory), new_directory(directory) as temporary:
-        write_manifest(temporary, step, {name: write_tensors(temporary / name, *it) for name, it in contents.items()})
+    with readable_os_errors(directory), new_directory(directory) as temporary:
+        write_manifest(
+            temporary, step, {name: write_tensors(temporary / name, *content) for name, content in contents.items()}
+        )
 
 
 def metadata_of(agent: Agent, step: int) -> dict[str, str]:

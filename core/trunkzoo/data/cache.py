@@ -20,16 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from trunkzoo.data.digest import file_digest
-from trunkzoo.data.lerobot.images import Part, image_parts
+from trunkzoo.data.digest import file_digest, sealed, unchanged
+from trunkzoo.data.lerobot.images import Block, image_blocks
 from trunkzoo.data.lerobot.reader import LeRobotReader
 from trunkzoo.data.lerobot.video import Frame
+from trunkzoo.data.reading import reading
 from trunkzoo.errors import DataError
-from trunkzoo.system.files import new_directory
+from trunkzoo.system.files import new_directory, sync
 from trunkzoo.system.locks import acquire
 from trunkzoo.system.progress import progress
 
-FORMAT = 1
+FORMAT = 2
+FRAMES, SEAL = "frames.npy", "frames.seal"
 Frames = NDArray[np.uint8]  # (N, H, W, 3)
 
 
@@ -76,23 +78,29 @@ def _lock(place: Path) -> IO[str]:
 
 def _build(reader: LeRobotReader, missing: Mapping[str, Path], size: tuple[int, int]) -> None:
     """Decode several cameras side by side, each under its lock, taken in one order by every process."""
-    work: list[tuple[Part, Frames]] = []
+    work: list[tuple[Block, Frames]] = []
+    stagings: list[Path] = []
     with ExitStack() as stack:
+        # one order for all processes, or two could wait for each other's locks
         for key, place in sorted(missing.items(), key=lambda item: item[1]):
             stack.enter_context(_lock(place))
             if place.exists():  # another process has built it while this one waited
                 continue
             staging = stack.enter_context(new_directory(place))
-            frames = _allocate(staging / "frames.npy", (len(reader), *size, 3))
-            work += [(part, frames) for part in image_parts(reader, key)]
+            stagings.append(staging)
+            frames = _allocate(staging / FRAMES, (len(reader), *size, 3))
+            work += [(block, frames) for block in image_blocks(reader, key)]
         _decode(work, size)
+        for staging in stagings:
+            sync(staging / FRAMES)  # or its time stamp would change after it is noted
+            (staging / SEAL).write_text(sealed(staging / FRAMES))
 
 
-def _decode(work: Sequence[tuple[Part, Frames]], size: tuple[int, int]) -> None:
+def _decode(work: Sequence[tuple[Block, Frames]], size: tuple[int, int]) -> None:
     """Fill the arrays with the parts' images; the first error stops the rest."""
-    total, stop = sum(len(part.rows) for part, _ in work), Event()
+    total, stop = sum(len(block.rows) for block, _ in work), Event()
     with progress("decoding images", total) as advance, ThreadPoolExecutor(_threads()) as pool:
-        jobs = [pool.submit(_fill, part, frames, size, stop) for part, frames in work]
+        jobs = [pool.submit(_fill, block, frames, size, stop) for block, frames in work]
         try:
             for job in as_completed(jobs):
                 advance(job.result())
@@ -102,13 +110,13 @@ def _decode(work: Sequence[tuple[Part, Frames]], size: tuple[int, int]) -> None:
             raise
 
 
-def _fill(part: Part, frames: Frames, size: tuple[int, int], stop: Event) -> int:
+def _fill(block: Block, frames: Frames, size: tuple[int, int], stop: Event) -> int:
     """Write one part's images to their rows, until ``stop``; returns how many there are."""
-    for row, image in part.read(part.rows):
+    for row, image in block.read(block.rows):
         frames[row] = resize(image, size)
         if stop.is_set():
             break
-    return len(part.rows)
+    return len(block.rows)
 
 
 def resize(image: Frame, size: tuple[int, int]) -> Frame:
@@ -134,12 +142,12 @@ def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.
 
 
 def _map(place: Path, shape: tuple[int, ...]) -> Frames:
-    try:
-        frames: Frames = np.load(place / "frames.npy", mmap_mode="r")
-    except (OSError, ValueError) as error:
-        raise DataError(f"the image cache {place} is damaged ({error}); delete it and run again") from None
-    if frames.shape != shape or frames.dtype != np.uint8:
-        raise DataError(f"the image cache {place} holds {frames.shape}, expected {shape}; delete it and run again")
+    with reading(place, "this image cache is damaged; delete it and run again"):
+        frames: Frames = np.lib.format.open_memmap(place / FRAMES, mode="r")  # type: ignore[no-untyped-call]
+        if frames.shape != shape or frames.dtype != np.uint8 or not frames.flags.c_contiguous:
+            raise DataError(f"the image cache {place} holds {frames.shape}, expected {shape}; delete it and run again")
+        if not unchanged(place / FRAMES, (place / SEAL).read_text(errors="replace")):
+            raise DataError(f"the image cache {place} was changed after it was written; delete it and run again")
     return frames
 
 

@@ -1,8 +1,7 @@
-"""Is a dataset whole? Every check runs and says all it finds, so that one pass shows every fault."""
+"""Check a LeRobot v3 dataset for damage. Every check runs and lists all that it finds: one pass shows every fault."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
@@ -12,27 +11,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.data.lerobot.images import Part, image_parts
+from trunkzoo.data.lerobot.images import Block, image_blocks
 from trunkzoo.data.lerobot.layout import STATS_PATH
 from trunkzoo.data.lerobot.reader import LeRobotReader
 from trunkzoo.data.lerobot.video import decode
+from trunkzoo.data.reading import reading
 from trunkzoo.errors import DataError
+from trunkzoo.system.plain import parse_table
 
 
 @dataclass(frozen=True)
-class Check:
-    """One question and the faults found, none if all is well."""
+class DatasetCheck:
+    """One check of a dataset and the faults that it found, none if all is well."""
 
     name: str
     faults: tuple[str, ...]
 
 
-def check_dataset(directory: Path) -> list[Check]:
+def check_dataset(directory: Path) -> list[DatasetCheck]:
     """Run every check on a LeRobot v3 dataset; if its metadata cannot be read, that is the only one."""
     try:
         reader = LeRobotReader(directory)
     except DataError as error:
-        return [Check("metadata", (str(error),))]
+        return [DatasetCheck("metadata", (str(error),))]
     questions: dict[str, Callable[[LeRobotReader], Iterator[str]]] = {
         "metadata": _metadata,
         "files present": _files,
@@ -43,12 +44,13 @@ def check_dataset(directory: Path) -> list[Check]:
         "images": _images,
         "video frames = rows": _videos,
     }
-    return [Check(name, tuple(_ask(question, reader))) for name, question in questions.items()]
+    return [DatasetCheck(name, tuple(_ask(question, reader))) for name, question in questions.items()]
 
 
 def _ask(question: Callable[[LeRobotReader], Iterator[str]], reader: LeRobotReader) -> Iterator[str]:
     try:
-        yield from question(reader)
+        with reading(reader.directory):
+            yield from question(reader)
     except DataError as error:
         yield str(error)
 
@@ -111,7 +113,7 @@ def _not_finite(reader: LeRobotReader, key: str, values: NDArray[Any]) -> Iterat
 def _statistics(reader: LeRobotReader) -> Iterator[str]:
     path = reader.directory / STATS_PATH
     try:
-        stats = json.loads(path.read_text(encoding="utf-8"))
+        stats = parse_table(path.read_bytes())
     except (OSError, ValueError) as error:
         yield f"{path} cannot be read ({error}); lerobot needs it, trunkzoo computes its own"
         return
@@ -130,28 +132,28 @@ def _stated_dimensions(stats: Any, key: str) -> int:
 
 def _images(reader: LeRobotReader) -> Iterator[str]:
     for key in _keys(reader, "image"):
-        for part in image_parts(reader, key):
-            yield from _sizes(reader, key, part)
+        for block in image_blocks(reader, key):
+            yield from _sizes(reader, key, block)
 
 
 def _videos(reader: LeRobotReader) -> Iterator[str]:
     for key in _keys(reader, "video"):
-        for part in image_parts(reader, key):
+        for block in image_blocks(reader, key):
             try:
-                yield from _sizes(reader, key, part)
-                frames = sum(1 for _ in decode(part.path))
-                if frames != len(part.rows):
-                    yield f"{part.path} has {frames} frames for {len(part.rows)} rows"
+                yield from _sizes(reader, key, block)
+                frames = sum(1 for _ in decode(block.path))
+                if frames != len(block.rows):
+                    yield f"{block.path} has {frames} frames for {len(block.rows)} rows"
             except DataError as error:
                 yield str(error)
 
 
-def _sizes(reader: LeRobotReader, key: str, part: Part) -> Iterator[str]:
+def _sizes(reader: LeRobotReader, key: str, block: Block) -> Iterator[str]:
     """Decode a whole part; an image of another size than info.json says is a fault, told once per file."""
     expected = reader.info.features[key].image_size
-    for row, image in part.read(part.rows):
+    for row, image in block.read(block.rows):
         if image.shape[:2] != tuple(expected):
-            yield f"{part.path}: {key} of row {row} is {image.shape[:2]} pixels, info.json says {tuple(expected)}"
+            yield f"{block.path}: {key} of row {row} is {image.shape[:2]} pixels, info.json says {tuple(expected)}"
             return
 
 

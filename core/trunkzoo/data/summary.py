@@ -1,8 +1,7 @@
-"""What is in a dataset: counts, dimensions, statistics, and a picture of it."""
+"""Summary of a dataset: counts, dimensions, statistics, and a contact sheet of its images."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ from trunkzoo.data.lerobot.layout import ORIGIN_PATH
 from trunkzoo.data.lerobot.reader import LeRobotReader
 from trunkzoo.data.lerobot.stats import statistics
 from trunkzoo.data.lerobot.video import Frame
-from trunkzoo.errors import DataError, UsageError
+from trunkzoo.errors import DataError, UsageError, one_line
 from trunkzoo.plugin.contract import ACTION_KEY, STATE_KEY
+from trunkzoo.system.plain import parse_table
 
 SHEET_EPISODES = 6
 MOMENTS = (0.0, 0.5, 1.0)  # start, middle and end of an episode
@@ -22,8 +22,8 @@ LEAST_WIDTH = 96  # pixels of one image in the sheet
 LABEL = 12  # pixels above each row of the sheet
 
 
-def summarize(reader: LeRobotReader) -> dict[str, Any]:
-    """The facts of a dataset, JSON-able."""
+def dataset_facts(reader: LeRobotReader) -> dict[str, Any]:
+    """Counts, features, cameras, statistics and origin of a dataset, JSON-able."""
     lengths = [len(episode) for episode in reader.episodes]
     vectors = [key for key in (STATE_KEY, ACTION_KEY) if key in reader.info.features]
     return {
@@ -48,9 +48,9 @@ def read_origin(directory: Path) -> dict[str, Any] | None:
     """How the dataset was made, if trunkzoo made it."""
     path = directory / ORIGIN_PATH
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path} is damaged ({error}); restore it or delete it") from None
+        return parse_table(path.read_bytes()) if path.is_file() else None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is damaged ({one_line(error)}); restore it or delete it") from None
 
 
 def contact_sheet(reader: LeRobotReader, path: Path) -> None:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trunkzoo.data.cache import identity_of, open_frames
-from trunkzoo.data.fit import match_cameras
-from trunkzoo.data.lerobot.reader import Episode, LeRobotReader
+from trunkzoo.data.lerobot.reader import EpisodeSpan, LeRobotReader
 from trunkzoo.data.lerobot.stats import Stats, statistics
+from trunkzoo.data.match import match_cameras
 from trunkzoo.errors import DataError
 from trunkzoo.plugin.contract import ACTION_KEY, IMAGE_KEY, PAD_KEY, STATE_KEY, Contract
 
@@ -30,7 +30,7 @@ class WindowDataset:
     """Statistics of ``observation.state`` and ``action`` over all frames, computed from the data itself."""
     images: dict[str, str]
     """Camera of the contract → a hash of what decides its pixels."""
-    episodes: tuple[Episode, ...]
+    episodes: tuple[EpisodeSpan, ...]
 
     def __init__(self, directory: Path, contract: Contract, camera_map: Mapping[str, str]) -> None:
         reader = LeRobotReader(directory)
@@ -66,8 +66,8 @@ class WindowDataset:
         batch = self._images(observed)
         ahead = newest[:, None] + np.arange(self.contract.pred_horizon)  # (B, P)
         last = self._last[newest][:, None]
-        batch[STATE_KEY] = torch.from_numpy(self._state[observed])
-        batch[ACTION_KEY] = torch.from_numpy(self._action[np.minimum(ahead, last)])
+        batch[STATE_KEY] = torch.from_numpy(self._state[observed])  # (B, T, S)
+        batch[ACTION_KEY] = torch.from_numpy(self._action[np.minimum(ahead, last)])  # (B, P, A)
         batch[PAD_KEY] = torch.from_numpy(ahead > last)
         return batch
 

@@ -27,26 +27,20 @@ def depth_mix(
     eps: float = EPS,
     fused: bool = False,
 ) -> Tensor:
-    """Mix ``sources`` by attention over depth.
+    """Mix ``sources`` by attention over depth: a tensor shaped as each source.
 
-    Args:
-        query: w (C,), or one query per position, shaped as a source.
-        sources: L ≥ 1 tensors of equal shape, channels in ``dim``: (…, C) with -1, (N, C, H, W) with 1.
-        dim: the channel dimension.
-        mask: bool, broadcastable to (L, *positions); False takes a source out. One source must stay everywhere.
-        eps: added to the mean square of a key.
-        fused: use the closed-form backward of ``fused.py`` (faster, little memory; no forward-mode AD). A compiler
-            gets the plain formula in any case, whose backward it fuses as well.
-
-    Returns:
-        A tensor shaped as each source.
+    ``sources`` are L ≥ 1 tensors of equal shape with their channels in ``dim``: (…, C) with -1, (N, C, H, W) with 1.
+    ``query`` is w (C,), or one query per position, shaped as a source. ``mask`` is bool, broadcastable to
+    (L, *positions); False takes a source out, and one must stay everywhere. ``eps`` is added to the mean square of a
+    key. ``fused`` uses the closed-form backward of ``fused.py`` (faster, little memory; no forward-mode AD); a compiler
+    gets the plain formula in any case, whose backward it fuses as well.
     """
-    values = [_channels_last(v, dim) for v in sources]
-    query = query if query.dim() == 1 else _channels_last(query, dim)
+    values = [_channels_last(v, dim) for v in sources]  # L × (…, C)
+    query = query if query.dim() == 1 else _channels_last(query, dim)  # (C,) or (…, C)
     if fused and not torch.compiler.is_compiling():
         mixed = fused_depth_mix(query, values, mask, eps)
     else:
-        mixed = weighted_sum(attention(query, values, mask, eps), values)
+        mixed = weighted_sum(attention(query, values, mask, eps), values)  # (…, C)
     return mixed.movedim(-1, dim)
 
 
@@ -54,7 +48,7 @@ def depth_weights(
     query: Tensor, sources: Sequence[Tensor], *, dim: int = -1, mask: Tensor | None = None, eps: float = EPS
 ) -> Tensor:
     """The weights α of :func:`depth_mix`: (L, *positions), float32 or wider, summing to one over L."""
-    query = query if query.dim() == 1 else _channels_last(query, dim)
+    query = query if query.dim() == 1 else _channels_last(query, dim)  # (C,) or (…, C)
     return attention(query, [_channels_last(v, dim) for v in sources], mask, eps)
 
 
@@ -71,9 +65,9 @@ def _scores_in_one_loop(query: Tensor, values: Sequence[Tensor], eps: float) -> 
     Inductor ends a loop at every stack on CPUs, so norms and products share one; and it sums the gradient of a query
     that was expanded once in one loop, instead of one per source.
     """
-    wide = [v.to(wide_dtype(v)) for v in values]
+    wide = [v.to(wide_dtype(v)) for v in values]  # L × (…, C), float32 or wider
     w = query.to(wide[0].dtype).expand_as(wide[0])
-    return torch.stack([(v * w).sum(-1) * torch.rsqrt(v.square().mean(-1) + eps) for v in wide])
+    return torch.stack([(v * w).sum(-1) * torch.rsqrt(v.square().mean(-1) + eps) for v in wide])  # (L, …)
 
 
 def _channels_last(v: Tensor, dim: int) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 def inverse_rms(values: Sequence[Tensor], eps: float) -> Tensor:
     """1 / √(mean square + eps) of values (…, C): (L, …)."""
     dtype = wide_dtype(values[0])  # the norm squares nothing in memory, and its gradient at 0 is 0
-    norms = torch.stack([torch.linalg.vector_norm(v, dim=-1, dtype=dtype) for v in values])
+    norms = torch.stack([torch.linalg.vector_norm(v, dim=-1, dtype=dtype) for v in values])  # (L, …)
     return torch.rsqrt(norms.square() / values[0].shape[-1] + eps)
 
 
@@ -37,8 +37,8 @@ def softmax_over(scores: Tensor, mask: Tensor | None) -> Tensor:
 
 def weighted_sum(weights: Tensor, values: Sequence[Tensor]) -> Tensor:
     """Σ_i α_i v_i with weights (L,) or (L, …) and values (…, C), in their dtype, cast once to that of v_0."""
-    a = weights.unsqueeze(-1)
-    total = a[0] * values[0]
+    a = weights.unsqueeze(-1)  # (L, …, 1)
+    total = a[0] * values[0]  # (…, C)
     for i in range(1, len(values)):
         total = torch.addcmul(total, a[i], values[i].to(total.dtype))
     return total.to(values[0].dtype)

@@ -1,4 +1,4 @@
-"""Random numbers that belong to samples, not to batches.
+"""Counter-based random numbers per sample, independent of the batch.
 
 Every sample carries one 64-bit seed, and its draws are a hash of (seed, stream, position). So a sample gets the
 same noise in any batch, on any rank and on any device: gradient accumulation equals the larger batch, two
@@ -66,11 +66,11 @@ class Draws:
     def normal(self, *shape: int) -> Tensor:
         """Float32 (B, *shape), standard normal (Box–Muller in float64)."""
         n = math.prod(shape)
-        u, v = self._unit(n), self._unit(n)
+        u, v = self._unit(n), self._unit(n)  # (B, n) each
         return (torch.sqrt(-2 * torch.log(u)) * torch.cos(2 * math.pi * v)).reshape(-1, *shape).float()
 
     def _unit(self, n: int) -> Tensor:
         self._streams += 1
-        keys = mix(self._seeds + _wrapped(_GOLDEN * self._streams))
+        keys = mix(self._seeds + _wrapped(_GOLDEN * self._streams))  # (B,): one key per sample for this stream
         bits = (mix(keys[:, None] + _multiples(n, keys.device)) >> 11) & 0x1FFFFFFFFFFFFF  # 53 bits
         return (bits.double() + 0.5) * 2.0**-53  # in (0, 1)

@@ -30,8 +30,8 @@ def fused_depth_mix(query: Tensor, values: Sequence[Tensor], mask: Tensor | None
 class _FusedDepthMix(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, mask: Tensor | None, eps: float, *values: Tensor) -> Tensor:
-        r = inverse_rms(values, eps)
-        scores = scores_of(query, values, r)
+        r = inverse_rms(values, eps)  # (L, …)
+        scores = scores_of(query, values, r)  # (L, …)
         weights = softmax_over(scores, mask)
         ctx.save_for_backward(query, mask, scores, r, *values)
         a = weights.unsqueeze(-1)
@@ -45,10 +45,10 @@ class _FusedDepthMix(torch.autograd.Function):
         query, mask, scores, r, *values = ctx.saved_tensors
         weights = softmax_over(scores, mask)
         w, g = query.to(r.dtype), g.to(r.dtype)
-        s = _dots(g, values)
+        s = _dots(g, values)  # g · v_i: (L, …)
         dr = s.sub_((weights * s).sum(0)).mul_(weights).mul_(r)  # ∂L/∂l_i r_i: (L, …)
-        pull = (dr * scores).mul_(r).div_(-values[0].shape[-1])
-        a, key, own = (x.unsqueeze(-1) for x in (weights, dr, pull))
+        pull = (dr * scores).mul_(r).div_(-values[0].shape[-1])  # −∂L/∂l_i l_i r_i² / C: (L, …)
+        a, key, own = (x.unsqueeze(-1) for x in (weights, dr, pull))  # (L, …, 1) each
         d_values = [
             (a[i] * g).addcmul_(key[i], w).addcmul_(own[i], v).to(v.dtype)  # one fresh map
             for i, v in enumerate(values)
@@ -63,8 +63,8 @@ def _dots(g: Tensor, values: Sequence[Tensor]) -> Tensor:
 
 def _query_gradient(dr: Tensor, values: Sequence[Tensor], w: Tensor) -> Tensor:
     if w.dim() > 1:
-        return weighted_sum(dr, values)
+        return weighted_sum(dr, values)  # a query per position: (…, C)
     total = torch.zeros_like(w)
     for i, v in enumerate(values):
-        total.addmv_(v.to(w.dtype).reshape(-1, w.shape[0]).t(), dr[i].reshape(-1))
+        total.addmv_(v.to(w.dtype).reshape(-1, w.shape[0]).t(), dr[i].reshape(-1))  # Σ over positions: (C,)
     return total

@@ -1,4 +1,4 @@
-"""How a stack of sublayers is read: the `mixing` setting of trunks and heads. No torch here."""
+"""The `mixing` setting of trunks and heads: how each sublayer combines the outputs before it. No torch here."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator
 
-Kind = Literal["full", "block", "uniform", "static", "residual"]
+MixingKind = Literal["full", "block", "uniform", "static", "residual"]
 _BLOCK = re.compile(r"block\(([1-9][0-9]*)\)")
 
 
 class Mixing(NamedTuple):
     """A parsed setting; ``blocks`` is N of ``block(N)`` and 0 otherwise."""
 
-    kind: Kind
+    kind: MixingKind
     blocks: int = 0
 
     def group_size(self, depth: int) -> int:

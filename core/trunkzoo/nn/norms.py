@@ -23,6 +23,6 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        trailing = 0 if self.dim == -1 else x.dim() - 1 - self.dim
-        gain = self.weight.reshape(-1, *[1] * trailing)
+        trailing = 0 if self.dim == -1 else x.dim() - 1 - self.dim  # positions behind the channels: 2 in (N, C, H, W)
+        gain = self.weight.reshape(-1, *[1] * trailing)  # (C,) or (C, 1, 1)
         return (rms_normalise(x, self.dim, self.eps) * gain).to(x.dtype)

@@ -51,8 +51,8 @@ class Query(nn.Module):
         """w, or w + U D RMSNorm(newest) at every position (the paper's input-dependent query, at low rank)."""
         if self.down is None or self.up is None:
             return self.query
-        x = rms_normalise(newest, self.dim).movedim(self.dim, -1)
-        return (self.query + (x @ self.down.T) @ self.up.T).movedim(-1, self.dim)
+        x = rms_normalise(newest, self.dim).movedim(self.dim, -1)  # (…, C)
+        return (self.query + (x @ self.down.T) @ self.up.T).movedim(-1, self.dim)  # (…, C) → (…, rank) → (…, C)
 
 
 class Static(nn.Module):
@@ -64,17 +64,13 @@ class Static(nn.Module):
 
 
 class DepthMix(nn.Module):
-    """The reads of a stack of ``depth`` sublayers: one before each, and one read-out.
+    """Depth mixing of a stack of ``depth`` sublayers with C = ``channels``: a read before each, and one read-out.
 
-    Args:
-        channels: C of every source.
-        depth: number of sublayers.
-        mixing: full and block attend with queries, static learns fixed weights, uniform averages, residual adds.
-        dim: channel dimension of the sources, -1 for tokens and 1 for maps.
-        carried: further sources that the stack starts with, beside its entry.
-        given: outputs that are appended before the first read, as a stage entry may produce them.
-        query_rank: rank of the input-dependent part of the queries; 0 leaves it out.
-        fused: closed-form backward; False where forward-mode AD passes.
+    ``mixing``: full and block attend with queries, static learns fixed weights, uniform averages, residual adds. ``dim``
+    is the channel dimension of the sources, -1 for tokens and 1 for maps. The stack starts with ``carried`` sources
+    beside its entry, and ``given`` outputs are appended before the first read, as a stage entry may produce them.
+    ``query_rank`` is the rank of the input-dependent part of the queries, 0 for none. ``fused`` takes the closed-form
+    backward; it is False where forward-mode AD passes.
     """
 
     def __init__(
@@ -103,7 +99,7 @@ class DepthMix(nn.Module):
         """The sources of a fresh pass: v_0 and the ``carried`` ones before it."""
         if self.mixing.learned:
             return Sources([*carried, entry], self.group)
-        return Sources([sum(carried, start=entry)], 0)
+        return Sources([sum(carried, start=entry)], 0)  # plain sums need no history
 
     def forward(self, sources: Sources) -> Tensor:
         """h_l, the input of the next sublayer (or the read-out), shaped as each source."""
@@ -122,7 +118,7 @@ class DepthMix(nn.Module):
     def weights(self, sources: Sources) -> Tensor:
         """α of the coming read, (L, *positions): what :meth:`forward` multiplies the sources with (residual: ones)."""
         values = sources.values
-        positions = values[0].movedim(self.dim, -1)[..., 0].float()
+        positions = values[0].movedim(self.dim, -1)[..., 0].float()  # (…): a template of the positions
         if not self.mixing.learned:
             n = 1 + self.carried + sources.read
             return positions.new_full((n, *positions.shape), 1.0 if self.mixing.kind == "residual" else 1 / n)
@@ -162,5 +158,5 @@ def collect_weights(module: nn.Module, *inputs: Tensor) -> dict[str, Tensor]:
 
 def relative_entropy(weights: Tensor) -> Tensor:
     """Mean entropy of α (sources, *positions) over log(number of sources > 1): 1 is uniform, 0 picks one source."""
-    entropy: Tensor = torch.special.entr(weights).sum(0).mean()
+    entropy: Tensor = torch.special.entr(weights).sum(0).mean()  # over sources, then over positions
     return entropy / math.log(weights.shape[0])

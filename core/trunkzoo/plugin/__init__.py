@@ -47,7 +47,7 @@ from trunkzoo.plugin.protocols import (
     Task,
     VisionTrunk,
 )
-from trunkzoo.plugin.records import HeadSpec, TaskSpec, TrunkSpec, install_line
+from trunkzoo.plugin.records import HeadSpec, TaskSpec, TrunkSpec, install_line, require_installed
 
 if TYPE_CHECKING:
     from trunkzoo.nn.draws import Draws, sample_seeds
@@ -90,6 +90,7 @@ __all__ = [
     "hookimpl",
     "install_line",
     "parse",
+    "require_installed",
     "sample_seeds",
 ]
 

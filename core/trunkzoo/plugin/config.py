@@ -24,6 +24,7 @@ def nowhere(_: tuple[str, ...]) -> str:
 class Config(BaseModel):
     """A frozen pydantic model that refuses unknown keys; importable without torch."""
 
+    # validators are built on first use: listing a hundred records needs none of them
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, defer_build=True)
 
 
@@ -56,7 +57,9 @@ def _place(problem: dict[str, Any], model: type[BaseModel], locate: Locate) -> s
     path = tuple(str(part) for part in problem["loc"])
     named = [name for name in _fields_at(model, path) if re.search(rf"\b{name}\b", str(problem["msg"]))]
     places = [locate((*path, name)) for name in named] if problem["type"] == "value_error" else []
-    return next((place for place in places if place.startswith("--")), places[-1] if places else locate(path))
+    return next(
+        (place for place in places if place.startswith(("--", "override"))), places[-1] if places else locate(path)
+    )
 
 
 def _sentence(problem: dict[str, Any], model: type[BaseModel], where: str) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from trunkzoo.plugin.config import Config
 
 IMAGE_KEY = "observation.images."
 STATE_KEY = "observation.state"
 ACTION_KEY = "action"
+_MOST = 1 << 20  # of anything in a contract: torch would take more numbers than any memory holds without a word
+Count = Annotated[int, Field(gt=0, le=_MOST)]
 PAD_KEY = "action_is_pad"
 SEED_KEY = "seed"
 
@@ -19,7 +21,7 @@ def _pair(value: Any) -> Any:
     return (value, value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-ImageSize = Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(_pair)]
+ImageSize = Annotated[tuple[Count, Count], BeforeValidator(_pair)]
 """(height, width) in pixels; one integer means a square."""
 
 
@@ -28,8 +30,8 @@ class TaskContract(Config):
 
     cameras: tuple[str, ...] = Field(min_length=1, description="camera names, in the order of the condition vector")
     image_size: ImageSize = Field(description="(height, width) of every camera image, pixels")
-    state_dim: PositiveInt = Field(description="width of the robot state")
-    action_dim: PositiveInt = Field(description="width of one action")
+    state_dim: Count = Field(description="width of the robot state")
+    action_dim: Count = Field(description="width of one action")
 
     @model_validator(mode="after")
     def _cameras_are_distinct(self) -> TaskContract:
@@ -46,14 +48,14 @@ class TaskContract(Config):
 class Contract(TaskContract):
     """The whole contract of an agent. The reference: 3 cameras × 64 + 16 state = 208."""
 
-    keypoints: PositiveInt = Field(default=32, description="SpatialSoftmax keypoints per camera (K)")
-    camera_dim: PositiveInt = Field(default=64, description="width of one camera's feature vector (D)")
-    cond_dim: PositiveInt = Field(
+    keypoints: Count = Field(default=32, description="SpatialSoftmax keypoints per camera (K)")
+    camera_dim: Count = Field(default=64, description="width of one camera's feature vector (D)")
+    cond_dim: Count = Field(
         description="expected condition width: cameras × camera_dim + state_dim, which it is where it is left out"
     )
-    obs_horizon: PositiveInt = Field(default=2, description="observations the head sees")
-    pred_horizon: PositiveInt = Field(default=16, description="actions in one predicted chunk")
-    num_action_steps: PositiveInt = Field(default=8, description="actions executed before the next prediction")
+    obs_horizon: Count = Field(default=2, description="observations the head sees")
+    pred_horizon: Count = Field(default=16, description="actions in one predicted chunk")
+    num_action_steps: Count = Field(default=8, description="actions executed before the next prediction")
 
     @model_validator(mode="before")
     @classmethod

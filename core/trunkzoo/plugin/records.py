@@ -10,66 +10,70 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
+from trunkzoo.errors import PluginError, TaskError, install_command
 from trunkzoo.plugin.config import Config
 from trunkzoo.plugin.contract import Contract, TaskContract
 
 ConfigT = TypeVar("ConfigT", bound=Config)
-NAME_RULE = re.compile(r"[a-z][a-z0-9]*([-_.][a-z0-9]+)*")
+_NAME = re.compile(r"[a-z][a-z0-9]*([-_.][a-z0-9]+)*")
 
 
-def _check_name(name: str, kind: str) -> None:
-    if not NAME_RULE.fullmatch(name):
-        raise ValueError(f"{kind} name {name!r}: use lower-case letters, digits and single - _ . between them")
+def name_fault(kind: str, name: str) -> str:
+    """What is wrong with the name of a plugin, trunk, head or task, in one sentence; nothing if it is fine."""
+    if _NAME.fullmatch(name):
+        return ""
+    return f"{kind} name {name!r}: use lower-case letters, digits and single - _ . between them"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrunkSpec(Generic[ConfigT]):
-    """One vision trunk. ``build(config)`` returns a :class:`VisionTrunk`."""
+class Record(Generic[ConfigT]):
+    """What every record says."""
 
+    kind: ClassVar[str]
     name: str
     summary: str
     config: type[ConfigT]
-    build: Callable[[ConfigT], Any]
+    build: Callable[..., Any]
     defaults: Mapping[str, Any] = field(default_factory=dict)
     known_gaps: Mapping[str, str] = field(default_factory=dict)
-    """Conformance checks this trunk cannot pass, each with its reason; a gap that has closed is an error."""
+    """Conformance checks this record cannot pass, each with its reason; a gap that has closed is an error."""
     requires: tuple[str, ...] = ()
-    """Import names of optional packages; where one is absent, checks skip and ``build`` says how to install it."""
+    """Import names of optional packages; where one is absent, checks skip and building says how to install it."""
     extra: str = ""
     """Name of the extra that installs them: ``pip install 'trunkzoo[extra]'``."""
+
+    def __post_init__(self) -> None:
+        if fault := name_fault(self.kind, self.name):
+            raise ValueError(fault)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrunkSpec(Record[ConfigT]):
+    """One vision trunk. ``build(config)`` returns a :class:`VisionTrunk`."""
+
+    kind = "trunk"
+    build: Callable[[ConfigT], Any]
     initial: tuple[str, ...] = ()
     """Settings that only choose initial weights, such as a file: a checkpoint is rebuilt without them."""
 
-    def __post_init__(self) -> None:
-        _check_name(self.name, "trunk")
-
 
 @dataclass(frozen=True, kw_only=True)
-class HeadSpec(Generic[ConfigT]):
+class HeadSpec(Record[ConfigT]):
     """One action head. ``build(config, contract)`` returns a :class:`Head`."""
 
-    name: str
-    summary: str
-    config: type[ConfigT]
+    kind = "head"
     build: Callable[[ConfigT, Contract], Any]
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    known_gaps: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        _check_name(self.name, "head")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskSpec(Generic[ConfigT]):
+class TaskSpec(Record[ConfigT]):
     """One simulator task. ``contract(config)`` needs no simulator; ``build(config)`` returns a :class:`Task`."""
 
-    name: str
-    summary: str
-    config: type[ConfigT]
-    contract: Callable[[ConfigT], TaskContract]
+    kind = "task"
     build: Callable[[ConfigT], Any]
+    contract: Callable[[ConfigT], TaskContract]
     fps: int
     """Control steps per second."""
     max_steps: int
@@ -82,23 +86,43 @@ class TaskSpec(Generic[ConfigT]):
     """Share of 20 seeds that the expert reaches at least."""
     reward_range: tuple[float, float] = (-math.inf, math.inf)
     """Smallest and largest reward of one step; conformance holds every reward against what is stated."""
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    requires: tuple[str, ...] = ()
-    """Import names of the simulator's packages; absent ones make ``build`` fail with the line that installs them."""
-    known_gaps: Mapping[str, str] = field(default_factory=dict)
-    extra: str = ""
-    """Name of the extra that installs them: ``pip install 'trunkzoo[extra]'``."""
+    stages: Mapping[str, float] = field(default_factory=dict)
+    """What an episode passes on its way, by the reward of one step that shows it: suites count the episodes that reach it."""
 
     def __post_init__(self) -> None:
-        _check_name(self.name, "task")
+        super().__post_init__()
+        low, high = self.reward_range
+        rewards = list(self.stages.values())
+        if rewards != sorted(set(rewards)) or any(not low < reward <= high for reward in rewards):
+            raise ValueError(
+                f"task {self.name}: stages {dict(self.stages)} must rise within the reward range {low:g} to {high:g}"
+            )
 
 
-def install_line(spec: TrunkSpec[Any] | TaskSpec[Any]) -> str:
+def install_line(spec: Record[Any]) -> str:
     """The line that installs what ``spec`` requires and this environment lacks; empty when nothing is absent."""
-    absent = [name for name in spec.requires if find_spec(name.partition(".")[0]) is None]
+    absent = _absent(spec)
     if not absent:
         return ""
-    return f"pip install 'trunkzoo[{spec.extra}]'" if spec.extra else f"pip install {' '.join(absent)}"
+    if spec.extra:
+        return install_command(f"trunkzoo[{spec.extra}]")
+    return " && ".join(install_command(name) for name in absent)
+
+
+def require_installed(spec: Record[Any]) -> None:
+    """Return if all that ``spec`` requires is installed.
+
+    Raises:
+        PluginError, for a task TaskError: it is not; the message has the line that installs it.
+    """
+    if line := install_line(spec):
+        error = TaskError if isinstance(spec, TaskSpec) else PluginError
+        needs = f"{spec.kind} {spec.name} needs {' and '.join(_absent(spec))}"
+        raise error(f"{needs}, not installed here.\nInstall: {line}")
+
+
+def _absent(spec: Record[Any]) -> list[str]:
+    return [name for name in spec.requires if find_spec(name.partition(".")[0]) is None]
 
 
 AnySpec = TrunkSpec[Any] | HeadSpec[Any] | TaskSpec[Any]

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from trunkzoo.catalogue.names import NameTables
 from trunkzoo.errors import UsageError, ZooError
 from trunkzoo.plugin.config import Config, Locate, parse
 from trunkzoo.registry.toml_lines import key_lines, line_of, read_toml
@@ -23,14 +24,10 @@ class PluginRules(Config):
     disabled: tuple[str, ...] = Field(default=(), description="plugins that are never imported")
 
 
-class RegistrySchema(Config):
+class RegistrySchema(NameTables):
     """The whole file. The tables of trunks, recipes, suites and known packages are validated when they are asked for."""
 
     format: Literal[1] = Field(description="format number of this file")
-    reserved: dict[str, str] = Field(default={}, description="plugin name → the only distribution that may claim it")
-    aliases: dict[str, str] = Field(default={}, description="alias → id or short name")
-    prefer: dict[str, str] = Field(default={}, description="short name → the id it means when several plugins have it")
-    renamed: dict[str, str] = Field(default={}, description="former name → new id")
     plugins: PluginRules = PluginRules()
     trunks: dict[str, dict[str, Any]] = Field(default={}, description="facts per trunk id")
     recipes: dict[str, dict[str, Any]] = Field(default={}, description="recipes by name")
@@ -99,5 +96,6 @@ def user_path(explicit: Path | None) -> Path | None:
     named = explicit or (Path(os.environ[ENVIRONMENT]) if os.environ.get(ENVIRONMENT) else None)
     if named is not None:
         return named
+    # in a checkout ./registry.toml is ours, and laying it over itself would only move the origins
     here = Path("registry.toml")
     return here if here.is_file() and not here.samefile(packaged_path()) else None

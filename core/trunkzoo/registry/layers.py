@@ -1,13 +1,21 @@
-"""Values laid over each other, each remembering where it came from."""
+"""Tables of settings laid over each other, every value with its origin."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-Path = tuple[str, ...]
+from trunkzoo.registry.toml_lines import KeyPath
+
 PARTS = ("trunk", "head", "task")
+
+
+class Labels(NamedTuple):
+    """How origins and messages call the values that stand in no file: the CLI has its options for them."""
+
+    override: str = "override"
+    trunk: str = "trunk"
 
 
 @dataclass(frozen=True)
@@ -15,7 +23,7 @@ class Layer:
     """A table of values, and a function from a path in it to the place where it was written."""
 
     values: Mapping[str, Any]
-    origin: Callable[[Path], str]
+    origin: Callable[[KeyPath], str]
 
 
 @dataclass
@@ -23,7 +31,7 @@ class Tree:
     """The result of laying layers over each other: nested values, and the origin of every leaf."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    origins: dict[Path, str] = field(default_factory=dict)
+    origins: dict[KeyPath, str] = field(default_factory=dict)
 
     def lay(self, layer: Layer) -> None:
         """Lay ``layer`` over what is there. A part that changes its name starts anew: its old settings go."""
@@ -38,7 +46,7 @@ class Tree:
         for path, value in leaves(layer.values):
             self.put(path, value, layer.origin(path))
 
-    def put(self, path: Path, value: Any, origin: str) -> None:
+    def put(self, path: KeyPath, value: Any, origin: str) -> None:
         """Set one leaf; a value that stood in the way of the path is replaced."""
         self.drop(path)
         table = self.values
@@ -50,7 +58,7 @@ class Tree:
         table[path[-1]] = value
         self.origins[path] = origin
 
-    def drop(self, path: Path) -> None:
+    def drop(self, path: KeyPath) -> None:
         """Remove whatever is at ``path`` and below."""
         table: Any = self.values
         for key in path[:-1]:
@@ -60,21 +68,23 @@ class Tree:
         table.pop(path[-1], None)
         self.origins = {known: origin for known, origin in self.origins.items() if known[: len(path)] != path}
 
-    def leaves(self) -> Iterator[tuple[Path, Any]]:
+    def leaves(self) -> Iterator[tuple[KeyPath, Any]]:
         """Every value with its path."""
         return leaves(self.values)
 
-    def origin(self, path: Path) -> str:
+    def origin(self, path: KeyPath) -> str:
         """Where the value at ``path``, or the nearest one above or below it, was written; empty if nowhere."""
         for end in range(len(path), 0, -1):
             if path[:end] in self.origins:
                 return self.origins[path[:end]]
         below = [origin for known, origin in self.origins.items() if known[: len(path)] == path]
-        options = [origin for origin in below if origin.startswith("--")]  # what was typed now is what broke the rule
+        options = [
+            origin for origin in below if origin.startswith(("--", "override"))
+        ]  # what was typed now is what broke the rule
         return next(iter([*options, *below]), "")
 
 
-def leaves(values: Mapping[str, Any], above: Path = ()) -> Iterator[tuple[Path, Any]]:
+def leaves(values: Mapping[str, Any], above: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
     """Every value that is not a table with something in it, with its path."""
     for key, value in values.items():
         if isinstance(value, Mapping) and value:

@@ -8,20 +8,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from trunkzoo.catalogue.names import NameRules
+from trunkzoo.catalogue.names import NameRules, NameTables
 from trunkzoo.errors import UsageError, did_you_mean
 from trunkzoo.plugin.config import ConfigT, parse
 from trunkzoo.registry.assignments import assignment
 from trunkzoo.registry.file import RegistryFile, packaged_path, read_file, user_path
-from trunkzoo.registry.layers import Layer, Path, Tree
+from trunkzoo.registry.layers import Labels, Layer, Tree
+from trunkzoo.registry.toml_lines import KeyPath
 
 if TYPE_CHECKING:
     from trunkzoo.registry.vouched import KnownPackage, TrunkFacts
 
-Section = Literal["recipes", "suites"]
+RegistrySection = Literal["recipes", "suites"]
+LABELS = Labels()
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,7 @@ class Registry:
         """The rules about names."""
         contents = [file.content for file in self.files]
         return NameRules(
-            reserved=_merged([content.reserved for content in contents]),
-            aliases=_merged([content.aliases for content in contents]),
-            prefer=_merged([content.prefer for content in contents]),
-            renamed=_merged([content.renamed for content in contents]),
+            **{name: _merged([getattr(content, name) for content in contents]) for name in NameTables.model_fields},
             disabled=tuple(dict.fromkeys(name for content in contents for name in content.plugins.disabled)),
             known={str(known.get("plugin")): dist for content in contents for dist, known in content.known.items()},
         )
@@ -77,7 +76,7 @@ class Registry:
                 tables[name] = parse(model, table, f"{section}.{name}", file.locate((section, name)))
         return tables
 
-    def entries(self, section: Section) -> list[Entry]:
+    def entries(self, section: RegistrySection) -> list[Entry]:
         """Name and summary of every recipe or suite, in the order of the files."""
         found: dict[str, Entry] = {}
         for file in self.files:
@@ -90,7 +89,7 @@ class Registry:
         """Every recipe, in the order of the files."""
         return [entry.name for entry in self.entries("recipes")]
 
-    def recipe(self, name: str, overrides: Mapping[str, Any], trunk: str | None) -> Tree:
+    def recipe(self, name: str, overrides: Mapping[str, Any], trunk: str | None, labels: Labels = LABELS) -> Tree:
         """The values of recipe ``name`` with inheritance, the user's file, ``trunk`` and ``overrides`` applied.
 
         ``trunk`` replaces the trunk, with that trunk's own defaults; ``overrides`` are dotted keys
@@ -101,19 +100,21 @@ class Registry:
         """
         tree = self.tree("recipes", name)
         if trunk is not None:
-            tree.drop(("trunk",))
-            tree.put(("trunk", "name"), trunk, "--trunk")
+            tree.drop(("trunk",))  # the other trunk's settings would not fit this one
+            tree.put(("trunk", "name"), trunk, labels.trunk)
+        # last: what is asked for in a call wins over every file
         for key, value in overrides.items():
-            tree.lay(assignment(key, value))
+            tree.lay(assignment(key, value, labels.override))
         return tree
 
     def suite(self, name: str) -> dict[str, Any]:
         """The table of suite ``name`` with inheritance and the user's file applied."""
         return self.tree("suites", name).values
 
-    def tree(self, section: Section, name: str) -> Tree:
+    def tree(self, section: RegistrySection, name: str) -> Tree:
         """The values of one recipe or suite with their origins: its ancestors first, ours before the user's."""
         tree = Tree()
+        # the user's file after ours at every ancestor: a change to a parent reaches all its children
         for ancestor in self._lineage(section, name):
             for file in self.files:
                 table = getattr(file.content, section).get(ancestor)
@@ -122,7 +123,7 @@ class Registry:
         tree.drop(("extends",))
         return tree
 
-    def _lineage(self, section: Section, name: str) -> list[str]:
+    def _lineage(self, section: RegistrySection, name: str) -> list[str]:
         """``name`` and what it extends, the oldest first."""
         known = [entry.name for entry in self.entries(section)]
         line: list[str] = []
@@ -136,19 +137,19 @@ class Registry:
             parent = self._parent(section, parent)
         return line[::-1]
 
-    def _parent(self, section: Section, name: str) -> Any:
+    def _parent(self, section: RegistrySection, name: str) -> Any:
         tables = [getattr(file.content, section).get(name, {}) for file in self.files]
         return next((table["extends"] for table in reversed(tables) if "extends" in table), None)
 
 
-def load_registry(path: FilePath | str | None = None) -> Registry:
+def load_registry(path: Path | str | None = None) -> Registry:
     """Our registry.toml with the user's over it: ``path``, else ``$TRUNKZOO_REGISTRY``, else ``./registry.toml``.
 
     Raises:
         UsageError: the file that was named cannot be read.
         ConfigError: it breaks the schema; with file, line and key.
     """
-    user = user_path(FilePath(path) if path is not None else None)
+    user = user_path(Path(path) if path is not None else None)
     ours = packaged_registry()
     return ours if user is None else Registry((*ours.files, read_file(user)))
 
@@ -162,11 +163,11 @@ def _merged(tables: list[Mapping[str, Any]]) -> dict[str, Any]:
     return {key: value for table in tables for key, value in table.items()}
 
 
-def _table(file: RegistryFile, above: Path, table: Mapping[str, Any]) -> Layer:
+def _table(file: RegistryFile, above: KeyPath, table: Mapping[str, Any]) -> Layer:
     return Layer(table, lambda path: file.place((*above, *path)))
 
 
-def _unknown(section: Section, name: Any, child: str | None, known: list[str]) -> str:
+def _unknown(section: RegistrySection, name: Any, child: str | None, known: list[str]) -> str:
     kind = section.removesuffix("s")
     parent = f"{kind} '{child}' extends an unknown {kind}" if child else f"unknown {kind}"
-    return f"{parent} '{name}'.{did_you_mean(str(name), known)} `zoo list --kind {kind}` shows all"
+    return f"{parent} '{name}'.{did_you_mean(str(name), known)} `zoo list` shows all"

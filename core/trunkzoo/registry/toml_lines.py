@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from trunkzoo.errors import ConfigError
+from trunkzoo.system.plain import check_plain
 
-Path = tuple[str, ...]
+KeyPath = tuple[str, ...]
+"""Keys from the outermost table down to a value: ``("recipes", "imf-resnet18", "train", "steps")``."""
 
 
 def read_toml(text: str, file: str) -> dict[str, Any]:
@@ -19,17 +21,17 @@ def read_toml(text: str, file: str) -> dict[str, Any]:
         ConfigError: ``file:line``, the key on that line, and what is wrong with it.
     """
     try:
-        return tomllib.loads(text)
+        return cast("dict[str, Any]", check_plain(tomllib.loads(text), finite=False))
     except (ValueError, RecursionError) as error:  # ValueError also for integers of more than 4300 digits
         raise ConfigError(_syntax_error(text, file, error)) from None
 
 
-def key_lines(text: str) -> dict[Path, int]:
+def key_lines(text: str) -> dict[KeyPath, int]:
     """Line (from 1) of every key and table of a valid TOML text; in an array of tables, of the last entry."""
-    lines: dict[Path, int] = {}
-    table: Path = ()
-    for number, statement in _statements(text):
-        parsed = tomllib.loads(statement)
+    lines: dict[KeyPath, int] = {}
+    table: KeyPath = ()
+    for number, statement, parsed in _statements(text):
+        # a header alone parses to nested empty tables, and its one path is that of the table
         if statement.lstrip().startswith("["):
             table = next(_paths(parsed))[-1] if parsed else ()
             _note_prefixes(lines, table, number)
@@ -39,7 +41,7 @@ def key_lines(text: str) -> dict[Path, int]:
     return lines
 
 
-def line_of(lines: Mapping[Path, int], path: Path) -> int | None:
+def line_of(lines: Mapping[KeyPath, int], path: KeyPath) -> int | None:
     """The line of ``path``, or of the nearest table above it."""
     while path and path not in lines:
         path = path[:-1]
@@ -59,8 +61,8 @@ def _syntax_error(text: str, file: str, error: Exception) -> str:
     return f"{file}:{number}:{key} {message[: found.start()]}"
 
 
-def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """Each header or assignment with the line it starts on, values over several lines joined."""
+def _statements(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Each header or assignment with the line it starts on and its values, those over several lines joined."""
     pending: list[str] = []
     start = 0
     for number, line in enumerate(text.split("\n"), 1):
@@ -69,20 +71,15 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
         start = start if pending else number
         pending.append(line)
         statement = "\n".join(pending)
-        if _is_whole(statement):
-            yield start, statement
-            pending = []
+        try:
+            parsed = tomllib.loads(statement)
+        except ValueError:  # it goes on in the next line
+            continue
+        yield start, statement, parsed
+        pending = []
 
 
-def _is_whole(statement: str) -> bool:
-    try:
-        tomllib.loads(statement)
-    except ValueError:
-        return False
-    return True
-
-
-def _paths(parsed: Mapping[str, Any], above: Path = ()) -> Iterator[list[Path]]:
+def _paths(parsed: Mapping[str, Any], above: KeyPath = ()) -> Iterator[list[KeyPath]]:
     """For every leaf of nested tables: the paths from the outermost key down to the leaf."""
     for key, value in parsed.items():
         path = (*above, key)
@@ -94,7 +91,7 @@ def _paths(parsed: Mapping[str, Any], above: Path = ()) -> Iterator[list[Path]]:
             yield [path]
 
 
-def _note_prefixes(lines: dict[Path, int], path: Path, number: int) -> None:
+def _note_prefixes(lines: dict[KeyPath, int], path: KeyPath, number: int) -> None:
     for end in range(1, len(path)):
         lines.setdefault(path[:end], number)
     lines[path] = number

@@ -22,12 +22,18 @@ class TrainConfig(Config):
     """How an agent is trained. One step is one optimiser step on ``batch_size`` samples, however they are split."""
 
     steps: PositiveInt = Field(default=100_000, description="optimiser steps of the whole run")
-    batch_size: PositiveInt = Field(default=64, description="samples per optimiser step, over all processes and parts")
+    batch_size: PositiveInt = Field(
+        default=64, le=1 << 24, description="samples per optimiser step, over all processes and parts"
+    )
     accumulate: PositiveInt = Field(
         default=1, description="parts that a batch is split into to save memory; batch norm sees one at a time"
     )
     lr: PositiveFloat = Field(default=1e-4, description="peak learning rate of AdamW")
     betas: tuple[float, float] = Field(default=(0.9, 0.95), description="AdamW's moment decays, each in [0, 1)")
+    query_lr_scale: PositiveFloat = Field(
+        default=1.0,
+        description="learning rate of the depth queries in units of lr; at few channels they hardly move at 1",
+    )
     weight_decay: NonNegativeFloat = Field(
         default=1e-4, description="decoupled decay of weight matrices; never of norms, biases, queries and embeddings"
     )
@@ -41,13 +47,15 @@ class TrainConfig(Config):
     channels_last: bool = Field(default=True, description="lay image weights out as NHWC, which CPUs and GPUs prefer")
     compile: bool = Field(default=False, description="run the agent's forward through torch.compile")
     checkpoint_every: PositiveInt = Field(default=5_000, description="steps between checkpoints")
-    keep: PositiveInt = Field(default=3, description="newest checkpoints kept, beside the best one")
+    keep: NonNegativeInt = Field(default=3, description="newest checkpoints kept, beside the best one; 0 keeps all")
     holdout_episodes: NonNegativeInt = Field(
         default=0,
         description="last episodes kept from training; their action error, not the training loss, decides which is best",
     )
     log_every: PositiveInt = Field(default=50, description="steps per line of metrics.jsonl")
-    workers: NonNegativeInt = Field(default=1, description="threads that gather batches ahead; no result depends on it")
+    workers: NonNegativeInt = Field(
+        default=1, le=4096, description="threads that gather batches ahead; no result depends on it"
+    )
     skip_nonfinite: NonNegativeInt = Field(
         default=0, description="steps with a non-finite loss to skip before stopping"
     )

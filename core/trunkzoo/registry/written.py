@@ -8,9 +8,10 @@ from typing import Any
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.plugin.config import parse
 from trunkzoo.registry.assignments import assignment
-from trunkzoo.registry.layers import PARTS, Layer, Path, Tree, leaves
+from trunkzoo.registry.layers import PARTS, Labels, Layer, Tree, leaves
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import ResolvedRecipe, resolve
+from trunkzoo.registry.toml_lines import KeyPath
 
 
 def rows_of(resolved: ResolvedRecipe) -> Iterator[tuple[str, Any, str]]:
@@ -20,7 +21,7 @@ def rows_of(resolved: ResolvedRecipe) -> Iterator[tuple[str, Any, str]]:
         yield ".".join(written), value, resolved.origins.get(written, "default")
 
 
-def resolve_written(name: str, tree: Tree, catalogue: Catalogue) -> ResolvedRecipe:
+def resolve_written(name: str, tree: Tree, catalogue: Catalogue, labels: Labels) -> ResolvedRecipe:
     """Validate the values of a recipe and fill in every default.
 
     Raises:
@@ -30,16 +31,15 @@ def resolve_written(name: str, tree: Tree, catalogue: Catalogue) -> ResolvedReci
 
     where = f"recipe '{name}'"
 
-    def locate(path: Path) -> str:
+    def locate(path: KeyPath) -> str:
         origin = tree.origin(_written(path))
-        option = origin.startswith("--")
-        return f"{origin} " if option else f"{origin or where}: "
+        return f"{origin} " if origin in labels else f"{origin or where}: "
 
     recipe = parse(Recipe, {"name": name, **_with_parts(tree.values)}, "", locate)
     return resolve(recipe, catalogue, locate, tree.origins)
 
 
-def resolve_again(recipe: Recipe, overrides: Mapping[str, Any], catalogue: Catalogue) -> ResolvedRecipe:
+def resolve_again(recipe: Recipe, overrides: Mapping[str, Any], catalogue: Catalogue, labels: Labels) -> ResolvedRecipe:
     """A recipe that was stored whole, with dotted keys over it (``{"train.steps": 100}``); raises as above."""
     values = recipe.model_dump(mode="json", exclude={"name"}, exclude_none=True)
     for part in PARTS:
@@ -48,8 +48,8 @@ def resolve_again(recipe: Recipe, overrides: Mapping[str, Any], catalogue: Catal
     tree = Tree()
     tree.lay(Layer(values, lambda _: "the run's recipe"))
     for key, value in overrides.items():
-        tree.lay(assignment(key, value))
-    return resolve_written(recipe.name, tree, catalogue)
+        tree.lay(assignment(key, value, labels.override))
+    return resolve_written(recipe.name, tree, catalogue, labels)
 
 
 def _with_parts(values: dict[str, Any]) -> dict[str, Any]:
@@ -62,6 +62,6 @@ def _part(table: dict[str, Any]) -> dict[str, Any]:
     return name | {"config": {key: value for key, value in table.items() if key != "name"}}
 
 
-def _written(path: Path) -> Path:
+def _written(path: KeyPath) -> KeyPath:
     """The path as the registry writes it: without the ``config`` between a part and its settings."""
     return (path[0], *path[2:]) if path[0:1] and path[0] in PARTS and path[1:2] == ("config",) else path

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from trunkzoo.catalogue.catalogue import Catalogue, load_catalogue
 from trunkzoo.errors import ZooError
-from trunkzoo.registry.registry import Registry, load_registry, packaged_registry
+from trunkzoo.registry.layers import Labels
+from trunkzoo.registry.registry import LABELS, Registry, load_registry, packaged_registry
 
 if TYPE_CHECKING:
     from trunkzoo.registry.resolved import ResolvedRecipe
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Zoo:
-    """What is installed and what is written about it. :func:`open_zoo` makes it."""
+    """The catalogue of installed plugins, and the registry of recipes and suites. :func:`open_zoo` makes it."""
 
     catalogue: Catalogue
     usable: Registry
@@ -42,7 +43,13 @@ class Zoo:
         fault = [f"registry left out: {self.fault}"] if self.fault is not None else []
         return [*fault, *self.catalogue.notes()]
 
-    def recipe(self, name: str, overrides: Mapping[str, Any] | None = None, trunk: str | None = None) -> ResolvedRecipe:
+    def recipe(
+        self,
+        name: str,
+        overrides: Mapping[str, Any] | None = None,
+        trunk: str | None = None,
+        labels: Labels = LABELS,
+    ) -> ResolvedRecipe:
         """The recipe ``name`` of registry.toml, resolved; see :meth:`Registry.recipe` for what is applied.
 
         Raises:
@@ -51,7 +58,8 @@ class Zoo:
         """
         from trunkzoo.registry.written import resolve_written  # pydantic models of a recipe: lists need none of them
 
-        return resolve_written(name, self.registry.recipe(name, overrides or {}, trunk), self.catalogue)
+        tree = self.registry.recipe(name, overrides or {}, trunk, labels)
+        return resolve_written(name, tree, self.catalogue, labels)
 
 
 def open_zoo(path: Path | str | None = None) -> Zoo:

@@ -1,71 +1,137 @@
-"""The top of a suite's report: which arm, how sure, and what cannot be concluded."""
+"""The conclusions on top of a suite's report: which arm is better, how sure that is, and what cannot be concluded."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from trunkzoo.report.charts import Bar, interval_chart
+from trunkzoo.report.charts import IntervalBar, interval_chart
 from trunkzoo.report.page import Figure
 from trunkzoo.statistics import Comparison
-from trunkzoo.statistics.intervals import FEWEST
-from trunkzoo.suites.results import MEASURES, TaskResult
+from trunkzoo.statistics.intervals import FEWEST_EPISODES
+from trunkzoo.suites.comparing import MEASURES
+from trunkzoo.suites.results import TaskResult
 
 
 def answer_of(result: TaskResult) -> str:
-    """Which arms are better or worse than the first and which are not decided, or that no difference shows."""
+    """Which arms are better or worse than their control or the first, or that no difference holds (Holm)."""
     comparisons = result.comparisons
     if not comparisons:
         arm = result.arms[0]
         return f"{arm.plan.label} succeeds in {arm.summary.success.text()} of the episodes; nothing to compare it with."
-    first = comparisons[0]
-    if first.episodes < FEWEST:
-        return f"{first.episodes} episodes show nothing about which arm is better."
-    if not any(comparison.decided for comparison in comparisons):
-        arms = list(dict.fromkeys(comparison.a for comparison in comparisons))
-        who = f"between {arms[0]} and {first.b}" if len(arms) == 1 else f"from {first.b} in any of {len(arms)} arms"
-        return f"No difference {who} that {first.episodes} episodes could show, in success or in average reward."
-    parts = _by_outcome(comparisons).items()
-    return " ".join(f"{outcome} in {' and '.join(measures)}: {', '.join(arms)}." for (outcome, measures), arms in parts)
+    if comparisons[0].episodes < FEWEST_EPISODES:
+        return f"{comparisons[0].episodes} episodes show nothing about which arm is better."
+    if any(comparison.holds for comparison in comparisons):
+        parts = [text for group in _by_reference(comparisons).values() for text in _outcomes(group)]
+    else:
+        who = " and ".join(_between(group) for group in _by_reference(comparisons).values())
+        parts = [f"No difference {who} {_that(comparisons)}, in success or in average reward."]
+    return " ".join([*parts, *_taken_alone(comparisons)])
 
 
-def _by_outcome(comparisons: Sequence[Comparison]) -> dict[tuple[str, tuple[str, ...]], list[str]]:
-    """(outcome, measures) → arms: those that are better in both measures, in one, …"""
-    measures: dict[tuple[int, str], list[str]] = {}
-    for c in comparisons:
-        outcome = 2 if not c.decided else int(c.difference.value < 0)
-        measures.setdefault((outcome, c.a), []).append(c.measure)
-    words = (f"Better than {comparisons[0].b}", f"Worse than {comparisons[0].b}", "Not decided")
-    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for outcome, arm in sorted(measures, key=lambda key: key[0]):
-        found.setdefault((words[outcome], tuple(measures[outcome, arm])), []).append(arm)
+def _that(comparisons: Sequence[Comparison]) -> str:
+    """What is denied: a difference that these episodes show, or one that holds though others were looked for."""
+    if any(c.decided for c in comparisons):
+        return f"holds over the {comparisons[0].family} comparisons"
+    return f"that {comparisons[0].episodes} episodes could show"
+
+
+def _by_reference(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
+    """Comparisons by the arm that they refer to, controls first."""
+    found: dict[str, list[Comparison]] = {}
+    for comparison in comparisons:
+        found.setdefault(comparison.b, []).append(comparison)
     return found
 
 
-def caveats(comparisons: Sequence[Comparison]) -> list[str]:
-    """What cannot be concluded: differences too small for these episodes, one training seed, many comparisons."""
-    if not comparisons or comparisons[0].episodes < FEWEST:
+def _between(comparisons: Sequence[Comparison]) -> str:
+    arms, reference = list(dict.fromkeys(c.a for c in comparisons)), comparisons[0].b
+    return f"between {arms[0]} and {reference}" if len(arms) == 1 else f"from {reference} in any of {len(arms)} arms"
+
+
+def _outcomes(comparisons: Sequence[Comparison]) -> list[str]:
+    """Sentences such as «Better than base in success: a, b.», for one arm of reference."""
+    measures: dict[tuple[int, str], list[str]] = {}
+    for c in comparisons:
+        outcome = 2 if not c.holds else int(c.difference.value < 0)
+        measures.setdefault((outcome, c.a), []).append(c.measure)
+    reference = comparisons[0].b
+    words = (f"Better than {reference}", f"Worse than {reference}", f"Not decided against {reference}")
+    arms: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for outcome, arm in sorted(measures, key=lambda key: key[0]):
+        arms.setdefault((words[outcome], tuple(measures[outcome, arm])), []).append(arm)
+    return [
+        f"{outcome} in {' and '.join(found_in)}: {', '.join(names)}." for (outcome, found_in), names in arms.items()
+    ]
+
+
+def _taken_alone(comparisons: Sequence[Comparison]) -> list[str]:
+    """Intervals that leave zero out though the difference does not hold among the others."""
+    found = [c for c in comparisons if c.decided and not c.holds]
+    said = [f"{c.a} against {c.b} in {c.measure}, {c.difference.text(signed=True)}" for c in found]
+    return [f"Taken alone, zero is left out by: {'; '.join(said)}."] if said else []
+
+
+def caveats(result: TaskResult) -> list[str]:
+    """What cannot be concluded: what would be found and what is excluded, one training seed, many comparisons."""
+    comparisons = result.comparisons
+    if not comparisons or comparisons[0].episodes < FEWEST_EPISODES:
         return []
-    missed = {measure: max(c.detectable for c in comparisons if c.measure == measure) for measure, _ in MEASURES}
-    sizes = " or ".join(f"under {size:.2g} in {measure}" for measure, size in missed.items() if size > 0)
-    said = [f"Cannot be concluded: a true difference {sizes} would probably be missed."] if sizes else []
     seeds = comparisons[0].training_seeds
+    said = [text for measure, _ in MEASURES if (text := _resolution([c for c in comparisons if c.measure == measure]))]
     if seeds == 1:
         said.append("One training seed per arm: this speaks of trained agents, not yet of trunks.")
     else:
         said.append(f"{seeds} training seeds per arm, and the intervals allow for them.")
-    if len(comparisons) > len(MEASURES):
-        said.append(f"{len(comparisons)} comparisons at 95 % each: one may leave zero out by chance alone.")
-    return [" ".join(said)]
+    if comparisons[0].family > 1:
+        said.append(
+            f"Holm's correction over {comparisons[0].family} comparisons keeps the chance of one wrong finding under 5 %; "
+            "the intervals are each at 95 %."
+        )
+    return [" ".join(said), *_spread(result), *_best(result)]
+
+
+def _resolution(comparisons: Sequence[Comparison]) -> str:
+    """The widest claim over all comparisons in one measure."""
+    if not comparisons or not any(c.detectable for c in comparisons):
+        return ""
+    most = max(comparisons, key=lambda c: c.detectable)
+    low, high = most.detectable_range
+    guess = f" (a guess: {low:.2g} to {high:.2g})" if most.training_seeds > 1 and high > 1.2 * most.detectable else ""
+    beyond = max(max(abs(c.widest.low), abs(c.widest.high)) for c in comparisons)
+    return (
+        f"In {most.measure} a true difference of {most.detectable:.2g}{guess} would be found four times in five, and "
+        f"differences beyond ± {beyond:.2g} are excluded."
+    )
+
+
+def _spread(result: TaskResult) -> list[str]:
+    found = [f"{measure}: {components.text(3)}" for measure, components in result.components.items()]
+    return [f"Standard deviation of one episode's score by source – {'; '.join(found)}."] if found else []
+
+
+def _best(result: TaskResult) -> list[str]:
+    everyone = sum(not arm.plan.baseline for arm in result.arms)
+    found = [f"in {measure} {', '.join(arms)}" for measure, arms in result.best.items() if len(arms) < everyone]
+    return [f"The best arm is at 95 % among: {'; '.join(found)}."] if found else []
 
 
 def answer_figures(comparisons: Sequence[Comparison], styles: Mapping[str, str]) -> list[Figure]:
-    """Difference of every arm from the first, in success and in reward, paired by episode seed."""
+    """Differences of treatments from their controls and of all arms from the first, in success and in reward."""
     figures = []
-    for measure, _ in MEASURES:
-        found = [comparison for comparison in comparisons if comparison.measure == measure]
-        if found:
-            bars = [Bar(c.a, c.difference, styles[c.a]) for c in found]
-            label = f"difference in {measure} from {found[0].b}"
+    for reference, group in _by_reference(comparisons).items():
+        for measure, _ in MEASURES:
+            found = [comparison for comparison in group if comparison.measure == measure]
+            label = f"difference in {measure} from {reference}"
+            bars = [bar for c in found for bar in _bars(c, styles)]
             caption = "Paired by episode seed, 95 %. An interval across the dashed zero decides nothing."
+            if any(c.pooled for c in found):
+                caption += " Below each the interval with the training variance of all arms."
             figures.append(Figure(caption, interval_chart(bars, label, label.capitalize(), difference=True)))
     return figures
+
+
+def _bars(found: Comparison, styles: Mapping[str, str]) -> list[IntervalBar]:
+    own = IntervalBar(found.a, found.difference, styles[found.a])
+    return (
+        [own] if found.pooled is None else [own, IntervalBar("↳ trainings of all arms", found.pooled, styles[found.a])]
+    )

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from trunkzoo.catalogue.catalogue import Catalogue
-from trunkzoo.report.charts import FLOOR_STYLE, Bar, interval_chart, strip, style
+from trunkzoo.report.charts import FLOOR_STYLE, IntervalBar, interval_chart, strip, style
 from trunkzoo.report.films import film_figures
 from trunkzoo.report.page import Figure, Section, write_page
 from trunkzoo.report.pictures import figures_of
 from trunkzoo.rollouts import Evaluation
-from trunkzoo.rollouts.gaze import look_at_job
+from trunkzoo.rollouts.gaze import gaze_of_job
 from trunkzoo.rollouts.scores import summary_of
 from trunkzoo.statistics import Summary, detectable_rate
 
@@ -27,8 +27,8 @@ def write_eval_page(evaluation: Evaluation, floors: Sequence[Evaluation], catalo
     if films:
         sections.append(Section("Films", figures=films))
     if job.checkpoint is not None:
-        look = look_at_job(job, evaluation.seeds[0], catalogue)
-        sections.append(Section(f"Where it looks, episode seed {evaluation.seeds[0]}", figures=list(figures_of(look))))
+        gaze = gaze_of_job(job, evaluation.seeds[0], catalogue)
+        sections.append(Section(f"Where it looks, episode seed {evaluation.seeds[0]}", figures=list(figures_of(gaze))))
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     texts = [f"Success: {facts['success_rule']}.", f"Versions: {versions}."]
     seeds = f"{len(evaluation.ordered)} episodes, seeds {evaluation.seeds[0]} to {evaluation.seeds[-1]}"
@@ -44,25 +44,25 @@ def _limits(summary: Summary) -> str:
     """What cannot be concluded."""
     missed = detectable_rate((summary.successes + 1) / (summary.episodes + 2), summary.episodes)  # a rate off 0 and 1
     return (
-        f"Cannot be concluded: against another agent on as many other episodes, a true difference in success under "
-        f"{min(missed, 1.0):.2f} would probably be missed; `zoo suite` compares on the same ones."
+        f"Against another agent on as many other episodes, a true difference in success of {min(missed, 1.0):.2f} would "
+        "be found four times in five; `zoo suite` compares on the same ones."
     )
 
 
 def _scores(evaluation: Evaluation, floors: Sequence[Evaluation]) -> list[Figure]:
     rows = evaluation.ordered
-    summary, beside = summary_of(rows), [(it.plan.job.policy, summary_of(it.ordered)) for it in floors]
+    summary, beside = summary_of(rows), [(floor.plan.job.policy, summary_of(floor.ordered)) for floor in floors]
     episodes = max((found.episodes for _, found in beside), default=0)
     around = f" Grey: floors and the expert, {episodes} episodes each." if beside else ""
     success = [
-        Bar("success", summary.success, style(0)),
-        *(Bar(name, found.success, FLOOR_STYLE) for name, found in beside),
+        IntervalBar("success", summary.success, style(0)),
+        *(IntervalBar(name, found.success, FLOOR_STYLE) for name, found in beside),
     ]
     reward = [
-        Bar("mean", summary.reward_mean, style(1)),
-        Bar("median", summary.reward_median, style(1)),
-        Bar("interquartile mean", summary.reward_iqm, style(1)),
-        *(Bar(name, found.reward_mean, FLOOR_STYLE) for name, found in beside),
+        IntervalBar("mean", summary.reward_mean, style(1)),
+        IntervalBar("median", summary.reward_median, style(1)),
+        IntervalBar("interquartile mean", summary.reward_iqm, style(1)),
+        *(IntervalBar(name, found.reward_mean, FLOOR_STYLE) for name, found in beside),
     ]
     rewards = [float(row["average_reward"]) for row in rows]
     won = [bool(row["success"]) for row in rows]

@@ -10,12 +10,13 @@ from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from trunkzoo.errors import printable_lines
 from trunkzoo.system.files import write_text
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of a table; floors are printed softly."""
+class TableRow:
+    """One line of a table; floors are printed in grey."""
 
     cells: Sequence[str]
     floor: bool = False
@@ -26,7 +27,7 @@ class Table:
     """A table of text; the first cell of a row names it, and stays in sight when the others scroll."""
 
     columns: Sequence[str]
-    rows: Sequence[Row]
+    rows: Sequence[TableRow]
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,13 @@ class Section:
     title: str = ""
     level: int = 2
     answer: str = ""
-    """The one sentence that a reader in a hurry takes away."""
+    """The main result in a sentence or two, printed above everything else of the section."""
     texts: Sequence[str] = ()
     legend: Sequence[tuple[str, str]] = ()
     figures: Sequence[Figure] = ()
     table: Table | None = None
     note: str = ""
-    """A word on the table, below it."""
+    """A remark printed below the table."""
     words: Sequence[str] = ()
     """The comparisons in sentences, folded away at the end."""
 
@@ -68,10 +69,19 @@ def write_page(path: Path, title: str, summary: str, sections: Sequence[Section]
         UsageError: the place cannot be written.
     """
     environment = Environment(
-        loader=PackageLoader("trunkzoo.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("trunkzoo.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=_visible,
     )
     text = environment.get_template("page.html").render(title=title, summary=summary, sections=sections)
     write_text(path, text)
+
+
+def _visible(value: object) -> object:
+    """Names come from files of anybody: signs that turn the direction of writing, say, are written out."""
+    return printable_lines(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def data_uri(kind: str, content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of a :class:`~trunkzoo.rollouts.gaze.Look`: keypoints over camera images, depth attention as heat maps."""
+"""Pictures of a :class:`~trunkzoo.rollouts.gaze.Gaze`: keypoints over camera images, depth attention as heat maps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from trunkzoo.errors import UsageError
 from trunkzoo.report.page import Figure, data_uri
-from trunkzoo.rollouts.gaze import Look
+from trunkzoo.rollouts.gaze import Gaze
 
 SIDE = 208  # of one camera image, pixels
 SMALL = 136  # of one map, pixels
@@ -54,13 +54,13 @@ def _words(name: str, width: int) -> Image.Image:
     return strip
 
 
-def keypoint_sheet(look: Look) -> Image.Image:
+def keypoint_sheet(gaze: Gaze) -> Image.Image:
     """Cameras down, steps across; every keypoint keeps its colour from step to step."""
     tiles = [
         [draw_keypoints(photo(image), points) for image, points in zip(images, keypoints, strict=True)]
-        for images, keypoints in zip(look.images, look.keypoints, strict=True)
+        for images, keypoints in zip(gaze.images, gaze.keypoints, strict=True)
     ]
-    return sheet(look.cameras, step_names(look.steps), tiles)
+    return sheet(gaze.cameras, step_names(gaze.steps), tiles)
 
 
 def step_names(steps: Sequence[int]) -> list[str]:
@@ -105,15 +105,15 @@ def _number(weight: np.float32) -> Image.Image:
     return tile
 
 
-def map_sheet(look: Look, name: str) -> Image.Image:
+def map_sheet(gaze: Gaze, name: str) -> Image.Image:
     """One read: the first camera's image, then where each source is read, every other step (down) and source (across)."""
-    weights = look.maps[name]  # (sources, T, h, w)
+    weights = gaze.maps[name]  # (sources, T, h, w)
     steps = range(0, weights.shape[1], 2)
     tiles = [
-        [photo(look.images[0, step], SMALL), *(_heat_tile(pixels) for pixels in weights[:, step])] for step in steps
+        [photo(gaze.images[0, step], SMALL), *(_heat_tile(pixels) for pixels in weights[:, step])] for step in steps
     ]
     columns = ["image", *source_names(len(weights))]
-    return sheet(step_names([look.steps[step] for step in steps]), columns, tiles)
+    return sheet(step_names([gaze.steps[step] for step in steps]), columns, tiles)
 
 
 def _heat_tile(pixels: NDArray[np.float32]) -> Image.Image:
@@ -130,26 +130,26 @@ def heat(weights: NDArray[np.float32]) -> Pixels:
     return colours
 
 
-def pictures_of(look: Look) -> Iterator[tuple[str, str, Image.Image]]:
+def pictures_of(gaze: Gaze) -> Iterator[tuple[str, str, Image.Image]]:
     """File name, caption and picture of everything there is to see."""
     keypoints = (
-        f"Where each of the {look.keypoints.shape[2]} keypoints looks, per camera (down) over the episode (across); a "
+        f"Where each of the {gaze.keypoints.shape[2]} keypoints looks, per camera (down) over the episode (across); a "
         "keypoint keeps its colour."
     )
-    yield "keypoints", keypoints, keypoint_sheet(look)
+    yield "keypoints", keypoints, keypoint_sheet(gaze)
     scale = "Dark blue is weight 0, red ½, yellow 1; s0 is the oldest source, what entered the stage."
-    if look.sources:
+    if gaze.sources:
         caption = f"Depth attention: the mean weight that each read (down) gives to each source (across). {scale}"
-        yield "depth-weights", caption, source_sheet(look.sources)
-    for name, weights in look.maps.items():
+        yield "depth-weights", caption, source_sheet(gaze.sources)
+    for name, weights in gaze.maps.items():
         if len(weights) > 1:
             caption = (
-                f"{name}, the last read of its stage: weight of each source per pixel of {look.cameras[0]}. {scale}"
+                f"{name}, the last read of its stage: weight of each source per pixel of {gaze.cameras[0]}. {scale}"
             )
-            yield f"depth-map-{name}", caption, map_sheet(look, name)
+            yield f"depth-map-{name}", caption, map_sheet(gaze, name)
 
 
-def write_pictures(look: Look, directory: Path) -> list[Path]:
+def write_pictures(gaze: Gaze, directory: Path) -> list[Path]:
     """Write every picture as PNG and return the files.
 
     Raises:
@@ -158,7 +158,7 @@ def write_pictures(look: Look, directory: Path) -> list[Path]:
     files = []
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for name, _, picture in pictures_of(look):
+        for name, _, picture in pictures_of(gaze):
             files.append(directory / f"{name}.png")
             picture.save(files[-1])
     except OSError as error:
@@ -166,9 +166,9 @@ def write_pictures(look: Look, directory: Path) -> list[Path]:
     return files
 
 
-def figures_of(look: Look) -> Iterator[Figure]:
+def figures_of(gaze: Gaze) -> Iterator[Figure]:
     """Every picture as a figure of a page."""
-    for _, caption, picture in pictures_of(look):
+    for _, caption, picture in pictures_of(gaze):
         shape: Literal["natural", "wide"] = "natural" if picture.width < WIDE else "wide"
         yield Figure(caption, image=webp(picture), shape=shape)
 

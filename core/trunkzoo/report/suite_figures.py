@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,22 +13,26 @@ from trunkzoo.report.page import Figure
 from trunkzoo.rollouts.rows import read_rows
 from trunkzoo.rollouts.scores import scores, summary_of
 from trunkzoo.statistics import Interval, Summary
-from trunkzoo.suites.cells import RUN
+from trunkzoo.suites.layout import RUN, selection_rows
 from trunkzoo.suites.results import ArmResult, TaskResult
+from trunkzoo.training.metrics import read_metrics
 
 Styles = Mapping[str, str]
 REWARD = "average reward per step"
 
 
 def training_figures(result: TaskResult, styles: Styles) -> list[Figure]:
-    """Success and reward of every checkpoint, loss by head, entropy of depth attention."""
+    """Success and reward of every checkpoint, error by head, entropy of depth attention."""
     found = {arm.plan.label: {step: _scored(arm, step) for step in sorted(arm.curves[0])} for arm in result.arms}
 
     def curves(score: Callable[[Summary], Interval]) -> list[Curve]:
-        return [_scores_curve(name, {s: score(x) for s, x in of.items()}, styles[name]) for name, of in found.items()]
+        return [
+            _scores_curve(name, {s: score(x) for s, x in summaries.items()}, styles[name])
+            for name, summaries in found.items()
+        ]
 
     over = "training seeds and selection episodes" if len(result.arms[0].rows) > 1 else "the selection episodes"
-    where = f"of every checkpoint on the seeds that choose one; bands are 95 % intervals over {over}."
+    where = f"of every checkpoint on the selection seeds; bands are 95 % intervals over {over}."
     return [
         Figure(f"Success {where}", line_chart(curves(lambda found: found.success), "success", "Success over training")),
         Figure(
@@ -44,7 +46,7 @@ def training_figures(result: TaskResult, styles: Styles) -> list[Figure]:
 
 def _scored(arm: ArmResult, step: int) -> Summary:
     """A checkpoint on the selection seeds."""
-    return summary_of(*(read_rows(cell.directory / f"selection-{step}.jsonl") for cell in arm.plan.evaluations))
+    return summary_of(*(read_rows(selection_rows(cell.directory, step)) for cell in arm.plan.evaluations))
 
 
 def _scores_curve(label: str, found: Mapping[int, Interval], mark: str) -> Curve:
@@ -56,10 +58,19 @@ def _scores_curve(label: str, found: Mapping[int, Interval], mark: str) -> Curve
 
 def _losses(arms: Sequence[ArmResult], styles: Styles) -> Iterator[Figure]:
     for head in dict.fromkeys(arm.plan.recipe.head.name for arm in arms):
-        curves = _metric([arm for arm in arms if arm.plan.recipe.head.name == head], "loss", styles)
+        of_head = [arm for arm in arms if arm.plan.recipe.head.name == head]
+        name = _error_of(of_head)
+        curves = _metric(of_head, name, styles)
         if curves:
-            caption = f"Training loss of {head}{_bands(arms)}; losses of different heads are not comparable."
-            yield Figure(caption, line_chart(curves, "loss", f"Training loss of {head}", zero=False))
+            what = "Training loss" if name == "loss" else f"Unweighted training error ({name})"
+            caption = f"{what} of {head}{_bands(arms)}; those of different heads are not comparable."
+            yield Figure(caption, line_chart(curves, name, f"{what} of {head}", zero=False))
+
+
+def _error_of(arms: Sequence[ArmResult]) -> str:
+    """The first unweighted error that a head logs as ``mse_…``, else its loss: a weighted loss may stay where it is."""
+    logged = (row for arm in arms for cell in arm.plan.trains for row in read_metrics(cell.directory / RUN))
+    return next((name for row in logged for name in row if name.startswith("mse_")), "loss")
 
 
 def _entropy(arms: Sequence[ArmResult], styles: Styles) -> Iterator[Figure]:
@@ -75,17 +86,13 @@ def _bands(arms: Sequence[ArmResult]) -> str:
 
 def _metric(arms: Sequence[ArmResult], name: str, styles: Styles) -> list[Curve]:
     """A number of the training log, for the arms that have it."""
-    found = (
-        (arm.plan, [_logged(cell.directory / RUN / "metrics.jsonl", name) for cell in arm.plan.trains]) for arm in arms
-    )
+    found = ((arm.plan, [_logged(cell.directory / RUN, name) for cell in arm.plan.trains]) for arm in arms)
     return [_range(plan.label, runs, styles[plan.label]) for plan, runs in found if all(runs)]
 
 
-def _logged(path: Path, name: str) -> dict[int, float]:
+def _logged(run: Path, name: str) -> dict[int, float]:
     """One number over training, by step."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
-    return {int(row["step"]): float(row[name]) for row in rows if row.get(name) is not None}
+    return {int(row["step"]): float(row[name]) for row in read_metrics(run) if row.get(name) is not None}
 
 
 def _range(label: str, runs: Sequence[dict[int, float]], mark: str) -> Curve:
@@ -111,7 +118,7 @@ def cost_figures(result: TaskResult, styles: Styles) -> list[Figure]:
     side = "Arms of equal cost stand side by side."
     return [
         Figure(
-            f"Time to predict one chunk, on {device} beside whatever else ran there. {side}",
+            f"Time to predict one chunk, all arms in one process in turns, on {device}. {side}",
             scatter(latency, "latency per chunk, ms", REWARD, "Latency and reward"),
         ),
         Figure(

@@ -1,4 +1,4 @@
-"""A few words of SVG: a frame with axes, and marks in its data coordinates. Colours are classes of the page's CSS."""
+"""Minimal plotting in SVG: a frame with axes, and marks in data coordinates. Colours are classes of the page's CSS."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
+
+from trunkzoo.errors import printable
 
 PAD = 0.06  # of the data range, kept free at either end
 
@@ -40,7 +42,7 @@ def axis(label: str, values: Iterable[float], low: float | None = None, high: fl
 
 
 @dataclass
-class Figure:
+class Plot:
     """A plot area with two axes; marks are added in data coordinates. 340 pixels are a phone's width: text stays legible."""
 
     x: Axis
@@ -83,7 +85,7 @@ class Figure:
 
     def dot(self, x: float, y: float, style: str, tip: str = "", radius: float = 4, shift: float = 0) -> None:
         """A dot, with a tooltip; ``shift`` moves it aside, in pixels."""
-        title = f"<title>{escape(tip)}</title>" if tip else ""
+        title = f"<title>{escape(printable(tip))}</title>" if tip else ""
         place = f'cx="{self.px(x) + shift:.1f}" cy="{self.py(y):.1f}" r="{radius}"'
         self.marks.append(f'<circle class="{style}" {place}>{title}</circle>')
 
@@ -95,7 +97,9 @@ class Figure:
     def text(self, column: float, row: float, text: str, anchor: str = "start", label: bool = False) -> None:
         """Words at a pixel; a ``label`` is printed in ink."""
         kind = ' class="label"' if label else ""
-        self.marks.append(f'<text x="{column:.1f}" y="{row:.1f}" text-anchor="{anchor}"{kind}>{escape(text)}</text>')
+        self.marks.append(
+            f'<text x="{column:.1f}" y="{row:.1f}" text-anchor="{anchor}"{kind}>{escape(printable(text))}</text>'
+        )
 
     def veil(self, top: float, bottom: float) -> None:
         """Hide what is drawn so far between two pixel rows: words stand there."""
@@ -109,7 +113,12 @@ class Figure:
         if y_ticks:
             self._y_axis()
         size = f'viewBox="0 0 {self.width} {self.height}" style="max-width: {1.35 * self.width:.0f}px"'
-        parts = [f'<svg {size} role="img"><title>{escape(self.title)}</title>', *self.marks, *marks, "</svg>"]
+        parts = [
+            f'<svg {size} role="img"><title>{escape(printable(self.title))}</title>',
+            *self.marks,
+            *marks,
+            "</svg>",
+        ]
         self.marks = marks
         return "".join(parts)
 

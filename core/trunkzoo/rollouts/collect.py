@@ -6,8 +6,6 @@ episodes are written in the order of their seeds, and a seed whose demonstration
 
 from __future__ import annotations
 
-import os
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -16,20 +14,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trunkzoo.catalogue.guard import foreign
+from trunkzoo.catalogue.guard import plugin_code
 from trunkzoo.catalogue.part import Configured, Part
-from trunkzoo.catalogue.tasks import contract_of, make_task
+from trunkzoo.catalogue.tasks import contract_of, expert_commands, make_task
 from trunkzoo.errors import TaskError, UsageError
-from trunkzoo.plugin.protocols import Expert, NoiseTolerant, Task
+from trunkzoo.plugin.protocols import Task
 from trunkzoo.plugin.records import TaskSpec
 from trunkzoo.registry import open_zoo
 from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS
 from trunkzoo.system.files import refuse_existing
-from trunkzoo.system.processes import thread_limits
+from trunkzoo.system.processes import begin_worker, no_interrupts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,7 +86,7 @@ def collect(
     refuse_existing(Path(output))
     spec, part = task.spec, task.as_part()
     features = task_features(contract_of(task), video)
-    kept: list[Demonstration] = []
+    kept: list[int] = []
     failed: list[int] = []
     with LeRobotWriter(output, features, spec.fps) as writer, _attempts(part, first_seed, noise, workers) as attempts:
         while len(kept) < episodes:
@@ -99,10 +97,9 @@ def collect(
                 _check_patience(spec, episodes, len(kept), len(failed))
                 continue
             writer.add_episode(demo.frames, spec.summary, {"seed": demo.seed, "first_success": demo.first_success})
-            kept.append(Demonstration(demo.seed, {}, demo.first_success))
-        seeds = tuple(demo.seed for demo in kept)
-        writer.origin = _origin(task, noise, seeds, tuple(failed))
-    return Collected(Path(output), seeds, tuple(failed), writer.frames)
+            kept.append(demo.seed)
+        writer.origin = _origin(task, noise, tuple(kept), tuple(failed))
+    return Collected(Path(output), tuple(kept), tuple(failed), writer.frames)
 
 
 def demonstrate(task: Task, seed: int, noise: float, step_cap: int) -> Demonstration:
@@ -114,17 +111,10 @@ def demonstrate(task: Task, seed: int, noise: float, step_cap: int) -> Demonstra
     import numpy as np
 
     task.reset(seed)
-    expert: Expert = task.expert(seed)
     rng, drift = np.random.default_rng((seed, _NOISE_STREAM)), np.zeros(task.contract.action_dim)
     rows: list[dict[str, NDArray[Any]]] = []
     first_success: int | None = None
-    for index in range(step_cap):
-        tolerance = expert.tolerance() if isinstance(expert, NoiseTolerant) else np.zeros_like(drift)
-        action = expert.act()
-        if action is None:
-            break
-        if np.shape(action) != drift.shape:
-            raise TaskError(f"the expert's action has shape {np.shape(action)}; the task's action_dim is {len(drift)}")
+    for index, (action, tolerance) in zip(range(step_cap), expert_commands(task, seed), strict=False):
         rows.append({**task.observe(), "action": action})
         drift = CORRELATION * drift + np.sqrt(1 - CORRELATION**2) * rng.standard_normal(drift.shape)
         step = task.step((action + noise * tolerance * drift).astype(np.float32))
@@ -139,9 +129,13 @@ def demonstrate(task: Task, seed: int, noise: float, step_cap: int) -> Demonstra
 def _attempts(part: Part, first_seed: int, noise: float, workers: int) -> Iterator[Iterator[Demonstration]]:
     """Demonstrations of ``first_seed``, ``first_seed`` + 1, … in that order, made by worker processes."""
     context = get_context("spawn")  # a fork would share the simulator's GL context and threads
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker)
     try:
         yield _in_order(executor, part, first_seed, noise, workers)
+    except BaseException:
+        for worker in active_children():
+            worker.kill()  # a demonstration takes a minute, and nobody waits for it any more
+        raise
     finally:
         executor.shutdown(cancel_futures=True)
 
@@ -152,8 +146,9 @@ def _in_order(
     ahead: deque[Future[Demonstration]] = deque()
     seed = first_seed
     while True:
-        while len(ahead) < workers + 1:
-            ahead.append(executor.submit(_in_worker, part, seed, noise))
+        while len(ahead) < workers + 1:  # one in reserve, so that no worker waits for the writer
+            with no_interrupts():  # a worker may be started for it
+                ahead.append(executor.submit(_in_worker, part, seed, noise))
             seed += 1
         try:
             yield ahead.popleft().result()
@@ -164,16 +159,9 @@ def _in_order(
             ) from None
 
 
-def _start_worker() -> None:
-    """One thread per worker, Ctrl-C left to the parent, and nothing on stdout, which may be somebody's JSON."""
-    os.environ.update(thread_limits(1))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.dup2(2, 1)
-
-
 def _in_worker(part: Part, seed: int, noise: float) -> Demonstration:
     spec, task = _worker_task(part.model_dump_json())
-    with foreign(f"the demonstration of seed {seed} in task '{part.name}'"):
+    with plugin_code(f"the demonstration of seed {seed} in task '{part.name}'"):
         return demonstrate(task, seed, noise, spec.demo_steps)
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from trunkzoo.errors import TaskError
 from trunkzoo.plugin.protocols import Step, Task
-from trunkzoo.rollouts.job import Episode
+from trunkzoo.rollouts.job import EpisodeResult
 from trunkzoo.rollouts.policies import Policy
 
 
@@ -31,7 +31,7 @@ def run_episode(
     max_steps: int,
     alive: Callable[[], None] = lambda: None,
     recorder: Recorder | None = None,
-) -> Episode:
+) -> EpisodeResult:
     """Run ``max_steps`` control steps of the episode of ``seed``; ``alive`` is called after every step.
 
     Raises:
@@ -53,7 +53,9 @@ def run_episode(
             recorder.add(task, step, new_chunk=len(policy.latencies) > predicted)
         alive()
     total = sum(rewards)
-    return Episode(seed, success_step is not None, success_step, total / max_steps, total, max(rewards), max_steps)
+    return EpisodeResult(
+        seed, success_step is not None, success_step, total / max_steps, total, max(rewards), max_steps
+    )
 
 
 def _checked_step(task: Task, policy: Policy, where: str) -> Step:

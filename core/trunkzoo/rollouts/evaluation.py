@@ -22,7 +22,7 @@ def _say_nothing(evaluation: Evaluation, row: Row) -> None:
     """What happens to a finished row where no progress is shown: nothing."""
 
 
-@dataclass
+@dataclass(eq=False)  # each is itself alone, and a key of tables
 class Evaluation:
     """Episodes of one plan: the seeds asked for and the rows so far."""
 
@@ -70,14 +70,14 @@ def run(
     continues and a finished file has the same bytes for any number of workers.
     """
     if workers < 1:
-        raise UsageError(f"--workers {workers}: at least one process must do the work")
+        raise UsageError(f"workers {workers}: at least one process must do the work", ["workers"])
     with ExitStack() as stack:
-        files = {id(e): stack.enter_context(RowFile(e.file, e.plan.provenance)) for e in evaluations if e.file}
+        files = {e: stack.enter_context(RowFile(e.file, e.plan.provenance)) for e in evaluations if e.file}
         for evaluation in evaluations:
             if evaluation.file:
-                evaluation.rows.update(files[id(evaluation)].rows_of(evaluation.seeds))
+                evaluation.rows.update(files[evaluation].rows_of(evaluation.seeds))
                 evaluation.resumed = len(evaluation.rows)
-                evaluation.chunk_ms.extend(files[id(evaluation)].chunk_ms)
+                evaluation.chunk_ms.extend(files[evaluation].chunk_ms)
         owner = {item: evaluation for evaluation in evaluations for item in evaluation.items()}
         for item, done in run_items(list(owner), workers, stall_seconds):
             evaluation = owner[item]
@@ -85,7 +85,7 @@ def run(
             _check_repeats(evaluation.rows.setdefault(item.seed, row), row)
             evaluation.chunk_ms.extend(done.latencies)
             if evaluation.file:
-                files[id(evaluation)].append(row, done.latencies)
+                files[evaluation].append(row, done.latencies)
             on_row(evaluation, row)
         for file in files.values():
             file.finish()

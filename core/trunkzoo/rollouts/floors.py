@@ -1,4 +1,4 @@
-"""What an agent's score is read against: the same agent without eyes, nobody, chance; and the expert above it."""
+"""Reference scores for an agent: floors (itself on blanked images, no-op, random) and the expert as ceiling."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from trunkzoo.rollouts.evaluation import Evaluation
 from trunkzoo.rollouts.job import PolicyKind
 from trunkzoo.rollouts.plan import plan
 
-FLOORS: tuple[PolicyKind, ...] = ("blind", "noop", "random", "expert")
+REFERENCE_POLICIES: tuple[PolicyKind, ...] = ("blind", "noop", "random", "expert")
 
 
 def floors_of(evaluation: Evaluation, catalogue: Catalogue, episodes: int) -> list[Evaluation]:
     """Evaluations, still to be run, of the floors and the ceiling on the first ``episodes`` seeds of an agent's."""
-    return [_floor(evaluation, policy, catalogue, episodes) for policy in FLOORS]
+    return [_floor(evaluation, policy, catalogue, episodes) for policy in REFERENCE_POLICIES]
 
 
 def _floor(evaluation: Evaluation, policy: PolicyKind, catalogue: Catalogue, episodes: int) -> Evaluation:

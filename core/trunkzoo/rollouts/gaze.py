@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from trunkzoo.agent.agent import Agent
     from trunkzoo.catalogue.catalogue import Catalogue
 
-FRAMES = 6
+GAZE_STEPS = 6
 
 
 @dataclass(frozen=True)
-class Look:
-    """What an agent saw, and where it looked."""
+class Gaze:
+    """Images, keypoints and depth-attention weights of an agent at some steps of one episode."""
 
     cameras: tuple[str, ...]
     steps: tuple[int, ...]
@@ -60,11 +60,11 @@ class Look:
             )
 
 
-def load_look(path: Path) -> Look:
-    """Read what :meth:`Look.save` wrote."""
+def load_gaze(path: Path) -> Gaze:
+    """Read what :meth:`Gaze.save` wrote."""
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
-    return Look(
+    return Gaze(
         tuple(str(camera) for camera in arrays["cameras"]),
         tuple(int(step) for step in arrays["steps"]),
         arrays["images"],
@@ -78,18 +78,18 @@ def _below(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray
     return {n.removeprefix(prefix): v.astype(np.float32) for n, v in arrays.items() if n.startswith(prefix)}
 
 
-def look(policy: AgentPolicy, task: Task, seed: int, max_steps: int) -> Look:
-    """Play the episode of ``seed`` with an agent and look through its eyes at evenly spaced steps."""
-    witness = Witness(max_steps)
-    run_episode(task, policy, seed, max_steps, recorder=witness)
-    return look_at(policy.agent, witness.steps, witness.frames)
+def record_gaze(policy: AgentPolicy, task: Task, seed: int, max_steps: int) -> Gaze:
+    """Play the episode of ``seed`` with an agent and record its keypoints and depth weights at evenly spaced steps."""
+    recorder = GazeRecorder(max_steps)
+    run_episode(task, policy, seed, max_steps, recorder=recorder)
+    return gaze_of(policy.agent, recorder.steps, recorder.frames)
 
 
-class Witness:
+class GazeRecorder:
     """Keeps the observations of a few steps, evenly spaced over the episode."""
 
     def __init__(self, max_steps: int) -> None:
-        self._wanted = {round(i * (max_steps - 1) / (FRAMES - 1)) for i in range(FRAMES)}
+        self._wanted = {round(i * (max_steps - 1) / (GAZE_STEPS - 1)) for i in range(GAZE_STEPS)}
         self._step = 0
         self.steps: list[int] = []
         self.frames: list[dict[str, NDArray[Any]]] = []
@@ -110,7 +110,7 @@ class Witness:
 
 
 @torch.no_grad()
-def look_at(agent: Agent, steps: list[int], frames: list[dict[str, NDArray[Any]]]) -> Look:
+def gaze_of(agent: Agent, steps: list[int], frames: list[dict[str, NDArray[Any]]]) -> Gaze:
     """Keypoints and depth weights of observations, each a mapping of image keys to (H, W, 3) uint8."""
     encoder, images, keypoints = agent.encoder, [], []
     weights: dict[str, list[Tensor]] = {}
@@ -121,15 +121,15 @@ def look_at(agent: Agent, steps: list[int], frames: list[dict[str, NDArray[Any]]
         prepared = encoder.prepare(pixels.to(agent.device), None, 1)
         found = collect_weights(encoder.trunk(camera), prepared)
         pool = cast(CameraEncoder, encoder.cameras[camera]).pool
-        keypoints.append(pool(encoder.trunk(camera)(prepared)).cpu().numpy())
-        images.append(seen.permute(0, 2, 3, 1).numpy())
+        keypoints.append(pool(encoder.trunk(camera)(prepared)).cpu().numpy())  # (T, K, 2)
+        images.append(seen.permute(0, 2, 3, 1).numpy())  # (T, H, W, 3)
         for name, alpha in found.items():  # (sources, T, h, w)
             weights.setdefault(name, []).append(alpha.float().flatten(1).mean(1).cpu())
         if camera == 0:
             maps = {name: found[name].float().cpu().numpy() for name in _last_reads(list(found))}
     cameras = tuple(key.removeprefix(IMAGE_KEY) for key in agent.contract.image_keys)
     means = {name: torch.stack(values).mean(0).numpy() for name, values in weights.items()}
-    return Look(cameras, tuple(steps), np.stack(images), np.stack(keypoints).astype(np.float32), means, maps)
+    return Gaze(cameras, tuple(steps), np.stack(images), np.stack(keypoints).astype(np.float32), means, maps)
 
 
 def _last_reads(names: list[str]) -> list[str]:
@@ -137,10 +137,10 @@ def _last_reads(names: list[str]) -> list[str]:
     return list({name.rpartition(".")[0]: name for name in names}.values())
 
 
-def look_at_job(job: Job, seed: int, catalogue: Catalogue) -> Look:
-    """:func:`look` with the agent and the task of an evaluation, in this process."""
+def gaze_of_job(job: Job, seed: int, catalogue: Catalogue) -> Gaze:
+    """:func:`record_gaze` with the agent and the task of an evaluation, in this process."""
     task = make_task(catalogue.configure("task", job.task))
     try:
-        return look(make_agent_policy(job, catalogue), task, seed, job.max_steps)
+        return record_gaze(make_agent_policy(job, catalogue), task, seed, job.max_steps)
     finally:
         task.close()

@@ -14,7 +14,7 @@ NEEDS_CHECKPOINT: tuple[PolicyKind, ...] = ("agent", "blind")
 
 @dataclass(frozen=True)
 class Job:
-    """An episode is a function of its job and its seed alone."""
+    """Task, policy, checkpoint, step cap and noise seed: an episode is a function of its job and its own seed."""
 
     task: Part
     policy: PolicyKind
@@ -37,8 +37,8 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Episode:
-    """What one episode gave."""
+class EpisodeResult:
+    """Success and rewards of one episode."""
 
     seed: int
     success: bool

@@ -39,7 +39,7 @@ def plan(
     noise_seed: int = 0,
     device: str = "cpu",
 ) -> Plan:
-    """Resolve a request.
+    """Plan the evaluation of a policy: find task and checkpoint, check their contract, and note the provenance.
 
     ``task`` may stay away with a checkpoint, whose recipe names one; ``max_steps`` defaults to the task's own cap.
 
@@ -49,14 +49,14 @@ def plan(
         CheckpointError, ContractError: the checkpoint is damaged or does not fit the task.
     """
     _check_request(policy, checkpoint, max_steps, noise_seed)
-    file = model_file(Path(checkpoint)).resolve() if checkpoint is not None else None
+    file = model_file(Path(checkpoint)).resolve() if checkpoint is not None else None  # workers may run elsewhere
     header = read_header(file) if file else None
     recipe = recipe_of(header, file) if header and file else None
     if header and file and task is None:  # a floor needs no more of the checkpoint than its task
         require_parts(header, catalogue, file, KINDS if policy in NEEDS_CHECKPOINT else ("task",))
     part = task or (recipe.task if recipe else None)
     if part is None:
-        raise UsageError("no task to act in: give --task NAME (`zoo list --kind task` shows them)")
+        raise UsageError("no task to act in: name one (`zoo list` shows them)", ["task"])
     scene = catalogue.configure("task", part)
     if recipe:
         check_task(recipe, scene)
@@ -78,7 +78,7 @@ def plan(
 
 def _check_request(policy: PolicyKind, checkpoint: str | Path | None, max_steps: int | None, noise_seed: int) -> None:
     if policy in NEEDS_CHECKPOINT and checkpoint is None:
-        raise UsageError(f"--policy {policy} needs a trained agent: give a run directory or a checkpoint")
+        raise UsageError(f"policy '{policy}' needs a trained agent: give a run directory or a checkpoint")
     if noise_seed < 0 or (max_steps is not None and max_steps < 1):
         raise UsageError(f"noise seed {noise_seed} must be 0 or more, and max steps {max_steps} 1 or more")
 

@@ -1,4 +1,4 @@
-"""Who acts in an episode: the agent, the agent without eyes, nobody, chance, or the expert."""
+"""Policies that can be evaluated: the agent, the agent on blanked images, no-op, random, and the expert."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from trunkzoo.catalogue.tasks import expert_commands
 from trunkzoo.errors import TaskError
 from trunkzoo.plugin.contract import IMAGE_KEY
-from trunkzoo.plugin.protocols import Expert, Task
+from trunkzoo.plugin.protocols import Task
 from trunkzoo.rollouts.job import Job
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ SPREAD = 0.1  # of the action range, either way: what a random policy moves arou
 
 
 class Policy(Protocol):
-    """Acts in one episode after another."""
+    """What acts in the episodes of a task, one after another."""
 
     latencies: list[float]
     """Milliseconds of each chunk prediction of this episode, rendering left out."""
@@ -79,7 +80,7 @@ class AgentPolicy:
 
     def act(self, task: Task) -> Action:
         """The agent's action; a new chunk starts from its own noise."""
-        frame = to_tensors(task.observe(), self.agent.contract.image_size, self._blind) if self._looks else {}
+        frame = to_tensors(task.observe(), self.agent.contract.image_size, self._blind) if self._will_see else {}
         if not self.agent.needs_chunk:
             return _first(self.agent.act(frame))
         noise = chunk_noise(self.agent, self._noise_seed, self._seed, self._chunk)
@@ -90,7 +91,7 @@ class AgentPolicy:
         return action
 
     @property
-    def _looks(self) -> bool:
+    def _will_see(self) -> bool:
         return self.agent.needs_observation
 
 
@@ -122,7 +123,7 @@ def to_tensors(obs: Mapping[str, NDArray[Any]], size: tuple[int, int], blind: bo
 
 
 class NoopPolicy:
-    """Keeps still."""
+    """The no-op floor: sends the action that keeps the robot still."""
 
     def __init__(self) -> None:
         self.latencies: list[float] = []
@@ -137,7 +138,7 @@ class NoopPolicy:
 
 
 class RandomPolicy:
-    """Uniform commands around the resting action, 10 % of the range either way: no knowledge, legal moves."""
+    """The random floor: uniform actions around the resting one, 10 % of the action range either way."""
 
     def __init__(self, noise_seed: int) -> None:
         self._noise_seed = noise_seed
@@ -163,13 +164,12 @@ class ExpertPolicy:
 
     def reset(self, task: Task, seed: int) -> None:
         """Plan the episode just reset."""
-        self._expert: Expert = task.expert(seed)
+        self._commands = (command for command, _ in expert_commands(task, seed))
         self._last: Action | None = None
 
     def act(self, task: Task) -> Action:
         """The next command, or the last one again."""
-        command = self._expert.act()
-        self._last = self._last if command is None else command
+        self._last = next(self._commands, self._last)
         if self._last is None:
             raise TaskError("the expert gave no command at all; it must act at least once")
         return self._last

@@ -13,6 +13,7 @@ from pathlib import Path
 from trunkzoo.errors import TaskError
 from trunkzoo.rollouts.job import Item
 from trunkzoo.rollouts.worker import Done, Failed, main
+from trunkzoo.system.processes import no_interrupts
 
 ATTEMPTS = 3
 STALL_SECONDS = 300.0  # without a sign of life; the first episode also imports and compiles
@@ -39,7 +40,8 @@ class Pool:
         self._waiting = deque(items)
         self._attempts: Counter[Item] = Counter()
         self._stall, self._logs, self._started = stall_seconds, logs, 0
-        self._workers = [self._start() for _ in range(workers)]
+        self._count = workers
+        self._workers: list[Worker] = []
 
     def _start(self) -> Worker:
         self._started += 1
@@ -47,6 +49,8 @@ class Pool:
 
     def run(self) -> Iterator[tuple[Item, Done]]:
         """Yield results until no item waits and none is running."""
+        while len(self._workers) < self._count:  # one by one: an interrupt meanwhile ends those that are there
+            self._workers.append(self._start())
         while self._waiting or any(worker.item for worker in self._workers):
             for worker in self._workers:
                 if worker.item is None and self._waiting:
@@ -74,7 +78,7 @@ class Pool:
                 f"episode {item.seed} of {item.job.task.name} failed {ATTEMPTS} times, "
                 f"the last time: {failure.message}.{said}"
             )
-        self._waiting.appendleft(item)
+        self._waiting.appendleft(item)  # first again: what is wrong with it shows early
 
     def stop(self) -> None:
         """End all workers."""
@@ -91,7 +95,8 @@ class Worker:
         self.item: Item | None = None
         self._log, self._heard = log, time.monotonic()
         self._process = context.Process(target=main, args=(theirs, log), daemon=True)
-        self._process.start()
+        with no_interrupts():
+            self._process.start()
         theirs.close()  # so that the pipe ends when the process does
 
     def give(self, item: Item) -> None:

@@ -1,49 +1,26 @@
-"""The progress bar of a running evaluation, with the success rate so far and its interval; on stderr."""
+"""The progress bar of a running evaluation, with the success rate so far and its interval."""
 
 from __future__ import annotations
 
-import sys
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from trunkzoo.rollouts.evaluation import Evaluation
+from trunkzoo.rollouts.evaluation import Evaluation, OnRow
 from trunkzoo.rollouts.rows import Row
 from trunkzoo.statistics import wilson
+from trunkzoo.system.progress import Bars
 
 
-class EvaluationProgress:
-    """One bar over the episodes of one or several evaluations; call it as ``on_row``."""
+@contextmanager
+def evaluation_bar(label: str, evaluations: Sequence[Evaluation]) -> Iterator[OnRow]:
+    """Yield the ``on_row`` that counts the episodes of all evaluations in one bar."""
+    with Bars() as bars:
+        bar = bars.add(label, sum(len(it.seeds) for it in evaluations), note="starting the simulator")
 
-    def __init__(self, label: str, episodes: int) -> None:
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=12),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not sys.stderr.isatty(),
-        )
-        self._rows: dict[int, int] = {}
-        self._task = self._bar.add_task(label, total=episodes, note="starting the simulator")
+        def count(evaluation: Evaluation, row: Row) -> None:
+            bars.update(bar, sum(len(it.rows) for it in evaluations), running(evaluation))
 
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-    def __call__(self, evaluation: Evaluation, row: Row) -> None:
-        """Count one episode."""
-        self._rows[id(evaluation)] = len(evaluation.rows)
-        self._bar.update(self._task, completed=sum(self._rows.values()), note=running(evaluation))
+        yield count
 
 
 def running(evaluation: Evaluation) -> str:

@@ -1,4 +1,4 @@
-"""Result rows: one JSON line per episode, with everything needed to doubt it."""
+"""Result rows: one JSON line per episode, its scores and all that decided them, appended as episodes end."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from trunkzoo.errors import DataError, UsageError
-from trunkzoo.rollouts.job import Episode
-from trunkzoo.system.files import explained, write_text
+from trunkzoo.rollouts.job import EpisodeResult
+from trunkzoo.system.files import readable_os_errors, write_text
 from trunkzoo.system.locks import take
+from trunkzoo.system.plain import parse_table
 
 Row = dict[str, Any]
 
 
-def make_row(episode: Episode, provenance: Mapping[str, Any]) -> Row:
+def make_row(episode: EpisodeResult, provenance: Mapping[str, Any]) -> Row:
     """One row: the episode's numbers, then where they come from. No times and no worker: rows repeat exactly."""
     return {
         "seed": episode.seed,
@@ -38,14 +39,14 @@ def read_rows(path: Path) -> list[Row]:
         DataError: there is no such file, or another line is no JSON object with a seed.
     """
     if not path.is_file():
-        raise DataError(f"no result rows at {path}; `zoo eval RUN -o {path}` writes them")
-    lines = path.read_text(encoding="utf-8").split("\n")
+        raise DataError(f"no result rows at {path}; `zoo eval` writes them")
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     rows = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = parse_table(line)
             row["seed"]
         except (ValueError, KeyError, TypeError):
             if number == len(lines):  # no newline after it: the process died while writing
@@ -96,7 +97,7 @@ class RowFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with explained(self._path):  # what a full disk did not take is tried once more
+        with readable_os_errors(self._path):  # what a full disk did not take is tried once more
             self._file.close()  # releases the lock
 
     def rows_of(self, seeds: Iterable[int]) -> dict[int, Row]:
@@ -111,9 +112,9 @@ class RowFile:
         """
         self._rows[int(row["seed"])] = row
         if chunk_ms:
-            with explained(self._times), self._times.open("a", encoding="utf-8") as times:
+            with readable_os_errors(self._times), self._times.open("a", encoding="utf-8") as times:
                 times.write(json.dumps({"seed": row["seed"], "chunk_ms": [round(ms, 3) for ms in chunk_ms]}) + "\n")
-        with explained(self._path):
+        with readable_os_errors(self._path):
             self._file.write(json.dumps(row) + "\n")
             self._file.flush()
 
@@ -123,7 +124,7 @@ class RowFile:
 
     def _lock(self) -> None:
         if not take(self._file):
-            raise UsageError(f"another evaluation is writing {self._path}; wait for it or give another -o")
+            raise UsageError(f"another evaluation is writing {self._path}; wait for it or give another file", ["file"])
 
     def _check(self, row: Row) -> None:
         for key, value in self._provenance.items():
@@ -131,7 +132,8 @@ class RowFile:
                 then, now = differing(row.get(key), value)
                 raise UsageError(
                     f"{self._path} holds episodes of another evaluation: {key} of seed {row['seed']} is "
-                    f"{_short(then)}, now {_short(now)}. Give another file with -o, or delete this one"
+                    f"{_short(then)}, now {_short(now)}. Give another file, or delete this one",
+                    ["file"],
                 )
 
 

@@ -1,4 +1,4 @@
-"""From rows to the matrices and summaries of :mod:`trunkzoo.statistics`."""
+"""Score matrices and summaries of result rows, as :mod:`trunkzoo.statistics` takes them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trunkzoo.errors import DataError
 from trunkzoo.rollouts.rows import Row
-from trunkzoo.statistics import Summary, summarise
-
-Matrix = NDArray[np.float64]
+from trunkzoo.statistics import Summary, summarize
+from trunkzoo.statistics.intervals import Matrix
 
 
 def scores(runs: Sequence[Sequence[Row]], field: str) -> Matrix:
@@ -38,4 +36,4 @@ def _names(seeds: Sequence[int]) -> str:
 
 def summary_of(*runs: Sequence[Row]) -> Summary:
     """Summarise the rows of one arm, one sequence per training seed."""
-    return summarise(scores(runs, "success"), scores(runs, "average_reward"))
+    return summarize(scores(runs, "success"), scores(runs, "average_reward"))

@@ -7,12 +7,14 @@ above both.
 
 from __future__ import annotations
 
+import re
+
 from trunkzoo.errors import UsageError
 
-SPACE = 1_000_000
-SELECTION_SEEDS = range(1 * SPACE, 2 * SPACE)
-REPORT_SEEDS = range(2 * SPACE, 3 * SPACE)
-DEMONSTRATION_SEEDS = 3 * SPACE  # the first of them
+SEEDS_PER_PURPOSE = 1_000_000
+SELECTION_SEEDS = range(1 * SEEDS_PER_PURPOSE, 2 * SEEDS_PER_PURPOSE)
+REPORT_SEEDS = range(2 * SEEDS_PER_PURPOSE, 3 * SEEDS_PER_PURPOSE)
+DEMONSTRATION_SEEDS = 3 * SEEDS_PER_PURPOSE  # the first of them
 
 
 def purpose_of(seeds: range) -> str | None:
@@ -28,7 +30,10 @@ def parse_seeds(text: str) -> range:
     Raises:
         UsageError: not two integers with 0 ≤ A < B.
     """
-    first, _, last = text.partition(":")
-    if not (first.isdecimal() and last.isdecimal() and int(first) < int(last)):
-        raise UsageError(f"--seeds {text!r}: write A:B with 0 ≤ A < B, for example 0:20 for the seeds 0 to 19")
-    return range(int(first), int(last))
+    match = re.fullmatch(r"([0-9]{1,18}):([0-9]{1,18})", text)
+    seeds = range(int(match[1]), int(match[2])) if match else range(0)
+    if not seeds:
+        raise UsageError(
+            f"--seeds {text!r}: write A:B with 0 ≤ A < B of at most 18 digits, for example 0:20 for the seeds 0 to 19"
+        )
+    return seeds

@@ -5,9 +5,6 @@ This module imports nothing heavy: the thread limits must be set before numpy an
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -15,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trunkzoo.errors import ZooError
-from trunkzoo.rollouts.job import Episode, Item, Job
-from trunkzoo.system.processes import leave_with_parent, redirect_output, thread_limits
+from trunkzoo.rollouts.job import EpisodeResult, Item, Job
+from trunkzoo.system.processes import begin_worker
 
 if TYPE_CHECKING:
     from trunkzoo.catalogue.catalogue import Catalogue
@@ -28,9 +25,9 @@ ALIVE_EVERY = 2.0  # seconds
 
 @dataclass(frozen=True)
 class Done:
-    """An episode ended."""
+    """An episode has ended, with this result."""
 
-    episode: Episode
+    episode: EpisodeResult
     latencies: tuple[float, ...]
     """Milliseconds per chunk."""
 
@@ -45,34 +42,31 @@ class Failed:
 
 @dataclass(frozen=True)
 class Alive:
-    """The episode goes on."""
+    """Sign of life: the episode is still running."""
 
 
 def main(connection: Connection, log: Path) -> None:
     """Run the items that arrive until None does; what the simulator prints goes to ``log``."""
-    os.environ.update(thread_limits(1))
-    threading.Thread(target=leave_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what a Ctrl-C means
-    redirect_output(log)
-    stage = Stage()
+    begin_worker(log)
+    runner = EpisodeRunner()
     try:
         while (item := connection.recv()) is not None:
-            connection.send(_attempt(stage, item, connection))
+            connection.send(_attempt(runner, item, connection))
     except (EOFError, BrokenPipeError):
         pass  # the parent is gone, and nobody waits for this episode
     finally:
-        stage.close()
+        runner.close()
 
 
-def _attempt(stage: Stage, item: Item, connection: Connection) -> Done | Failed:
+def _attempt(runner: EpisodeRunner, item: Item, connection: Connection) -> Done | Failed:
     """Play one item. Anything but a ZooError ends the process: its traceback is the log's last line."""
     try:
-        return stage.play(item, Pulse(connection))
+        return runner.play(item, Heartbeat(connection))
     except ZooError as error:
         return Failed(str(error), final=True)
 
 
-class Pulse:
+class Heartbeat:
     """Tells the parent that the episode is not hung, at most every two seconds."""
 
     def __init__(self, connection: Connection) -> None:
@@ -84,7 +78,7 @@ class Pulse:
             self._last = time.monotonic()
 
 
-class Stage:
+class EpisodeRunner:
     """The environment and the policy of the last item, kept while the next item needs the same."""
 
     def __init__(self) -> None:
@@ -93,10 +87,11 @@ class Stage:
         self._task: Task | None = None
         self._policy: Policy | None = None
 
-    def play(self, item: Item, alive: Pulse) -> Done:
+    def play(self, item: Item, alive: Heartbeat) -> Done:
         """Run one episode."""
         from trunkzoo.rollouts.episode import run_episode
 
+        # at the first episode: then what is wrong with a plugin is told as that episode's failure
         catalogue = self._catalogue = self._catalogue or _open_catalogue()
         task, policy = self._prepare(item.job, catalogue)
         if item.video is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 
-from trunkzoo.errors import TaskError
+from trunkzoo.plugin import TaskError
 
 INSTALL_LINE = "apt-get install -y --no-install-recommends libegl1 libgl1 (or, for software rendering only, libosmesa6)"
 _EGL_PLATFORM_DEVICE = 0x313F

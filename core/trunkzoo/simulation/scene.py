@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.errors import TaskError
+from trunkzoo.plugin import TaskError
 from trunkzoo.plugin.contract import IMAGE_KEY, STATE_KEY
 from trunkzoo.simulation.gl import INSTALL_LINE, choose_gl
 
@@ -45,6 +45,7 @@ class SceneRenderer:
         mujoco.mjv_updateScene(self._model, self._data, self._option, None, self._camera, everything, self._scene)
         mujoco.mjr_render(view, self._scene, self._context)
         mujoco.mjr_readPixels(image, None, view, self._context)
+        # OpenGL counts rows from below
         return np.ascontiguousarray(image[::-1])
 
     def close(self) -> None:

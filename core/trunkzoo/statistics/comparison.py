@@ -1,19 +1,14 @@
-"""Two arms on the same episode seeds: the difference, what could have been missed, and one plain sentence."""
+"""A comparison of two arms: its numbers, whether it holds, and one plain sentence."""
 
 from __future__ import annotations
 
 import math
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import ArrayLike
-
-from trunkzoo.statistics.intervals import FEWEST, Interval, Matrix, matrix, newcombe_paired, over_seeds, widest
-from trunkzoo.statistics.measures import mean_difference, probability_of_improvement
-from trunkzoo.statistics.power import detectable_mean
+from trunkzoo.statistics.intervals import FEWEST_EPISODES, Interval
 
 Measure = Literal["success", "average reward"]
-DECIMALS = 12  # of a score; sums of equal rewards in another order differ after these, and a tie must stay a tie
+LEVEL = 0.05
 
 
 class Comparison(NamedTuple):
@@ -27,107 +22,130 @@ class Comparison(NamedTuple):
     value_a: float
     value_b: float
     difference: Interval
-    """a − b."""
-    improvement: Interval
+    """a − b, from these two arms alone."""
+    improvement: float
     """Probability that an episode of ``a`` beats one of ``b``, ties counting half."""
     wins: int
     ties: int
     losses: int
     detectable: float
-    """Smallest true difference found four times in five by this many episodes that scatter as these do."""
+    """True difference that would be found four times in five by trainings and episodes that scatter as these do."""
+    detectable_range: tuple[float, float]
+    """Where ``detectable`` may lie, 80 %: it is guessed from few trainings."""
+    p: float
+    """Two-sided, with the training variance of all :attr:`arms`."""
+    arms: int = 2
+    """How many arms pooled their training variance."""
+    pooled: Interval | None = None
+    """a − b with the training variance pooled over :attr:`arms`, where there are more than two."""
+    together: Interval | None = None
+    """As ``pooled``, for all arms that are compared with ``b`` at once (Dunnett)."""
+    family: int = 1
+    """Comparisons that Holm's correction allows for."""
+    adjusted: float | None = None
+    """p after that correction."""
 
     @property
     def decided(self) -> bool:
-        """Whether the interval of the difference leaves zero out."""
-        return self.episodes >= FEWEST and (self.difference.low > 0 or self.difference.high < 0)
+        """Whether the interval of the difference, taken alone, leaves zero out."""
+        return self.episodes >= FEWEST_EPISODES and (self.difference.low > 0 or self.difference.high < 0)
 
-    def as_json(self) -> dict[str, Any]:
+    @property
+    def holds(self) -> bool:
+        """Whether the difference holds among all comparisons of the suite (Holm); alone, whether it is decided."""
+        return self.decided if self.adjusted is None else self.episodes >= FEWEST_EPISODES and self.adjusted <= LEVEL
+
+    @property
+    def widest(self) -> Interval:
+        """The interval that allows for all arms if there is one, else the pair's own."""
+        return self.pooled or self.difference
+
+    def to_dict(self) -> dict[str, Any]:
         """Plain numbers; intervals as ``[value, low, high]``."""
         fields = {k: v.limits() if isinstance(v, Interval) else v for k, v in self._asdict().items()}
-        fields["detectable"] = None if math.isnan(self.detectable) else self.detectable
-        return {**fields, "decided": self.decided, "sentence": self.sentence()}
+        known = {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in fields.items()}
+        reach = [None if math.isnan(x) else x for x in self.detectable_range]
+        return {
+            **known,
+            "detectable_range": reach,
+            "decided": self.decided,
+            "holds": self.holds,
+            "sentence": self.sentence(),
+        }
 
     def sentence(self) -> str:
         """Say in plain words what these episodes show, and for whom."""
-        digits = self._digits()
-        values = f"{self.a} {self.value_a:.{digits}f}, {self.b} {self.value_b:.{digits}f}"
-        numbers = f"{values}, difference {self.difference.text(digits, signed=True)}"
-        if self.episodes < FEWEST:
-            said = "1 episode shows" if self.episodes == 1 else f"{self.episodes} episodes show"
-            return f"{said} nothing about {self.measure}: {numbers}."
-        if self.decided:
-            better, worse = (self.a, self.b) if self.difference.value > 0 else (self.b, self.a)
-            said = f"{better} is better than {worse} in {self.measure}: {numbers}"
-            return f"{said} over {self.episodes} paired episodes. {self._scope()}"
-        missed = f"a true difference under {self.detectable:.{digits}f} would probably be missed"
-        return (
-            f"No difference in {self.measure} that {self.episodes} episodes could show: {numbers}; "
-            f"{missed if self.detectable else 'every episode gave the two arms equal scores'}. {self._scope()}"
-        )
-
-    def _digits(self) -> int:
-        """Two, or as many as small rewards need to show how wide the interval is."""
-        width = self.difference.high - self.difference.low
-        return 2 if not 0 < width < 0.1 else 1 - math.floor(math.log10(width))
-
-    def _scope(self) -> str:
-        """What was repeated, and so what the interval speaks of."""
-        if self.training_seeds == 1:
-            return "One training seed: this speaks of two trained agents, not yet of two trunks."
-        return (
-            f"Repeated were the training ({self.training_seeds} seeds per arm) and the episode "
-            f"({self.episodes} seeds, the same for all): the interval allows for both."
-        )
+        return _sentence(self)
 
 
-def compare(name_a: str, a: ArrayLike, name_b: str, b: ArrayLike, measure: Measure) -> Comparison:
-    """Compare score matrices (training seeds, episode seeds) of two arms; column j is the same episode seed.
-
-    Raises:
-        ValueError: the shapes differ, a score is NaN, or a success is neither 0 nor 1.
-    """
-    left, right = matrix(a).round(DECIMALS), matrix(b).round(DECIMALS)
-    if left.shape != right.shape:
-        raise ValueError(f"{name_a} has scores {left.shape}, {name_b} {right.shape}: pairs need equal shapes")
-    if measure == "success" and not np.isin([left, right], (0, 1)).all():
-        raise ValueError("success must be 0 or 1 in every episode")
-    wins, losses = int(np.count_nonzero(left > right)), int(np.count_nonzero(left < right))
-    return Comparison(
-        a=name_a,
-        b=name_b,
-        measure=measure,
-        training_seeds=left.shape[0],
-        episodes=left.shape[1],
-        value_a=float(left.mean()),
-        value_b=float(right.mean()),
-        difference=_rate_difference(left, right) if measure == "success" else over_seeds(mean_difference, left, right),
-        improvement=over_seeds(probability_of_improvement, left, right, low=0.0, high=1.0),
-        wins=wins,
-        ties=left.size - wins - losses,
-        losses=losses,
-        detectable=_detectable(left - right, measure),
+def _sentence(found: Comparison) -> str:
+    """What the episodes of a comparison show, and for whom."""
+    digits = _digits(found.difference)
+    numbers = _numbers(found, digits)
+    if found.episodes < FEWEST_EPISODES:
+        said = "1 episode shows" if found.episodes == 1 else f"{found.episodes} episodes show"
+        return f"{said} nothing about {found.measure}: {numbers}."
+    if found.holds or found.decided:
+        over = f"over {found.episodes} paired episodes"
+        return f"{_better(found)}: {numbers} {over}.{_corrected(found)} {_scope(found)}"
+    return (
+        f"No difference in {found.measure} that {found.episodes} episodes could show: {numbers}; "
+        f"{_missed(found, digits)}. {_scope(found)}"
     )
 
 
-def _rate_difference(a: Matrix, b: Matrix) -> Interval:
-    """Newcombe's interval; with several training seeds the wider limits of it and the interval over seeds.
-
-    Newcombe counts all pairs as independent; the other knows the seeds but has no width where all pairs agree.
-    """
-    both, only_a = np.count_nonzero((a == 1) & (b == 1)), np.count_nonzero(a > b)
-    only_b = np.count_nonzero(a < b)
-    pairs = newcombe_paired(int(both), int(only_a), int(only_b), int(a.size - both - only_a - only_b))
-    return pairs if len(a) == 1 else widest(pairs, over_seeds(mean_difference, a, b, low=-1.0, high=1.0))
+def _numbers(found: Comparison, digits: int) -> str:
+    values = f"{found.a} {found.value_a:.{digits}f}, {found.b} {found.value_b:.{digits}f}"
+    own = f"{values}, difference {found.difference.text(digits, signed=True)}"
+    if found.pooled is None:
+        return own
+    limits = f"[{found.pooled.low:+.{digits}f}, {found.pooled.high:+.{digits}f}]"
+    return f"{own} ({limits} with the trainings of all {found.arms} arms)"
 
 
-def _detectable(differences: Matrix, measure: Measure) -> float:
-    """Detectable mean of the differences (S, E): by their scatter over episodes and, with several, over training seeds."""
-    episodes, seeds = differences.mean(axis=0), differences.mean(axis=1)  # (E,), (S,)
-    if len(episodes) < FEWEST:
-        return math.nan
-    if measure == "success":  # one made-up pair each way: agreement in n episodes is not agreement for ever
-        episodes = np.append(episodes, [1.0, -1.0])
-    found = detectable_mean(float(episodes.std(ddof=1)), differences.shape[1])
-    if len(seeds) > 1:
-        found = math.hypot(found, detectable_mean(float(seeds.std(ddof=1)), len(seeds)))
-    return min(found, 1.0) if measure == "success" else found
+def _better(found: Comparison) -> str:
+    better, worse = (found.a, found.b) if found.difference.value > 0 else (found.b, found.a)
+    if found.holds:
+        return f"{better} is better than {worse} in {found.measure}"
+    return f"Taken alone, {better} is better than {worse} in {found.measure}"
+
+
+def _corrected(found: Comparison) -> str:
+    """How the finding stands among the others."""
+    if found.adjusted is None:
+        return ""
+    among = f"of the {found.family} comparisons" if found.family > 1 else "of this one comparison"
+    ps = f"p {_p(found.p)}, after Holm's correction {_p(found.adjusted)}"
+    return f" It {'holds' if found.holds else 'does not hold'} as one {among} ({ps})."
+
+
+def _p(p: float) -> str:
+    return f"{p:.2g}" if p >= 0.0005 else "under 0.0005"
+
+
+def _missed(found: Comparison, digits: int) -> str:
+    """Which differences are excluded and which would be found."""
+    if not found.detectable:
+        return "every episode gave the two arms equal scores"
+    beyond = max(abs(found.widest.low), abs(found.widest.high))
+    said = f"differences beyond ± {beyond:.{digits}f} are excluded" if beyond < 1 else "nothing is excluded"
+    guess = f" ({found.detectable_range[0]:.{digits}f} to {found.detectable_range[1]:.{digits}f}, as far as {{}} tell)"
+    few = found.training_seeds > 1 and found.detectable_range[1] > 1.2 * found.detectable
+    known = guess.format(f"{found.training_seeds} trainings per arm") if few else ""
+    return f"{said}; a true difference of {found.detectable:.{digits}f}{known} would be found four times in five"
+
+
+def _digits(interval: Interval) -> int:
+    """Two, or as many as small rewards need to show how wide the interval is."""
+    width = interval.high - interval.low
+    return 2 if not 0 < width < 0.1 else 1 - math.floor(math.log10(width))
+
+
+def _scope(found: Comparison) -> str:
+    """What was repeated, and so what the interval speaks of."""
+    if found.training_seeds == 1:
+        return "One training seed: this speaks of two trained agents, not yet of two trunks."
+    return (
+        f"Repeated were the training ({found.training_seeds} seeds per arm) and the episode "
+        f"({found.episodes} seeds, the same for all): the interval allows for both."
+    )

@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from trunkzoo.statistics.variance import mean_squares
+
 Matrix = NDArray[np.float64]
 RESAMPLES = 4999  # the Monte-Carlo error of a 95 % limit is then about 2 % of the interval's width
 BOOTSTRAP_SEED = 20_250
-FEWEST = 5  # episodes; resamples of fewer have no tails, and an interval from them would claim far too much
+FEWEST_EPISODES = 5  # episodes; resamples of fewer have no tails, and an interval from them would claim far too much
 
 
 class Interval(NamedTuple):
@@ -48,12 +50,17 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
     """
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"{successes} successes in {n} episodes: need n ≥ 1 and 0 ≤ successes ≤ n")
-    z, p = normal_quantile(confidence), successes / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    low = 0.0 if successes == 0 else centre - half  # exact at the ends, where rounding leaves 1e-17
-    high = 1.0 if successes == n else centre + half
-    return Interval(p, low, high)
+    return wilson_effective(successes / n, n, confidence)
+
+
+def wilson_effective(rate: float, n: float, confidence: float = 0.95) -> Interval:
+    """Wilson's interval of a rate with the precision of ``n`` independent episodes, which need not be whole."""
+    z = normal_quantile(confidence)
+    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
+    low = 0.0 if rate == 0 else centre - half  # exact at the ends, where rounding leaves 1e-17
+    high = 1.0 if rate == 1 else centre + half
+    return Interval(rate, low, high)
 
 
 def newcombe_paired(both: int, only_a: int, only_b: int, neither: int, confidence: float = 0.95) -> Interval:
@@ -106,6 +113,31 @@ def matrix(scores: ArrayLike) -> Matrix:
     return found
 
 
+def over_trainings(scores: Matrix, low: float = -math.inf, high: float = math.inf) -> Interval:
+    """Interval of the mean of one arm (trainings, scenes), both taken as random; see :meth:`Parts.half`.
+
+    ``low`` and ``high`` are the ends of the range. Under five episodes: NaN limits.
+    """
+    value = float(scores.mean())
+    if scores.shape[1] < FEWEST_EPISODES:
+        return Interval(value, math.nan, math.nan)
+    half = float(mean_squares(scores[None], centre=False).parts.half())
+    return Interval(value, max(low, value - half), min(high, value + half))
+
+
+def rate_over_trainings(won: Matrix) -> Interval:
+    """Interval of a success rate (trainings, scenes): Wilson's for as many episodes as the rate is worth.
+
+    A scene is hard for all trainings and a training good in all scenes, so S × E episodes are worth fewer: as many as would
+    give the half width of :func:`over_trainings` (an effective sample size, Kish 1965). Where all agree, the scenes count
+    once.
+    """
+    value, (trainings, scenes) = float(won.mean()), won.shape
+    half = float(mean_squares(won[None], centre=False).parts.half()) if scenes > 1 else 0.0
+    worth = value * (1 - value) * (normal_quantile(0.95) / half) ** 2 if half else float(scenes)
+    return wilson_effective(value, min(worth, float(trainings * scenes)))
+
+
 def over_seeds(
     statistic: Callable[..., Any], *scores: ArrayLike, low: float = -math.inf, high: float = math.inf
 ) -> Interval:
@@ -139,7 +171,7 @@ def bootstrap(
     if len({m.shape for m in matrices}) != 1:
         raise ValueError(f"scores of shapes {[m.shape for m in matrices]}: pairs need equal shapes")
     value = float(statistic(*(m.ravel() for m in matrices)))
-    if matrices[0].shape[1] < FEWEST:
+    if matrices[0].shape[1] < FEWEST_EPISODES:
         return Interval(value, math.nan, math.nan)
     limits = _resample(statistic, matrices, confidence, seed).confidence_interval
     return Interval(value, float(limits.low), float(limits.high))

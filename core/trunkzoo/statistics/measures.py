@@ -37,5 +37,5 @@ def probability_of_improvement(a: Array, b: Array) -> Any:
     This is Mann and Whitney's U / (n_a · n_b), computed from mid-ranks over the last axis.
     """
     n_a, n_b = a.shape[-1], b.shape[-1]
-    ranks = stats.rankdata(np.concatenate([a, b], axis=-1), axis=-1)[..., :n_a]
+    ranks = stats.rankdata(np.concatenate([a, b], axis=-1), axis=-1)[..., :n_a]  # ties share their mean rank: half each
     return (ranks.sum(axis=-1) - n_a * (n_a + 1) / 2) / (n_a * n_b)

@@ -7,7 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from trunkzoo.statistics.intervals import Interval, Matrix, matrix, over_seeds, widest, wilson
+from trunkzoo.statistics.intervals import (
+    Interval,
+    bootstrap,
+    matrix,
+    over_seeds,
+    over_trainings,
+    rate_over_trainings,
+    wilson,
+)
 from trunkzoo.statistics.measures import interquartile_mean, mean, median
 
 
@@ -15,7 +23,7 @@ class Summary(NamedTuple):
     """Success and average reward of one arm.
 
     With one training seed the intervals speak of the agent that was trained: success has Wilson's, rewards have the
-    bootstrap's. With several they speak of the recipe (see :func:`~trunkzoo.statistics.intervals.over_seeds`).
+    bootstrap's. With several they speak of the recipe: see :func:`~trunkzoo.statistics.intervals.over_trainings`.
     """
 
     training_seeds: int
@@ -26,12 +34,12 @@ class Summary(NamedTuple):
     reward_median: Interval
     reward_iqm: Interval
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain numbers; intervals as ``[value, low, high]``."""
         return {k: v.limits() if isinstance(v, Interval) else v for k, v in self._asdict().items()}
 
 
-def summarise(success: ArrayLike, reward: ArrayLike) -> Summary:
+def summarize(success: ArrayLike, reward: ArrayLike) -> Summary:
     """Summarise matrices (training seeds, episode seeds): ``success`` of 0 and 1, ``reward`` per step."""
     won, rewards = matrix(success), matrix(reward)
     successes = int(np.count_nonzero(won))
@@ -39,14 +47,8 @@ def summarise(success: ArrayLike, reward: ArrayLike) -> Summary:
         training_seeds=won.shape[0],
         episodes=won.shape[1],
         successes=successes,
-        success=_rate(won, successes),
-        reward_mean=over_seeds(mean, rewards),
+        success=wilson(successes, won.size) if len(won) == 1 else rate_over_trainings(won),
+        reward_mean=bootstrap(mean, rewards) if len(rewards) == 1 else over_trainings(rewards),
         reward_median=over_seeds(median, rewards),
         reward_iqm=over_seeds(interquartile_mean, rewards),
     )
-
-
-def _rate(won: Matrix, successes: int) -> Interval:
-    """Wilson's interval counts every episode as independent, which those of one training are not."""
-    episodes = wilson(successes, won.size)
-    return episodes if len(won) == 1 else widest(episodes, over_seeds(mean, won, low=0.0, high=1.0))

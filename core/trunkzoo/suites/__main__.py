@@ -9,13 +9,13 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from trunkzoo.errors import ZooError
+from trunkzoo.errors import ZooError, printable_lines
 from trunkzoo.suites.cells import read_cell
 
 
 def main() -> None:
     """Run the cell; leave when the engine is gone, which closes our standard input."""
-    signal.signal(signal.SIGTERM, _leave)  # a training replaces it by its own: save, then leave
+    signal.signal(signal.SIGTERM, _exit_on_signal)  # a training replaces it by its own: save, then leave
     threading.Thread(target=_watch_parent, daemon=True).start()
     try:
         from trunkzoo.registry import open_zoo
@@ -23,11 +23,11 @@ def main() -> None:
 
         run_cell(read_cell(Path(sys.argv[1])), open_zoo())
     except ZooError as error:
-        print(f"zoo: {error}", file=sys.stderr)
+        print(f"zoo: {printable_lines(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
+def _exit_on_signal(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)  # runs the finally clauses, which end worker processes
 
 

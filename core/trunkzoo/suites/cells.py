@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from trunkzoo.errors import ZooError
-from trunkzoo.system.files import explained, write_text
+from trunkzoo.errors import ZooError, one_line
+from trunkzoo.suites.layout import CELL, DONE
+from trunkzoo.system.files import readable_os_errors, write_text
 from trunkzoo.system.locks import acquire
+from trunkzoo.system.plain import parse_table
 
-Kind = Literal["smoke", "collect", "train", "evaluate", "floor"]
-CELL, DONE, LOG = "cell.json", "done.json", "log.txt"
-RUN = "run"  # the run directory inside a training's cell
+CellKind = Literal["smoke", "collect", "train", "evaluate", "floor", "latency"]
 
 
 @dataclass(frozen=True)
 class Cell:
     """One piece of work. ``inputs`` is JSON and complete: equal inputs, equal cell."""
 
-    kind: Kind
+    kind: CellKind
     label: str
     inputs: Mapping[str, Any]
     home: Path
@@ -63,7 +63,7 @@ class Cell:
         if not path.is_file():
             return None
         try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
+            return parse_table(path.read_bytes())
         except ValueError:
             raise ZooError(f"{path} is damaged; remove it, and `zoo suite run` finishes this cell again") from None
 
@@ -87,8 +87,12 @@ class Cell:
 
 def read_cell(directory: Path) -> Cell:
     """The cell of a directory."""
-    facts = json.loads((directory / CELL).read_text(encoding="utf-8"))
-    return Cell(facts["kind"], facts["label"], facts["inputs"], directory.parent, facts["slots"])
+    path = directory / CELL
+    try:
+        facts = parse_table(path.read_bytes())
+        return Cell(facts["kind"], facts["label"], dict(facts["inputs"]), directory.parent, int(facts["slots"]))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ZooError(f"{path} is damaged ({one_line(error)}); `zoo suite run` writes it again") from None
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -97,7 +101,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def only_one(directory: Path) -> Iterator[None]:
+def hold_suite(directory: Path) -> Iterator[None]:
     """Hold a suite's directory; the kernel lets go even after kill -9.
 
     Raises:
@@ -106,10 +110,11 @@ def only_one(directory: Path) -> Iterator[None]:
 
     def busy(owner: str) -> ZooError:
         return ZooError(
-            f"another `zoo suite run` (process {owner}) works in {directory}; wait for it or choose another -o"
+            f"another `zoo suite run` (process {owner}) works in {directory}; wait for it or choose another directory",
+            ["output"],
         )
 
-    with explained(directory):
+    with readable_os_errors(directory):
         lock = acquire(directory / ".lock", busy)
     with lock:
         yield

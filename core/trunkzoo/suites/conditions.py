@@ -1,4 +1,4 @@
-"""Scores are compared only where every episode was played by the same rule, on the same software."""
+"""Require equal conditions of the episodes that are compared: task, success rule, step cap, device, versions."""
 
 from __future__ import annotations
 

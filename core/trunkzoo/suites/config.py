@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from trunkzoo.plugin.config import Config
-from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS, SPACE
+from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS, SEEDS_PER_PURPOSE
+
+RESERVED = ("noop", "random", "expert", "blind")  # floors and parts of the published rows, which arms stand beside
+BETWEEN_SETS = 10_000  # seeds from one demonstration set to the next: far more than a set has attempts
 
 
 def _by_name(key: str) -> BeforeValidator:
@@ -20,11 +31,12 @@ class ArmConfig(Config):
     recipe: str = Field(description="a recipe of registry.toml")
     name: str = Field(default="", description="what tables call it; the recipe's name if empty")
     trunk: str | None = Field(default=None, description="another trunk, with its own defaults")
-    set: dict[str, Any] = Field(default={}, description="dotted keys over the recipe, as with --set")
+    set: dict[str, Any] = Field(default={}, description="dotted keys over the recipe, applied last")
+    control: str = Field(default="", description="the arm that differs from this one in the treatment alone")
 
     @property
     def label(self) -> str:
-        """The name in tables, files and --only."""
+        """The arm's name in tables and files, and by which it is chosen."""
         return self.name or self.recipe
 
 
@@ -52,11 +64,24 @@ class SuiteConfig(Config):
     training_seeds: tuple[int, ...] = Field(default=(0,), min_length=1, description="trainings per arm and task")
     steps: PositiveInt = Field(description="optimiser steps of every training")
     batch_size: PositiveInt = Field(description="samples per step of every training")
+    demonstrations_per_seed: bool = Field(
+        default=True, description="training seed s learns from demonstration set s, the same for all arms"
+    )
+    holdout_episodes: NonNegativeInt = Field(
+        default=0, description="demonstrations kept from every training to measure its action error on"
+    )
+    report_checkpoint: Literal["last", "chosen"] = Field(
+        default="last", description="which checkpoint is reported: the last, or the best on the selection seeds"
+    )
     checkpoints: PositiveInt = Field(default=4, description="checkpoints of every training, evenly spaced")
     set: dict[str, Any] = Field(default={}, description="dotted keys over all recipes")
-    selection_episodes: PositiveInt = Field(default=10, le=SPACE, description="episodes per checkpoint that choose one")
-    report_episodes: PositiveInt = Field(default=20, le=SPACE, description="fresh episodes of the chosen checkpoint")
-    blind: bool = Field(default=True, description="also run the chosen checkpoints of the arms on blanked images")
+    selection_episodes: PositiveInt = Field(
+        default=10, le=SEEDS_PER_PURPOSE, description="episodes per checkpoint: max avg_reward is of these"
+    )
+    report_episodes: PositiveInt = Field(
+        default=20, le=SEEDS_PER_PURPOSE, description="fresh episodes of the reported checkpoint"
+    )
+    blind: bool = Field(default=True, description="also run the reported checkpoints of the arms on blanked images")
     gpus_per_training: float = Field(default=0.0, ge=0, description="GPUs that Ray reserves for a training")
     minutes: dict[str, PositiveFloat] = Field(default={}, description="how long each stage takes, for its heading")
 
@@ -66,16 +91,53 @@ class SuiteConfig(Config):
         every = self.steps // self.checkpoints
         return tuple(range(every, self.steps + 1, every))
 
+    @property
+    def everyone(self) -> tuple[ArmConfig, ...]:
+        """Arms, then baselines."""
+        return (*self.arms, *self.baselines)
+
+    def demonstration_seed(self, task: SuiteTask, training_seed: int) -> int:
+        """First seed of the demonstrations that a training learns from."""
+        return task.first_seed + (BETWEEN_SETS * training_seed if self.demonstrations_per_seed else 0)
+
+    @field_validator("training_seeds")
+    @classmethod
+    def _each_once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+        if twice or min(seeds) < 0:
+            wrong = f"{', '.join(map(str, twice))} appear twice" if twice else f"{min(seeds)} is negative"
+            raise ValueError(
+                f"{wrong}: every training needs a seed ≥ 0 of its own, or it counts as one more that it is not"
+            )
+        return seeds
+
+    @model_validator(mode="after")
+    def _controls(self) -> SuiteConfig:
+        arms = [arm.label for arm in self.arms]
+        for arm in self.everyone:
+            if arm.control and (arm.control not in arms or arm.control == arm.label or arm.label not in arms):
+                others = ", ".join(label for label in arms if label != arm.label)
+                raise ValueError(
+                    f"control '{arm.control}' of '{arm.label}' is none of the other arms ({others}); name one"
+                )
+        return self
+
     @model_validator(mode="after")
     def _fits(self) -> SuiteConfig:
-        labels = [arm.label for arm in (*self.arms, *self.baselines)]
+        labels = [arm.label for arm in self.everyone]
+        for label in labels:
+            if label in RESERVED or label.startswith(".") or any(sign in label for sign in "/\\"):
+                raise ValueError(
+                    f"arm '{label}': a label names a file of rows, so it has no / or \\, begins with no dot and is none of "
+                    f"{', '.join(RESERVED)}; give the arm another name"
+                )
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
             raise ValueError(f"arms {', '.join(twice)} appear twice; give one of them another name")
         if self.steps % self.checkpoints:
             raise ValueError(f"steps {self.steps} do not divide into {self.checkpoints} checkpoints evenly")
-        own = {"train.steps", "train.batch_size", "train.checkpoint_every", "train.keep"}
-        unequal = [f"{arm.label}: {key}" for arm in (*self.arms, *self.baselines) for key in own & arm.set.keys()]
+        own = {"train.steps", "train.batch_size", "train.checkpoint_every", "train.keep", "train.holdout_episodes"}
+        unequal = [f"{arm.label}: {key}" for arm in self.everyone for key in own & arm.set.keys()]
         if unequal:
             raise ValueError(f"an arm cannot have a budget of its own ({', '.join(unequal)}); set it for the suite")
         return self

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from trunkzoo.suites.cells import Cell
-from trunkzoo.suites.process import CellProcess, leave
+from trunkzoo.suites.process import CellProcess, stop_all
 
 ATTEMPTS = 2
 POLL_SECONDS = 0.5
@@ -50,7 +50,7 @@ class Attempts:
         return False
 
 
-def fits(cell: Cell, running: Sequence[Cell], slots: float) -> bool:
+def has_room(cell: Cell, running: Sequence[Cell], slots: float) -> bool:
     """Whether a cell may start beside those that run; one cell may exceed the slots when it is alone."""
     return not running or sum(other.slots for other in running) + cell.slots <= slots
 
@@ -75,10 +75,10 @@ class LocalEngine:
                     if attempts.again(process.cell, process.last_words()):
                         waiting.insert(0, process.cell)
         finally:
-            leave(running)
+            stop_all(running)
         return attempts.failures
 
     def _fill(self, waiting: list[Cell], running: list[CellProcess]) -> None:
         """Start cells in their order while slots are free."""
-        while waiting and fits(waiting[0], [process.cell for process in running], self._slots):
+        while waiting and has_room(waiting[0], [process.cell for process in running], self._slots):
             running.append(CellProcess(waiting.pop(0)))

@@ -1,8 +1,8 @@
-"""From a suite's table to its cells."""
+"""Plan a suite: from its table in registry.toml to its cells, each with all inputs that decide it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from importlib.metadata import version
@@ -21,9 +21,9 @@ from trunkzoo.registry.resolved import ResolvedRecipe, check_task
 from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.config import ArmConfig, SuiteConfig, SuiteTask
+from trunkzoo.suites.layout import CELLS
 
-FLOORS = ("noop", "random", "expert")
-EVERY = 1_000_000  # checkpoints kept: a stop adds one of its own, and none of the scheduled ones may make room for it
+TASK_REFERENCES = ("noop", "random", "expert")
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class ArmPlan:
 
     label: str
     baseline: bool
+    control: str
+    """Label of the arm that differs in the treatment alone; empty if none was named."""
     recipe: Recipe
     smoke: Cell
     trains: tuple[Cell, ...]
@@ -43,9 +45,21 @@ class TaskPlan:
     """Everything on one task."""
 
     name: str
-    collect: Cell
+    collects: tuple[Cell, ...]
+    """The demonstrations of every training seed; one cell serves several seeds where they share a set."""
     arms: tuple[ArmPlan, ...]
     floors: dict[str, Cell]
+    latency: Cell
+    """Measures all arms in one process, in turns."""
+    stages: Mapping[str, float]
+    """The task's own, by the reward that shows them."""
+
+    def first(self, trainings: int) -> TaskPlan:
+        """The cells of the first training seeds."""
+        arms = [
+            replace(arm, trains=arm.trains[:trainings], evaluations=arm.evaluations[:trainings]) for arm in self.arms
+        ]
+        return replace(self, collects=self.collects[:trainings], arms=tuple(arms))
 
 
 @dataclass(frozen=True)
@@ -57,16 +71,23 @@ class SuitePlan:
     directory: Path
     tasks: tuple[TaskPlan, ...]
 
+    def first(self, trainings: int) -> SuitePlan:
+        """The same suite with its first training seeds alone; the cells are the same ones."""
+        seeds = self.config.training_seeds[:trainings]
+        config = self.config.model_copy(update={"training_seeds": seeds})
+        return replace(self, config=config, tasks=tuple(task.first(trainings) for task in self.tasks))
+
     def stages(self) -> dict[str, list[Cell]]:
         """The cells in stages; a stage needs nothing but the stages before it."""
         arms = [arm for task in self.tasks for arm in task.arms]
         return {
             "smoke": _distinct([arm.smoke for arm in arms]),
-            "collect": [task.collect for task in self.tasks],
+            "collect": _distinct([cell for task in self.tasks for cell in task.collects]),
             "train": _seed_by_seed([arm.trains for arm in arms]),
             "evaluate": [
                 *_seed_by_seed([arm.evaluations for arm in arms]),
                 *(cell for task in self.tasks for cell in task.floors.values()),
+                *(task.latency for task in self.tasks),
             ],
         }
 
@@ -98,12 +119,12 @@ def plan_suite(name: str, zoo: Zoo, directory: Path, only: Sequence[str] = (), p
         ContractError: a recipe and a task disagree.
     """
     config = load_suite(zoo.registry, name)
-    planner = _Planner(config, zoo, directory / "cells", parallel)
+    planner = _Planner(config, zoo, directory / CELLS, parallel)
     return SuitePlan(name, config, directory, tuple(planner.task(task, only) for task in config.tasks))
 
 
 class _Planner:
-    """Makes cells."""
+    """Resolves the recipes and tasks of a suite and names all inputs of every cell."""
 
     def __init__(self, config: SuiteConfig, zoo: Zoo, home: Path, parallel: int) -> None:
         self._config, self._zoo = config, zoo
@@ -113,26 +134,35 @@ class _Planner:
         """All cells of one task."""
         found = self._zoo.catalogue.configure("task", Part(name=task.name, config=task.config))
         part = found.as_part()
-        demonstrations = {"episodes": task.demonstrations, "first_seed": task.first_seed}
-        inputs = {"task": part.model_dump(mode="json"), **demonstrations}
-        inputs |= self._versions(found)
-        collect = Cell("collect", f"{found.spec.name}-{task.demonstrations}", inputs, self._home, self._parallel)
+        collects = tuple(self._collect(task, found, seed) for seed in self._config.training_seeds)
         chosen = [(arm, False) for arm in self._config.arms] + [(arm, True) for arm in self._config.baselines]
         chosen = [(arm, baseline) for arm, baseline in chosen if _wanted(arm.label, only)]
         if not chosen:
-            labels = ", ".join(arm.label for arm in (*self._config.arms, *self._config.baselines))
-            raise UsageError(f"--only {' '.join(only)} matches no arm; this suite has {labels}")
-        arms = tuple(self._arm(arm, baseline, found, collect) for arm, baseline in chosen)
-        return TaskPlan(found.id, collect, arms, self._floors(part, found))
+            labels = ", ".join(arm.label for arm in self._config.everyone)
+            raise UsageError(f"no arm matches {' or '.join(only)}; this suite has {labels}", ["only"])
+        arms = tuple(self._arm(arm, baseline, found, collects) for arm, baseline in chosen)
+        return TaskPlan(
+            found.id, collects, arms, self._floors(part, found), self._latency(arms, found), found.spec.stages
+        )
 
-    def _arm(self, arm: ArmConfig, baseline: bool, task: Configured[TaskSpec[Any]], collect: Cell) -> ArmPlan:
+    def _collect(self, task: SuiteTask, found: Configured[TaskSpec[Any]], training_seed: int) -> Cell:
+        first = self._config.demonstration_seed(task, training_seed)
+        demonstrations = {"episodes": task.demonstrations, "first_seed": first}
+        inputs = {"task": found.as_part().model_dump(mode="json"), **demonstrations, **self._versions(found)}
+        which = f"-from-{first}" if first != task.first_seed else ""
+        label = f"{found.spec.name}-{task.demonstrations}{which}"
+        return Cell("collect", label, inputs, self._home, self._parallel)
+
+    def _arm(
+        self, arm: ArmConfig, baseline: bool, task: Configured[TaskSpec[Any]], collects: Sequence[Cell]
+    ) -> ArmPlan:
         resolved, short = self._recipe(arm, task), task.spec.name
         recipe, versions = resolved.recipe, self._versions(*resolved.parts)
         inputs = {"recipe": _essence(recipe), **versions}
         smoke = Cell("smoke", arm.label, inputs, self._home)
         trains = tuple(
-            Cell("train", f"{arm.label}-{short}-seed{seed}", {**inputs, "data": collect.key, "seed": seed}, self._home)
-            for seed in self._config.training_seeds
+            Cell("train", f"{arm.label}-{short}-seed{seed}", {**inputs, "data": data.key, "seed": seed}, self._home)
+            for seed, data in zip(self._config.training_seeds, collects, strict=True)
         )
         evaluations = tuple(
             Cell(
@@ -143,7 +173,7 @@ class _Planner:
             )
             for train in trains
         )
-        return ArmPlan(arm.label, baseline, recipe, smoke, trains, evaluations)
+        return ArmPlan(arm.label, baseline, arm.control, recipe, smoke, trains, evaluations)
 
     def _recipe(self, arm: ArmConfig, task: Configured[TaskSpec[Any]]) -> ResolvedRecipe:
         config = self._config
@@ -151,8 +181,10 @@ class _Planner:
             "train.steps": config.steps,
             "train.batch_size": config.batch_size,
             "train.checkpoint_every": config.checkpoint_steps[0],
-            "train.keep": EVERY,
+            "train.keep": 0,  # all: a stop adds one of its own, and no scheduled one may make room for it
         }
+        if config.holdout_episodes:
+            budget["train.holdout_episodes"] = config.holdout_episodes
         overrides = {"contract.cameras": list(contract_of(task).cameras), **config.set, **arm.set, **budget}
         try:
             resolved = self._zoo.recipe(arm.recipe, overrides, arm.trunk).on_task(task)
@@ -170,14 +202,23 @@ class _Planner:
             "report": [REPORT_SEEDS.start, config.report_episodes],
             "blind": config.blind and not baseline,
             "pictures": not baseline,
+            **({} if config.report_checkpoint == "chosen" else {"reported": config.report_checkpoint}),
         }
 
     def _floors(self, task: Part, found: Configured[TaskSpec[Any]]) -> dict[str, Cell]:
         report = [REPORT_SEEDS.start, self._config.report_episodes]
         inputs = {"task": task.model_dump(mode="json"), "report": report, **self._versions(found)}
         return {
-            name: Cell("floor", f"{name}-{found.spec.name}", {"policy": name, **inputs}, self._home) for name in FLOORS
+            name: Cell("floor", f"{name}-{found.spec.name}", {"policy": name, **inputs}, self._home)
+            for name in TASK_REFERENCES
         }
+
+    def _latency(self, arms: Sequence[ArmPlan], found: Configured[TaskSpec[Any]]) -> Cell:
+        """One cell for all arms; it takes every core, so that nothing else runs beside it."""
+        recipes = {arm.label: arm.smoke.inputs for arm in arms}
+        return Cell(
+            "latency", f"of-{len(arms)}-agents-{found.spec.name}", {"arms": recipes}, self._home, self._parallel
+        )
 
     def _versions(self, *parts: Found[Any]) -> dict[str, Any]:
         """Version of trunkzoo and of the other packages that ship these parts: a new one makes a new cell.

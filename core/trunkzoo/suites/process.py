@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from trunkzoo.errors import ZooError
-from trunkzoo.suites.cells import LOG, Cell
+from trunkzoo.suites.cells import Cell
+from trunkzoo.suites.layout import LOG
 from trunkzoo.system.locks import take
 from trunkzoo.system.processes import thread_limits
 
@@ -18,7 +19,7 @@ LEAVE_SECONDS = 60.0  # a training that is asked to leave saves first
 
 
 class CellProcess:
-    """Starts on construction; what it prints goes to the log in the cell's directory."""
+    """The process of a running cell, started on construction; its output goes to the log in the cell's directory."""
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
@@ -45,13 +46,13 @@ class CellProcess:
             self._process.stdin.close()
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait for its end, and make one if it does not come."""
+        """Wait for the process to end; kill it after ``seconds``."""
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self.ask_to_leave()  # nobody is there to hear it, but the pipe is ours to close
+        self.ask_to_leave()  # the process has ended: this only closes our end of the pipe
 
     def last_words(self) -> str:
         """Exit code and the last line of the log of a process that was waited for."""
@@ -60,7 +61,7 @@ class CellProcess:
         return f"exit code {self._process.returncode}: {line} (log: {log})"
 
 
-def working(cell: Cell) -> bool:
+def is_running(cell: Cell) -> bool:
     """Whether a process works on the cell now, here or under another `zoo suite run`: it shares the lock of its log."""
     try:
         with (cell.directory / LOG).open("rb") as log:
@@ -76,13 +77,13 @@ def _wait_for(cell: Cell, log: BinaryIO) -> None:
         ZooError: it does not leave.
     """
     deadline = time.monotonic() + LEAVE_SECONDS
-    while not take(log):
+    while not take(log):  # a living process shares this lock
         if time.monotonic() > deadline:
             raise ZooError(f"a process of an earlier run still works on '{cell.title}' in {cell.directory}; end it")
         time.sleep(0.2)
 
 
-def leave(running: Sequence[CellProcess]) -> None:
+def stop_all(running: Sequence[CellProcess]) -> None:
     """Ask processes to save and leave, and wait for them."""
     for process in running:
         process.ask_to_leave()

@@ -1,55 +1,66 @@
-"""Result rows to keep beside a paper: every episode of a finished suite, one JSON-lines file per arm."""
+"""Result rows to keep beside a paper: every episode of a suite, one JSON-lines file per arm, and an index of their cells."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from trunkzoo.rollouts.rows import Row, read_rows
-from trunkzoo.suites.cells import Cell
+from trunkzoo.suites.cells import Cell, write_json
+from trunkzoo.suites.layout import INDEX, parts_of
 from trunkzoo.suites.planning import ArmPlan, SuitePlan, TaskPlan
 from trunkzoo.system.files import write_text
 
 
-def publish(plan: SuitePlan, directory: Path) -> tuple[Path, ...]:
+def publish(plan: SuitePlan, directory: Path, partial: bool = False) -> tuple[Path, ...]:
     """Write ``directory/<plugin>/<task>/<arm>.jsonl`` for every arm and floor, replacing what was there; returns the files.
 
     Each row is one episode as `zoo eval` writes it, with ``arm``, ``training_seed`` (null for floors) and ``part`` before
-    it: ``selection`` chose the checkpoint, ``report`` and ``blind`` are the chosen checkpoint on fresh seeds.
+    it: ``selection`` scored every checkpoint, ``report`` and ``blind`` are the reported one on fresh seeds. With
+    ``partial`` only what is finished is written. The index beside them has by key the results of the cells that the rows come
+    from, so that another machine can go on.
 
     Raises:
         ZooError: a cell has no result yet.
     """
-    return tuple(
-        _write(directory / task.name / f"{name}.jsonl", rows)
-        for task in plan.tasks
-        for name, rows in _files(plan, task)
-    )
+    files = [(task.name, name, rows) for task in plan.tasks for name, rows in _files(plan, task, partial)]
+    written = tuple(_write(directory / task / f"{name}.jsonl", rows) for task, name, rows in files if rows)
+    cells = [cell for task in plan.tasks for cell in _cells(task)]
+    write_json(directory / INDEX, {cell.key: _entry(cell) for cell in cells if not partial or cell.done() is not None})
+    return written
 
 
-def _files(plan: SuitePlan, task: TaskPlan) -> Iterator[tuple[str, list[Row]]]:
+def _cells(task: TaskPlan) -> Iterator[Cell]:
+    """The cells whose results a table needs; demonstrations are made again where they are."""
     for arm in task.arms:
-        yield arm.label, list(_arm_rows(plan, arm))
+        yield from (arm.smoke, *arm.trains, *arm.evaluations)
+    yield from task.floors.values()
+
+
+def _entry(cell: Cell) -> dict[str, Any]:
+    return {"cell": cell.title, "result": cell.result()}
+
+
+def _files(plan: SuitePlan, task: TaskPlan, partial: bool) -> Iterator[tuple[str, list[Row]]]:
+    for arm in task.arms:
+        yield arm.label, list(_arm_rows(plan, arm, partial))
     for name, cell in task.floors.items():
-        yield name, [{"arm": name, "training_seed": None, **row} for row in _cell_rows(cell)]
+        yield name, [{"arm": name, "training_seed": None, **row} for row in _cell_rows(cell, partial)]
 
 
-def _arm_rows(plan: SuitePlan, arm: ArmPlan) -> Iterator[Row]:
+def _arm_rows(plan: SuitePlan, arm: ArmPlan, partial: bool) -> Iterator[Row]:
     for seed, cell in zip(plan.config.training_seeds, arm.evaluations, strict=True):
-        yield from ({"arm": arm.label, "training_seed": seed, **row} for row in _cell_rows(cell))
+        yield from ({"arm": arm.label, "training_seed": seed, **row} for row in _cell_rows(cell, partial))
 
 
-def _cell_rows(cell: Cell) -> list[Row]:
+def _cell_rows(cell: Cell, partial: bool) -> list[Row]:
+    if partial and cell.done() is None:
+        return []
     cell.result()
-    rows = [{"part": _part(path), **row} for path in cell.directory.glob("*.jsonl") for row in read_rows(path)]
+    rows = [{"part": part, **row} for part, path in parts_of(cell.directory) for row in read_rows(path)]
     return sorted(rows, key=lambda row: (row["part"], row["step"] or 0, row["seed"]))
-
-
-def _part(path: Path) -> str:
-    """``selection-200.jsonl``, ``report-agent.jsonl``, ``report-blind.jsonl`` or ``report-noop.jsonl``."""
-    kind, of = path.stem.split("-")
-    return "blind" if of == "blind" else kind
 
 
 def _write(path: Path, rows: list[Row]) -> Path:

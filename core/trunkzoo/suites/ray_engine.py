@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from trunkzoo.errors import UsageError
-from trunkzoo.suites.cells import LOG, Cell, read_cell
-from trunkzoo.suites.engine import POLL_SECONDS, Attempts, Failure, Tick, fits
+from trunkzoo.suites.cells import Cell, read_cell
+from trunkzoo.suites.engine import POLL_SECONDS, Attempts, Failure, Tick, has_room
+from trunkzoo.suites.layout import LOG
 from trunkzoo.suites.process import CellProcess
 
 
@@ -21,14 +24,28 @@ def run_directory(directory: str) -> str:
     return process.last_words()
 
 
+def _stay_on_loopback() -> None:
+    """Before Ray is imported: what we start ourselves is reached from this machine alone, as Ray does it on Windows.
+
+    Whoever joins a cluster has asked for addresses that others see.
+    """
+    started = Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir())) / "ray" / "ray_current_cluster"
+    if not os.environ.get("RAY_ADDRESS") and not started.exists():
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+
+
 class RayEngine:
-    """Connects to the cluster of ``RAY_ADDRESS`` or the last one started here; starts a local one if there is none."""
+    """Connects to the cluster of ``RAY_ADDRESS`` or the last one started here; starts a local one if there is none.
+
+    The local one has no dashboard and listens on the loopback address only.
+    """
 
     def __init__(self, gpus_per_training: float = 0.0, slots: float = math.inf) -> None:
+        _stay_on_loopback()
         try:
             import ray
         except ImportError:
-            raise UsageError("--engine ray needs Ray: pip install 'trunkzoo[ray]'") from None
+            raise UsageError("the ray engine needs Ray: pip install 'trunkzoo[ray]'", ["engine"]) from None
         self._ray: Any = ray  # untyped
         self._gpus, self._slots = gpus_per_training, slots
         if not ray.is_initialized():
@@ -44,7 +61,7 @@ class RayEngine:
         for cell in cells:
             self._require_room(cell)
         while waiting or running:
-            while waiting and fits(waiting[0], list(running.values()), self._slots):
+            while waiting and has_room(waiting[0], list(running.values()), self._slots):
                 cell = waiting.pop(0)
                 running[self._submit(cell)] = cell
             ready, _ = self._ray.wait(list(running), timeout=POLL_SECONDS)
@@ -64,7 +81,8 @@ class RayEngine:
         if not any(all(node.get(name, 0) >= count for name, count in need.items()) for node in nodes):
             raise UsageError(
                 f"no node of the Ray cluster has {need['CPU']} CPUs and {need['GPU']:g} GPUs for '{cell.title}': lower "
-                "--max-parallel or the suite's gpus_per_training, or add a node"
+                "the cores used at once or the suite's gpus_per_training, or add a node",
+                ["parallel"],
             )
 
     def _submit(self, cell: Cell) -> Any:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from trunkzoo.errors import ZooError
 from trunkzoo.rollouts.rows import Row, read_rows
-from trunkzoo.rollouts.scores import scores, summary_of
-from trunkzoo.statistics import Comparison, Summary, compare
+from trunkzoo.rollouts.scores import summary_of
+from trunkzoo.statistics import Comparison, Components, Measure, Summary, adjust
+from trunkzoo.suites.comparing import best_arms, compare_task, components_of
 from trunkzoo.suites.conditions import require_equal_conditions
+from trunkzoo.suites.layout import report_rows
 from trunkzoo.suites.planning import ArmPlan, SuitePlan, TaskPlan
-
-MEASURES = (("success", "success"), ("average reward", "average_reward"))
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,15 @@ class ArmResult:
     train_seconds: float
     """Mean wall time of a training."""
     chosen: tuple[int, ...]
-    """The checkpoint chosen for each training seed, by its step."""
+    """The checkpoint that is reported for each training seed, by its step."""
     curves: tuple[dict[int, float], ...]
     """Selection score (average reward) by step, per training seed."""
     max_average_reward: float
     """Mean over training seeds of the best selection score: biased upward, never shown alone."""
     latency_ms: float
+    """One prediction, measured beside those of the other arms in one process; in suites of old, in its own evaluation."""
+    holdout_error: float | None
+    """Mean over trainings of the last checkpoint's action error on held-out demonstrations; None if none were kept."""
     rows: tuple[tuple[Row, ...], ...]
     """Report rows per training seed."""
     blind: tuple[tuple[Row, ...], ...]
@@ -43,7 +47,7 @@ class ArmResult:
         """Success and rewards on the report seeds."""
         return summary_of(*self.rows)
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain numbers of the table's line."""
         return {
             "arm": self.plan.label,
@@ -56,8 +60,8 @@ class ArmResult:
             "curves": self.curves,
             "max_average_reward": self.max_average_reward,
             "latency_ms": self.latency_ms,
-            "report": self.summary.as_json(),
-            "blind": summary_of(*self.blind).as_json() if self.blind else None,
+            "report": self.summary.to_dict(),
+            "blind": summary_of(*self.blind).to_dict() if self.blind else None,
         }
 
 
@@ -69,43 +73,59 @@ class TaskResult:
     arms: tuple[ArmResult, ...]
     floors: dict[str, tuple[Row, ...]]
     comparisons: tuple[Comparison, ...]
+    """Every arm that names a control with that one, then every later arm with the first."""
 
-    def as_json(self) -> dict[str, Any]:
+    @property
+    def best(self) -> dict[Measure, tuple[str, ...]]:
+        """By measure the arms among which the best one is, at 95 %."""
+        return best_arms(self.arms)
+
+    @property
+    def components(self) -> dict[Measure, Components]:
+        """By measure what moves a score: the training, the scene, the rest. Empty for one training."""
+        return components_of(self.arms)
+
+    def to_dict(self) -> dict[str, Any]:
         """Everything that the table and the sentences say, as plain numbers."""
         return {
             "task": self.plan.name,
-            "arms": [arm.as_json() for arm in self.arms],
-            "floors": {name: summary_of(rows).as_json() for name, rows in self.floors.items()},
-            "comparisons": [comparison.as_json() for comparison in self.comparisons],
+            "arms": [arm.to_dict() for arm in self.arms],
+            "floors": {name: summary_of(rows).to_dict() for name, rows in self.floors.items()},
+            "comparisons": [comparison.to_dict() for comparison in self.comparisons],
+            "best": self.best,
+            "components": {measure: found.to_dict() for measure, found in self.components.items()},
         }
 
 
 def read_results(plan: SuitePlan) -> tuple[TaskResult, ...]:
-    """Read the results of a finished suite.
+    """Read the results of a finished suite; Holm's correction is over the comparisons of all its tasks.
 
     Raises:
         ZooError: a cell has no result yet.
     """
-    return tuple(_task(task) for task in plan.tasks)
+    results = [_task(task) for task in plan.tasks]
+    adjusted = iter(adjust([comparison for result in results for comparison in result.comparisons]))
+    return tuple(replace(result, comparisons=tuple(islice(adjusted, len(result.comparisons)))) for result in results)
 
 
 def _task(task: TaskPlan) -> TaskResult:
-    arms = tuple(_arm(arm) for arm in task.arms)
+    together = (task.latency.done() or {}).get("latency_ms", {})
+    arms = tuple(_arm(arm, together.get(arm.label)) for arm in task.arms)
     _require_equal_budgets(arms)
     floors = {}
     for name, cell in task.floors.items():
         cell.result()
-        floors[name] = _rows(cell.directory / f"report-{name}.jsonl")
+        floors[name] = _rows(report_rows(cell.directory, name))
     agents = [(cell, rows) for arm in arms for cell, rows in zip(arm.plan.evaluations, arm.rows, strict=True)]
     require_equal_conditions([*agents, *((task.floors[name], rows) for name, rows in floors.items())])
-    return TaskResult(task, arms, floors, _comparisons(arms))
+    return TaskResult(task, arms, floors, compare_task(arms))
 
 
-def _arm(plan: ArmPlan) -> ArmResult:
+def _arm(plan: ArmPlan, latency_ms: float | None) -> ArmResult:
     results = [cell.result() for cell in plan.evaluations]
     trained = [cell.result() for cell in plan.trains]
     curves = tuple({int(step): float(score) for step, score in found["selection"].items()} for found in results)
-    blind = [cell.directory / "report-blind.jsonl" for cell in plan.evaluations]
+    blind = [report_rows(cell.directory, "blind") for cell in plan.evaluations]
     return ArmResult(
         plan=plan,
         sizes=plan.smoke.result(),
@@ -113,25 +133,10 @@ def _arm(plan: ArmPlan) -> ArmResult:
         chosen=tuple(found["chosen"] for found in results),
         curves=curves,
         max_average_reward=_mean([max(curve.values()) for curve in curves]),
-        latency_ms=_mean([found["latency_ms"] for found in results]),
-        rows=tuple(_rows(cell.directory / "report-agent.jsonl") for cell in plan.evaluations),
+        latency_ms=_mean([found["latency_ms"] for found in results]) if latency_ms is None else latency_ms,
+        holdout_error=_mean(held) if (held := _known(trained, "holdout_error")) else None,
+        rows=tuple(_rows(report_rows(cell.directory, "agent")) for cell in plan.evaluations),
         blind=tuple(_rows(path) for path in blind if path.is_file()),
-    )
-
-
-def _comparisons(arms: Sequence[ArmResult]) -> tuple[Comparison, ...]:
-    """Every later arm with the first, in success and in average reward."""
-    compared = [arm for arm in arms if not arm.plan.baseline]
-    return tuple(
-        compare(
-            other.plan.label,
-            scores(other.rows, field),
-            compared[0].plan.label,
-            scores(compared[0].rows, field),
-            "success" if measure == "success" else "average reward",
-        )
-        for other in compared[1:]
-        for measure, field in MEASURES
     )
 
 
@@ -159,6 +164,10 @@ def _budget(arm: ArmResult) -> tuple[int, list[list[int]], list[list[int]]]:
 
 def _rows(path: Path) -> tuple[Row, ...]:
     return tuple(read_rows(path))
+
+
+def _known(results: Sequence[dict[str, Any]], name: str) -> list[float]:
+    return [float(found[name]) for found in results if found.get(name) is not None]
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from trunkzoo.errors import ZooError
-from trunkzoo.suites.cells import Cell, only_one
+from trunkzoo.suites.cells import Cell, hold_suite
 from trunkzoo.suites.engine import Engine, Failure
 from trunkzoo.suites.planning import SuitePlan
-from trunkzoo.suites.progress import CellBars
+from trunkzoo.suites.work import progress_of
+from trunkzoo.system.progress import Bars
 
 HEADINGS = {
     "smoke": "Smoke test of {n} recipes: build, contract, one training step, save and load",
     "collect": "Collect demonstrations with the scripted expert",
     "train": "Train {n} agents with equal budgets",
-    "evaluate": "Evaluate: checkpoints on selection seeds, the chosen ones on fresh seeds, floors and the expert",
+    "evaluate": "Evaluate: checkpoints on selection seeds, the chosen ones on fresh seeds, floors, the expert, latency",
 }
+
+_PLAIN_SECONDS = 60.0  # between lines of progress outside a terminal
 
 
 def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None]) -> None:
@@ -26,9 +29,9 @@ def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None]) -> No
             the directory is in use.
     """
     failures: list[Failure] = []
-    with only_one(plan.directory):
+    with hold_suite(plan.directory):
         for number, (stage, cells) in enumerate(plan.stages().items(), 1):
-            todo = [cell for cell in cells if cell.done() is None]
+            todo = [cell for cell in cells if cell.done() is None and not _idle(plan, cell)]
             say(f"{number}/4 {_heading(plan, stage, cells, todo)}")
             failed = {failure.cell.key for failure in failures}
             ready = [cell for cell in todo if not cell.needs & failed]
@@ -39,18 +42,40 @@ def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None]) -> No
     _report(failures)
 
 
+def _idle(plan: SuitePlan, cell: Cell) -> bool:
+    """Whether nothing that is to be done needs these demonstrations: their trainings were taken over."""
+    trains = [train for task in plan.tasks for arm in task.arms for train in arm.trains]
+    return cell.kind == "collect" and all(
+        train.done() is not None for train in trains if train.inputs["data"] == cell.key
+    )
+
+
 def _heading(plan: SuitePlan, stage: str, cells: Sequence[Cell], todo: Sequence[Cell]) -> str:
     heading = HEADINGS[stage].format(n=len(cells))
     if not todo:
         return f"{heading} – done before"
     minutes = plan.config.minutes.get(stage)
-    done = f", {len(cells) - len(todo)} of {len(cells)} done before" if len(todo) < len(cells) else ""
-    return heading + (f" (about {minutes:g} min on two cores{done})" if minutes else done.replace(",", " –", 1))
+    done = [f"{len(cells) - len(todo)} of {len(cells)} done before"] if len(todo) < len(cells) else []
+    if minutes:
+        return f"{heading} ({', '.join([f'about {minutes:g} min on two cores', *done])})"
+    return " – ".join([heading, *done])
 
 
 def _run_stage(cells: Sequence[Cell], engine: Engine) -> list[Failure]:
-    with CellBars(cells) as bars:
-        return engine.run(cells, bars.update)
+    with Bars(_PLAIN_SECONDS) as bars:
+        bar_of = {cell.key: bars.add(f"    {cell.title}", visible=False) for cell in cells}
+
+        def show(running: Sequence[Cell]) -> None:
+            if not bars.due:  # reading how far the cells are costs something
+                return
+            for bar in bar_of.values():
+                bars.update(bar, bar.done, bar.note, visible=False)
+            for cell in running:
+                done, total, remark = progress_of(cell)
+                bars.update(bar_of[cell.key], done, remark, total or None)
+            bars.say_if_due()
+
+        return engine.run(cells, show)
 
 
 def _report(failures: Sequence[Failure]) -> None:

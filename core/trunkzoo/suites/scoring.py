@@ -1,4 +1,4 @@
-"""The cells that count: checkpoints on selection seeds, the chosen one on fresh seeds, floors and the ceiling."""
+"""Evaluation cells: checkpoints on selection seeds, one of them on fresh seeds, floors and the ceiling."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from trunkzoo.errors import ZooError
 from trunkzoo.rollouts import Evaluation, Plan, plan, run
 from trunkzoo.rollouts.job import Item
 from trunkzoo.rollouts.rows import Row
-from trunkzoo.suites.cells import RUN, Cell
+from trunkzoo.suites.cells import Cell
+from trunkzoo.suites.layout import GAZE, RUN, film_file, report_rows, selection_rows
 from trunkzoo.suites.planning import seeds_of
+from trunkzoo.training.directory import RunDirectory
 
 
 def evaluate_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
-    """Score every checkpoint on the selection seeds, then the best of them on fresh report seeds."""
+    """Score every checkpoint on the selection seeds, then the last or the best of them on fresh report seeds."""
     found = _checkpoints(cell)
     selection = {step: _selection(cell, catalogue, step, path) for step, path in found.items()}
+    # one worker: the suite counts a cell as one core, and more would take those of other cells
     run(list(selection.values()), workers=1)
     scores = {step: average_reward(evaluation.ordered) for step, evaluation in selection.items()}
-    chosen = max(scores, key=lambda step: scores[step])
+    chosen = max(scores) if cell.inputs.get("reported") == "last" else max(scores, key=lambda step: scores[step])
     report = _report(cell, "agent", plan(catalogue, "agent", found[chosen]))
     blind = [_report(cell, "blind", plan(catalogue, "blind", found[chosen]))] if cell.inputs["blind"] else []
     run([report, *blind], workers=1)
@@ -34,7 +37,7 @@ def evaluate_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def floor_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
-    """Nobody, chance or the expert on the report seeds."""
+    """Evaluate the no-op policy, the random one or the expert on the report seeds."""
     task, policy = Part.model_validate(cell.inputs["task"]), cell.inputs["policy"]
     run([_report(cell, policy, plan(catalogue, policy, task=task))], workers=1)
     return {}
@@ -47,9 +50,7 @@ def average_reward(rows: Sequence[Row]) -> float:
 
 def _checkpoints(cell: Cell) -> dict[int, Path]:
     """The scheduled checkpoints of the training; one that a stop left behind is not among them."""
-    from trunkzoo.checkpoint.layout import checkpoints_of
-
-    found = checkpoints_of(cell.home / str(cell.inputs["directory"]) / RUN)
+    found = RunDirectory(cell.home / str(cell.inputs["directory"]) / RUN).checkpoints()
     missing = [str(step) for step in cell.inputs["checkpoints"] if step not in found]
     if missing:
         raise ZooError(f"{cell.label} lacks the checkpoints of step {', '.join(missing)}; every arm must have all")
@@ -57,28 +58,28 @@ def _checkpoints(cell: Cell) -> dict[int, Path]:
 
 
 def _selection(cell: Cell, catalogue: Catalogue, step: int, checkpoint: Path) -> Evaluation:
-    file = cell.directory / f"selection-{step}.jsonl"
-    return Evaluation(plan(catalogue, "agent", checkpoint), seeds_of(cell.inputs["selection"]), file)
+    planned, file = plan(catalogue, "agent", checkpoint), selection_rows(cell.directory, step)
+    return Evaluation(planned, seeds_of(cell.inputs["selection"]), file)
 
 
 def _report(cell: Cell, name: str, planned: Plan) -> Evaluation:
-    return Evaluation(planned, seeds_of(cell.inputs["report"]), cell.directory / f"report-{name}.jsonl")
+    return Evaluation(planned, seeds_of(cell.inputs["report"]), report_rows(cell.directory, name))
 
 
 def _show(cell: Cell, report: Evaluation, catalogue: Catalogue) -> None:
-    """Film the first success and the first failure, and look through the agent's eyes: episodes repeat exactly."""
+    """Film the first success and the first failure, and record where the agent looks: episodes repeat exactly."""
     from trunkzoo.rollouts.film import film
-    from trunkzoo.rollouts.gaze import look
+    from trunkzoo.rollouts.gaze import record_gaze
     from trunkzoo.rollouts.policies import make_agent_policy
 
     job = report.plan.job
     scene = catalogue.configure("task", job.task)
     task, policy = make_task(scene), make_agent_policy(job, catalogue)
     try:
-        look(policy, task, report.seeds[0], job.max_steps).save(cell.directory / "look.npz")
-        for kind, won in (("success", True), ("failure", False)):
+        record_gaze(policy, task, report.seeds[0], job.max_steps).save(cell.directory / GAZE)
+        for outcome, won in (("success", True), ("failure", False)):
             seed = next((int(row["seed"]) for row in report.ordered if row["success"] is won), None)
             if seed is not None:
-                film(task, policy, Item(job, seed, cell.directory / "films" / f"{kind}-{seed}.mp4"), scene.spec.fps)
+                film(task, policy, Item(job, seed, film_file(cell.directory, outcome, seed)), scene.spec.fps)
     finally:
         task.close()

@@ -1,10 +1,11 @@
-"""How far a suite is."""
+"""Progress of a suite: the state of each of its cells."""
 
 from __future__ import annotations
 
-from trunkzoo.suites.cells import LOG, Cell
+from trunkzoo.suites.cells import Cell
+from trunkzoo.suites.layout import LOG
 from trunkzoo.suites.planning import SuitePlan, every_cell
-from trunkzoo.suites.process import working
+from trunkzoo.suites.process import is_running
 from trunkzoo.suites.table import duration
 from trunkzoo.suites.work import progress_of
 
@@ -20,7 +21,7 @@ def _row(cell: Cell) -> dict[str, str]:
     started = (cell.directory / LOG).exists()
     return {
         "cell": cell.title,
-        "state": "done" if done else "running" if working(cell) else "unfinished" if started else "to do",
+        "state": "done" if done else "running" if is_running(cell) else "unfinished" if started else "to do",
         "progress": f"{count}/{total}" if total and started else "",
         "time": duration(done["seconds"]) if done else "",
         "directory": str(cell.directory),

@@ -1,8 +1,8 @@
-"""The one table of a suite, as text cells."""
+"""The result table of a suite, as text: arms, floors and the expert with their scores."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from trunkzoo.rollouts.rows import Row
 from trunkzoo.rollouts.scores import summary_of
@@ -21,7 +21,7 @@ COLUMNS = (
     "max avg_reward",
     "latency",
 )
-NOTHING = "–"
+NO_VALUE = "–"
 FLOOR_NAMES = {"noop": "no-op", "random": "random", "expert": "expert (ceiling)"}
 
 
@@ -46,13 +46,13 @@ def _arm_row(arm: ArmResult) -> tuple[str, ...]:
         str(recipe.train.steps),
         duration(arm.train_seconds),
         *_scores(arm.summary),
-        f"{arm.max_average_reward:.3f} @ {', '.join(map(str, arm.chosen))}",
+        f"{arm.max_average_reward:.3f}" + ("" if _last(arm) else f" @ {', '.join(map(str, arm.chosen))}"),
         f"{arm.latency_ms:.1f} ms",
     )
 
 
 def _floor_row(name: str, runs: Sequence[Sequence[Row]]) -> tuple[str, ...]:
-    return (name, *[NOTHING] * 5, *_scores(summary_of(*runs)), NOTHING, NOTHING)
+    return (name, *[NO_VALUE] * 5, *_scores(summary_of(*runs)), NO_VALUE, NO_VALUE)
 
 
 def _scores(summary: Summary) -> tuple[str, str]:
@@ -60,14 +60,23 @@ def _scores(summary: Summary) -> tuple[str, str]:
     return f"{summary.successes}/{n} = {summary.success.text()}", summary.reward_mean.text(3)
 
 
-def notes(result: TaskResult) -> Iterator[str]:
-    """The sentences under the table."""
-    for comparison in result.comparisons:
-        yield comparison.sentence()
-    yield (
-        "max avg_reward is the best checkpoint's score on the seeds that chose it, so it is biased upward; "
-        "success and average reward are of that checkpoint on fresh seeds."
+def notes(result: TaskResult) -> list[str]:
+    """The sentences under the table: every comparison, and what max avg_reward is worth."""
+    return [*(comparison.sentence() for comparison in result.comparisons), selection_bias(result)]
+
+
+def selection_bias(result: TaskResult) -> str:
+    """Why max avg_reward is no score to compare by."""
+    which = "the last checkpoint" if all(map(_last, result.arms)) else "that checkpoint"
+    return (
+        "max avg_reward is the best checkpoint's score on the seeds that found it best, so it is biased upward; "
+        f"success and average reward are of {which} on fresh seeds."
     )
+
+
+def _last(arm: ArmResult) -> bool:
+    """Whether the last checkpoint of every training is reported."""
+    return all(step == max(curve) for step, curve in zip(arm.chosen, arm.curves, strict=True))
 
 
 def millions(count: int) -> str:

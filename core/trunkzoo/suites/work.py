@@ -15,10 +15,13 @@ from trunkzoo.errors import ZooError
 from trunkzoo.registry import Zoo
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import resolve
-from trunkzoo.suites.cells import DONE, RUN, Cell, write_json
+from trunkzoo.suites.cells import Cell, write_json
+from trunkzoo.suites.layout import ATTEMPTS, DATA, DONE, RUN, parts_of
 from trunkzoo.suites.scoring import evaluate_cell, floor_cell
+from trunkzoo.training.directory import is_begun
+from trunkzoo.training.metrics import read_metrics
 
-DATA, ATTEMPTS = "data", "attempts.jsonl"
+LATENCY_ROUNDS = 20
 
 
 def run_cell(cell: Cell, zoo: Zoo) -> None:
@@ -33,6 +36,7 @@ def run_cell(cell: Cell, zoo: Zoo) -> None:
         "train": train_cell,
         "evaluate": evaluate_cell,
         "floor": floor_cell,
+        "latency": latency_cell,
     }
     result = work[cell.kind](cell, zoo.catalogue)
     write_json(cell.directory / DONE, {**result, "seconds": round(time.perf_counter() - start, 1)})
@@ -89,11 +93,11 @@ def collect_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
 
 def train_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     """Train one arm; a run directory that is there is continued."""
-    from trunkzoo.training import RunConfig, train
-    from trunkzoo.training.metrics import read_metrics
+    from trunkzoo.training.config import RunConfig
+    from trunkzoo.training.loop import train
 
     output = cell.directory / RUN
-    begun = (output / "run.json").is_file()
+    begun = is_begun(output)
     if not begun:
         shutil.rmtree(output, ignore_errors=True)  # killed before its first word: nothing to continue
     recipe = resolve(Recipe.model_validate(cell.inputs["recipe"]), catalogue)
@@ -110,7 +114,24 @@ def train_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     result = train(config, recipe)
     if result.signal is not None:
         raise SystemExit(128 + result.signal)  # saved; not finished
-    return {"steps": result.step, "train_seconds": round(train_seconds(read_metrics(output)), 1)}
+    metrics = read_metrics(output)
+    held_out = [row["holdout_error"] for row in metrics if row.get("holdout_error") is not None]
+    return {
+        "steps": result.step,
+        "train_seconds": round(train_seconds(metrics), 1),
+        "holdout_error": held_out[-1] if held_out else None,
+    }
+
+
+def latency_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
+    """Processor milliseconds of one prediction of every arm, all in this process and in turns: A B A B."""
+    from trunkzoo.bench.agent import bench_agent
+
+    recipes = {
+        label: resolve(Recipe.model_validate(of["recipe"]), catalogue) for label, of in cell.inputs["arms"].items()
+    }
+    rows = bench_agent(list(recipes.values()), batches=(1,), rounds=LATENCY_ROUNDS)
+    return {"latency_ms": {label: 1000 * row.total.median for label, row in zip(recipes, rows, strict=True)}}
 
 
 def train_seconds(metrics: list[dict[str, Any]]) -> float:
@@ -124,24 +145,17 @@ def train_seconds(metrics: list[dict[str, Any]]) -> float:
 def progress_of(cell: Cell) -> tuple[int, int, str]:
     """Done, total and a remark, read from what the cell has written so far; total 0 if that cannot be known."""
     if cell.kind == "train":
-        row = _last_row(cell.directory / RUN / "metrics.jsonl")
+        row = (read_metrics(cell.directory / RUN) or [{"step": 0}])[-1]
         loss = f"loss {row['loss']:.3g}" if row.get("loss") is not None else ""
-        return int(row.get("step", 0)), int(cell.inputs["recipe"]["train"]["steps"]), loss
+        return int(row["step"]), int(cell.inputs["recipe"]["train"]["steps"]), loss
     if cell.kind in ("evaluate", "floor"):
         report = int(cell.inputs["report"][1])
         per_checkpoint = int(cell.inputs.get("selection", (0, 0))[1]) * len(cell.inputs.get("checkpoints", ()))
         total = per_checkpoint + report * (2 if cell.inputs.get("blind") else 1)
-        return sum(_lines(path) for path in cell.directory.glob("*.jsonl")), total, "episodes"
+        return sum(_lines(path) for _, path in parts_of(cell.directory)), total, "episodes"
     if cell.kind == "collect":
         return _lines(cell.directory / ATTEMPTS), int(cell.inputs["episodes"]), "demonstrations"
     return 0, 0, ""
-
-
-def _last_row(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return dict(json.loads(lines[-1])) if lines else {}
 
 
 def _lines(path: Path) -> int:

@@ -36,7 +36,7 @@ def ieee_float32() -> Iterator[None]:
     PyTorch lets convolutions, but not linear layers, round to TF32 on GPUs that have it: arms would differ in more than
     their trunk.
     """
-    before = torch.backends.cudnn.allow_tf32
+    before = torch.backends.cudnn.allow_tf32  # process-wide, so it is given back
     torch.backends.cudnn.allow_tf32 = False  # matrix products are exact unless a user says otherwise
     try:
         yield

@@ -47,13 +47,13 @@ def new_file(target: Path) -> Iterator[Path]:
 
 def write_text(target: Path, text: str) -> None:
     """Replace ``target`` by ``text``, atomically."""
-    with explained(target), new_file(target) as temporary:
+    with readable_os_errors(target), new_file(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def point(link: Path, target: Path) -> None:
+def point_link(link: Path, target: Path) -> None:
     """Make ``link`` a relative symbolic link to ``target`` in the same directory, atomically."""
-    with explained(link), _hidden(link, Path.mkdir) as hidden:
+    with readable_os_errors(link), _hidden(link, Path.mkdir) as hidden:
         new = hidden / link.name
         new.symlink_to(target.name)
         new.replace(link)
@@ -74,7 +74,7 @@ def refuse_existing(target: Path) -> None:
 
 def require_writable(target: Path) -> None:
     """Raise UsageError unless ``target`` could be made now: before hours of work, not after."""
-    with explained(target), _hidden(target, Path.mkdir):
+    with readable_os_errors(target), _hidden(target, Path.mkdir):
         pass
 
 
@@ -106,8 +106,8 @@ def begin_writeback(descriptor: int, start: int, end: int) -> None:
 
 
 @contextmanager
-def explained(target: Path, only: Collection[int] | None = None) -> Iterator[None]:
-    """Turn an operating-system error while writing ``target`` into one line for people.
+def readable_os_errors(target: Path, only: Collection[int] | None = None) -> Iterator[None]:
+    """A block in which an operating-system error about ``target`` becomes one readable line.
 
     ``only`` are the error numbers to turn; None turns all.
 
@@ -138,11 +138,11 @@ def _explain(error: OSError, target: Path) -> str:
 def _appearing(target: Path, make: Callable[[Path], None]) -> Iterator[Path]:
     """Yield what ``make`` makes, under a hidden name, and put it in the place of ``target`` when the block ends well."""
     with ExitStack() as stack:
-        with explained(target):
+        with readable_os_errors(target):
             hidden = stack.enter_context(_hidden(target, make))
-        with explained(target, _FULL):  # what else fails in the block may be about other files
+        with readable_os_errors(target, _FULL):  # what else fails in the block may be about other files
             yield hidden
-        with explained(target):
+        with readable_os_errors(target):
             _sync_all(hidden)
             hidden.replace(target)
             sync(target.parent)

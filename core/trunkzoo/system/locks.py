@@ -30,7 +30,7 @@ def acquire(path: Path, busy: Callable[[str], ZooError] | None = None) -> IO[str
     If another process holds it, ``busy`` gets its process id and makes the error to raise; None waits instead.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("a+", encoding="utf-8")
+    file = open(path, "a+", encoding="utf-8", opener=_no_link)  # noqa: SIM115 - the caller closes it
     try:
         if not take(file, wait=busy is None) and busy is not None:
             raise busy(_owner(file))
@@ -42,14 +42,19 @@ def acquire(path: Path, busy: Callable[[str], ZooError] | None = None) -> IO[str
     return file
 
 
-def holder(path: Path) -> str | None:
-    """The process that holds the lock file ``path`` now; None if none does."""
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock file ``path`` now."""
     try:
-        file = path.open(encoding="utf-8")
+        file = open(path, encoding="utf-8", opener=_no_link)  # noqa: SIM115 - closed below
     except FileNotFoundError:
-        return None
+        return False
     with file:
-        return None if take(file) else _owner(file)
+        return not take(file, shared=True)
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Open without following a link, which in a directory of several people may lead to anybody's file."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def _owner(file: IO[str]) -> str:

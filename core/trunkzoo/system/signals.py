@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: an orderly end instead of a step torn apart, and the end at once where there is nothing to save."""
+"""Handle SIGINT and SIGTERM: finish the step and save, or end at once where there is nothing to save."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ran: versions of the libraries behind a result, read from their metadata without importing them."""
+"""Versions of the libraries behind a result, read from their metadata without importing them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does it keep the rules: the conformance kit for trunks, heads and tasks, the smoke test of a recipe, the doctor.
+"""Tests of plugins and recipes: the conformance kit for trunks, heads and tasks, the smoke test, the doctor.
 
 In your package's tests::
 
@@ -13,10 +13,10 @@ On the command line: ``zoo check mine``. Importing this module imports no torch.
 
 from trunkzoo.testing.check import Check, CheckFailed, CheckSkipped, Outcome, Result, Subject, subject_of
 from trunkzoo.testing.parametrize import parametrize_plugin
-from trunkzoo.testing.report import FLOORS, Report, check_records, checks_for
+from trunkzoo.testing.report import LEAST_CHECKS, Report, check_records, checks_for
 
 __all__ = [
-    "FLOORS",
+    "LEAST_CHECKS",
     "Check",
     "CheckFailed",
     "CheckSkipped",

@@ -1,4 +1,4 @@
-"""One conformance check, how it is run, and what came of it."""
+"""Conformance checks: one rule, how it is run on a record, and its outcome."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 from trunkzoo.errors import ZooError, did_you_mean, one_line
 from trunkzoo.plugin.config import Config, parse
-from trunkzoo.plugin.records import AnySpec, HeadSpec, install_line
-from trunkzoo.registry.assignments import laid_over
+from trunkzoo.plugin.records import AnySpec, install_line
+from trunkzoo.registry.assignments import overlay
 
 SpecT = TypeVar("SpecT", bound=AnySpec)
 Outcome = Literal["passed", "failed", "gap", "skipped"]
@@ -63,7 +63,7 @@ class Check(Generic[SpecT]):
 
 @dataclass(frozen=True)
 class Result:
-    """What one check said about one record."""
+    """Outcome of one conformance check on one record."""
 
     id: str
     check: str
@@ -82,7 +82,7 @@ def subject_of(id: str, spec: SpecT, settings: Mapping[str, Any] | None = None) 
     Raises:
         ConfigError: the record's defaults, or the settings, break its own schema.
     """
-    return Subject(id, spec, parse(spec.config, laid_over(spec.defaults, settings or {}), id))
+    return Subject(id, spec, parse(spec.config, overlay(spec.defaults, settings or {}), id))
 
 
 def run_check(check: Check[SpecT], subject: Subject[SpecT]) -> Result:
@@ -114,7 +114,7 @@ def require(condition: bool, message: str) -> None:
 
 
 def _attempt(check: Check[SpecT], subject: Subject[SpecT]) -> tuple[Outcome, str]:
-    install = "" if isinstance(subject.spec, HeadSpec) else install_line(subject.spec)
+    install = install_line(subject.spec)
     if check.builds and install:
         return "skipped", f"not installed here: {install}"
     try:

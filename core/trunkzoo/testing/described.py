@@ -26,6 +26,7 @@ print(__import__("json").dumps({"ids": ids, "heavy": heavy, "reasons": [row.reas
 
 def describes_without_torch(subject: Subject[Any]) -> None:
     """A fresh process lists the record, and has then imported neither torch nor a simulator."""
+    # a fresh process, because this one may have imported torch long ago; one plugin, so that the fault is its own
     environment = os.environ | {"TRUNKZOO_PLUGINS": subject.plugin}
     run = subprocess.run([sys.executable, "-c", _PROBE], env=environment, capture_output=True, text=True, check=False)
     require(run.returncode == 0, f"a fresh process cannot read the catalogue: {run.stderr.strip()[-300:]}")

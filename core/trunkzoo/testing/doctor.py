@@ -1,4 +1,4 @@
-"""Look at everything that a run depends on, and say for each fault how to mend it."""
+"""Diagnose versions, registry, plugins, records, renderer and devices, with a line that repairs each fault."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.discovery import PluginRow
 from trunkzoo.catalogue.edits import editable_folder
-from trunkzoo.errors import ZooError, one_line
+from trunkzoo.errors import ZooError, install_command, one_line
 from trunkzoo.plugin.records import install_line
 from trunkzoo.registry import Zoo, open_zoo
 
@@ -44,7 +44,7 @@ print(*(row.reason for row in open_zoo().catalogue.plugins if [row.name, row.dis
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. ``mend`` is the line that repairs it, empty when nothing is wrong."""
+    """One diagnosis. ``mend`` is the line that repairs it, empty when nothing is wrong."""
 
     area: str
     name: str
@@ -98,7 +98,7 @@ def _plugins(catalogue: Catalogue) -> Iterator[Finding]:
         reason = row.reason
         if hidden and row.status == "ok" and not reason:  # the first one to import torch hides all that follow
             reason = _reason_alone(row)
-        hidden = hidden or "torch" in row.reason
+        hidden = hidden or row.imports_torch
         yield _plugin(row, reason)
 
 
@@ -111,15 +111,15 @@ def _plugin(row: PluginRow, reason: str) -> Finding:
 
 def _mend(row: PluginRow) -> str:
     if row.status == "conflict":
-        return f"pip uninstall {row.distribution}"
+        return install_command(row.distribution, verb="uninstall")
     if row.status == "incompatible":
-        return row.reason.rpartition("; ")[2].replace("upgrade ", "pip install -U ")
+        ours = row.reason.endswith("upgrade trunkzoo")
+        return install_command("trunkzoo" if ours else row.distribution, verb="install -U")
     if row.distribution == "trunkzoo":
         return f'reinstall trunkzoo, or write [plugins] disabled = ["{row.name}"] in a registry.toml of your own'
+    upgrade, away = (install_command(row.distribution, verb=verb) for verb in ("install -U", "uninstall"))
     folder = editable_folder(row.distribution)
-    if folder:
-        return f"correct its files in {folder}, or pip uninstall {row.distribution}; --trace shows where it fails"
-    return f"pip install -U {row.distribution}, or pip uninstall {row.distribution}; --trace shows where it fails"
+    return f"{f'correct its files in {folder}' if folder else upgrade}, or {away}; --trace shows where it fails"
 
 
 def _reason_alone(row: PluginRow) -> str:

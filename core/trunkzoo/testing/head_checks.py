@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from trunkzoo.nn.draws import Draws, sample_seeds
+from trunkzoo.agent.example import random_noise
+from trunkzoo.plugin import Draws, sample_seeds
 from trunkzoo.plugin.contract import Contract
 from trunkzoo.plugin.protocols import Head
 from trunkzoo.plugin.records import HeadSpec
@@ -17,6 +18,7 @@ from trunkzoo.testing.described import config_rejects_unknown_keys, config_round
 from trunkzoo.testing.trunk_numbers import COMPILER, close, some
 
 HeadSubject = Subject[HeadSpec[Any]]
+SAMPLES = 3
 SMALL = Contract(cameras=("front",), image_size=(32, 32), state_dim=3, action_dim=5, camera_dim=8, cond_dim=11)
 ODD = Contract(
     cameras=("front",), image_size=(32, 32), state_dim=2, action_dim=3, camera_dim=5, cond_dim=7,
@@ -24,7 +26,7 @@ ODD = Contract(
 )  # fmt: skip
 
 
-class Batch(NamedTuple):
+class LossInputs(NamedTuple):
     """Inputs of a head's loss."""
 
     cond: Tensor
@@ -32,27 +34,21 @@ class Batch(NamedTuple):
     valid: Tensor
     seeds: Tensor
 
-    def rows(self, chosen: slice) -> Batch:
+    def rows(self, chosen: slice) -> LossInputs:
         """Some of the samples."""
-        return Batch(*(tensor[chosen] for tensor in self))
+        return LossInputs(*(tensor[chosen] for tensor in self))
 
 
-def batch(contract: Contract, n: int = 3) -> Batch:
+def batch(contract: Contract, n: int = SAMPLES) -> LossInputs:
     """Random conditions and actions, nothing padded."""
     generator = torch.Generator().manual_seed(0)
     cond = torch.randn(n, contract.obs_horizon, contract.cond_dim, generator=generator)
     actions = torch.rand(n, contract.pred_horizon, contract.action_dim, generator=generator) * 2 - 1
-    return Batch(cond, actions, torch.ones(actions.shape[:2], dtype=torch.bool), sample_seeds(0, torch.arange(n)))
-
-
-def noise(contract: Contract, n: int = 3) -> Tensor:
-    """The start of ``n`` samples."""
-    shape = (n, contract.pred_horizon, contract.action_dim)
-    return torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    return LossInputs(cond, actions, torch.ones(actions.shape[:2], dtype=torch.bool), sample_seeds(0, torch.arange(n)))
 
 
 def build(subject: HeadSubject, contract: Contract = SMALL, seed: int = 0) -> nn.Module:
-    """Build the head; its weights are stirred, because a fresh head may well ignore its input."""
+    """Build the head and add small noise to its weights: a freshly initialised head may well ignore its input."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = subject.spec.build(subject.config, contract)
@@ -63,7 +59,7 @@ def build(subject: HeadSubject, contract: Contract = SMALL, seed: int = 0) -> nn
     return cast(nn.Module, head)
 
 
-def loss_of(head: nn.Module, given: Batch) -> dict[str, Tensor]:
+def loss_of(head: nn.Module, given: LossInputs) -> dict[str, Tensor]:
     """The head's loss, with fresh draws from the samples' seeds."""
     return cast(dict[str, Tensor], head(given.cond, given.actions, given.valid, Draws(given.seeds)))
 
@@ -149,7 +145,7 @@ def samples_have_the_contracts_shape(subject: HeadSubject) -> None:
     for contract in (SMALL, ODD):
         head = build(subject, contract).eval()
         for n in (1, 3):
-            chunk = sample_of(head, batch(contract, n).cond, noise(contract, n))
+            chunk = sample_of(head, batch(contract, n).cond, random_noise(contract, n))
             expected = (n, contract.pred_horizon, contract.action_dim)
             require(tuple(chunk.shape) == expected, f"the sample is {tuple(chunk.shape)}, expected {expected}")
             require(bool(torch.isfinite(chunk).all()), "the sample is not finite")
@@ -158,7 +154,7 @@ def samples_have_the_contracts_shape(subject: HeadSubject) -> None:
 @torch.no_grad()
 def sampling_is_a_function(subject: HeadSubject) -> None:
     """A sample depends on condition and noise alone: no global randomness, no other row of the batch."""
-    head, given, start = build(subject).eval(), batch(SMALL), noise(SMALL)
+    head, given, start = build(subject).eval(), batch(SMALL), random_noise(SMALL, SAMPLES)
     state = torch.get_rng_state()
     chunk = sample_of(head, given.cond, start)
     require(torch.equal(state, torch.get_rng_state()), "sampling uses torch's global generator; noise is its argument")
@@ -179,9 +175,12 @@ def state_dict_round_trip(subject: HeadSubject) -> None:
     """Weights load strictly into another instance, and a deep copy works, with the same samples bit for bit."""
     head, other = build(subject).eval(), build(subject, seed=1).eval()
     other.load_state_dict(head.state_dict(), strict=True)
-    chunk = sample_of(head, batch(SMALL).cond, noise(SMALL))
+    chunk = sample_of(head, batch(SMALL).cond, random_noise(SMALL, SAMPLES))
     for twin in (other, copy.deepcopy(head)):
-        require(torch.equal(chunk, sample_of(twin, batch(SMALL).cond, noise(SMALL))), "the copy samples differently")
+        require(
+            torch.equal(chunk, sample_of(twin, batch(SMALL).cond, random_noise(SMALL, SAMPLES))),
+            "the copy samples differently",
+        )
 
 
 def bfloat16(subject: HeadSubject) -> None:
@@ -198,7 +197,7 @@ def bfloat16(subject: HeadSubject) -> None:
 @torch.no_grad()
 def sampling_compiles(subject: HeadSubject) -> None:
     """``torch.compile(fullgraph=True)`` captures sampling, with the same result."""
-    head, given, start = build(subject).eval(), batch(SMALL), noise(SMALL)
+    head, given, start = build(subject).eval(), batch(SMALL), random_noise(SMALL, SAMPLES)
     torch.compiler.reset()
     compiled = torch.compile(cast(Head, head).sample, fullgraph=True, backend=COMPILER)
     close(compiled(given.cond, start), sample_of(head, given.cond, start), 1e-3, "compiled samples differ")

@@ -1,4 +1,4 @@
-"""Run the conformance kit over records, and count."""
+"""Run the conformance checks of records, and count their outcomes."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from trunkzoo.catalogue.catalogue import Catalogue
-from trunkzoo.catalogue.part import Kind
+from trunkzoo.catalogue.part import RecordKind
 from trunkzoo.errors import UsageError
 from trunkzoo.plugin.records import AnySpec
 from trunkzoo.testing.check import Check, Result, run_check, subject_of, unknown_gaps
 
-FLOORS: Mapping[Kind, int] = {"trunk": 16, "head": 13, "task": 10}
+LEAST_CHECKS: Mapping[RecordKind, int] = {"trunk": 16, "head": 13, "task": 10}
 """How many checks must have run, per record, for a result to count: an empty run is not green."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """All results of some records, which must have run ``floor`` checks at least."""
+    """All results of some records, which must have run ``least_checks`` checks at least."""
 
     results: tuple[Result, ...]
-    floor: int
+    least_checks: int
 
     @property
     def counts(self) -> dict[str, int]:
@@ -38,15 +38,15 @@ class Report:
     @property
     def ok(self) -> bool:
         """No check failed, and enough were tried."""
-        return self.counts["failed"] == 0 and self.ran >= self.floor
+        return self.counts["failed"] == 0 and self.ran >= self.least_checks
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able copy with counts."""
         results = [result.to_dict() for result in self.results]
-        return {"ok": self.ok, "counts": self.counts, "ran": self.ran, "floor": self.floor, "results": results}
+        return {"ok": self.ok, "counts": self.counts, "ran": self.ran, "floor": self.least_checks, "results": results}
 
 
-def checks_for(kind: Kind) -> tuple[Check[Any], ...]:
+def checks_for(kind: RecordKind) -> tuple[Check[Any], ...]:
     """The checks that every record of ``kind`` must pass."""
     if kind == "task":
         from trunkzoo.testing.task_checks import TASK_CHECKS
@@ -62,7 +62,7 @@ def checks_for(kind: Kind) -> tuple[Check[Any], ...]:
 
 
 def run_records(
-    records: Iterable[tuple[Kind, str, AnySpec]], settings: Mapping[str, Any] | None = None, *, slow: bool = True
+    records: Iterable[tuple[RecordKind, str, AnySpec]], settings: Mapping[str, Any] | None = None, *, slow: bool = True
 ) -> Iterator[Result]:
     """Yield the result of every check of every record, as they finish."""
     for kind, id, spec in records:
@@ -73,20 +73,20 @@ def run_records(
             yield run_check(check, subject)
 
 
-def floor_of(records: Sequence[tuple[Kind, str, AnySpec]], *, slow: bool = True) -> int:
+def least_checks_of(records: Sequence[tuple[RecordKind, str, AnySpec]], *, slow: bool = True) -> int:
     """The least number of checks that ``records`` must have run; at least one, so that nothing is not enough."""
     left_out = 0 if slow else sum(check.slow for kind, _, _ in records for check in checks_for(kind))
-    return max(1, sum(FLOORS[kind] for kind, _, _ in records) - left_out)
+    return max(1, sum(LEAST_CHECKS[kind] for kind, _, _ in records) - left_out)
 
 
-def require_one(records: Sequence[tuple[Kind, str, AnySpec]], settings: Mapping[str, Any], name: str) -> None:
+def require_one(records: Sequence[tuple[RecordKind, str, AnySpec]], settings: Mapping[str, Any], name: str) -> None:
     """Settings fit one record.
 
     Raises:
         UsageError: there are settings and several records.
     """
     if settings and len(records) > 1:
-        raise UsageError(f"--set fits one record, but '{name}' has {len(records)}: name one of them")
+        raise UsageError(f"settings fit one record, but '{name}' has {len(records)}: name one of them", ["settings"])
 
 
 def check_records(catalogue: Catalogue, name: str, settings: Mapping[str, Any] | None = None) -> Report:
@@ -98,4 +98,4 @@ def check_records(catalogue: Catalogue, name: str, settings: Mapping[str, Any] |
     """
     records = catalogue.chosen(name)
     require_one(records, settings or {}, name)
-    return Report(tuple(run_records(records, settings)), floor_of(records))
+    return Report(tuple(run_records(records, settings)), least_checks_of(records))

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Check:
-    """One line of the smoke table."""
+class SmokeResult:
+    """Outcome of one check of the smoke test."""
 
     recipe: str
     name: str
@@ -39,8 +39,13 @@ class Check:
         return asdict(self)
 
 
-def smoke(resolved: ResolvedRecipe, catalogue: Catalogue, expect_cond_dim: int | None = None) -> Iterator[Check]:
-    """Yield the checks of one recipe as they finish; after a failed build nothing more can be tried."""
+def smoke(
+    resolved: ResolvedRecipe, catalogue: Catalogue, expect_cond_dim: int | None = None, label: str = "expect_cond_dim"
+) -> Iterator[SmokeResult]:
+    """Yield the checks of one recipe as they finish; after a failed build nothing more can be tried.
+
+    ``label`` is how messages call the expected width of the condition.
+    """
     recipe, agent = resolved.recipe, cast(Agent | None, None)
 
     def build() -> str:
@@ -54,14 +59,14 @@ def smoke(resolved: ResolvedRecipe, catalogue: Catalogue, expect_cond_dim: int |
     if agent is None:
         return
     built = agent
-    yield _timed(recipe, "contract", lambda: _contract(resolved, built, expect_cond_dim))
+    yield _timed(recipe, "contract", lambda: _contract(resolved, built, expect_cond_dim, label))
     yield _timed(recipe, "train step", lambda: _train_step(built))
     yield _timed(recipe, "sample", lambda: _sample(built))
     yield _timed(recipe, "save and load", lambda: _save_and_load(built, catalogue))
     yield _timed(recipe, "action queue", lambda: _action_queue(built))
 
 
-def _timed(recipe: Recipe, name: str, check: Callable[[], str]) -> Check:
+def _timed(recipe: Recipe, name: str, check: Callable[[], str]) -> SmokeResult:
     start = time.perf_counter()
     try:
         ok, detail = True, check()
@@ -69,14 +74,14 @@ def _timed(recipe: Recipe, name: str, check: Callable[[], str]) -> Check:
         ok, detail = False, str(error)
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it must fail its own row only
         ok, detail = False, f"{type(error).__name__}: {error}"
-    return Check(recipe.name, name, ok, time.perf_counter() - start, detail)
+    return SmokeResult(recipe.name, name, ok, time.perf_counter() - start, detail)
 
 
-def _contract(resolved: ResolvedRecipe, agent: Agent, expect_cond_dim: int | None) -> str:
+def _contract(resolved: ResolvedRecipe, agent: Agent, expect_cond_dim: int | None, label: str) -> str:
     check_task(resolved.recipe, resolved.task)
     found = agent.probe
     if expect_cond_dim is not None and found.cond_dim != expect_cond_dim:
-        raise ContractError(f"{agent.contract.sum_line()}, but --expect-cond-dim asks for {expect_cond_dim}")
+        raise ContractError(f"{agent.contract.sum_line()}, but {label} asks for {expect_cond_dim}")
     channels, height, width = found.feature_map
     return f"{agent.contract.sum_line()}; feature map {channels} × {height} × {width}"
 

@@ -17,7 +17,7 @@ COMPILER = "aot_eager"  # traces forward and backward like the default compiler,
 def finite(subject: TrunkSubject) -> None:
     """Noise, black, white and constant images give finite features."""
     trunk = build(subject).module.eval()
-    extremes = torch.tensor([-2.2, 0.0, 2.7]).view(3, 1, 1, 1).expand(3, 3, 64, 64)
+    extremes = torch.tensor([-2.2, 0.0, 2.7]).view(3, 1, 1, 1).expand(3, 3, 64, 64)  # black, mean, white after the norm
     for name, batch in (("noise", images()), ("constant images", extremes)):
         require(bool(torch.isfinite(trunk(batch)).all()), f"features of {name} are not finite")
 
@@ -50,7 +50,7 @@ def rows_independent(subject: TrunkSubject) -> None:
     """In eval mode an image's features do not depend on the other images of its batch."""
     trunk = build(subject).module.eval()
     batch, other = images(3), images(3, seed=1)
-    other[1] = batch[1]
+    other[1] = batch[1]  # the same image between other neighbours
     close(trunk(other)[1], trunk(batch)[1], 1e-5, "features of an image change with its neighbours in the batch")
 
 

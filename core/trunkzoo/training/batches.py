@@ -75,6 +75,7 @@ class Sampler:
         order = self._orders.get(epoch)
         if order is None:
             order = sample_seeds(self.seed, _SHUFFLE, epoch, torch.arange(self.windows)).argsort()
+            # a batch may begin in the epoch before
             self._orders = {epoch: order, **{e: o for e, o in self._orders.items() if e >= epoch - 1}}
         return order
 

@@ -1,20 +1,21 @@
-"""A run directory: who owns it, what runs in it, and its checkpoints."""
+"""The run directory of a training: its lock, its ``run.json`` and its checkpoints."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from trunkzoo.checkpoint.layout import CHECKPOINTS, MANIFEST, checkpoints_of, step_directories, step_name
 from trunkzoo.errors import CheckpointError, UsageError
-from trunkzoo.system.files import LEFTOVER, clear_leftovers, explained, point, remove, write_text
-from trunkzoo.system.locks import acquire, holder
+from trunkzoo.system.files import LEFTOVER, clear_leftovers, point_link, readable_os_errors, remove, write_text
+from trunkzoo.system.locks import acquire
+from trunkzoo.system.plain import parse_table
 
-RUN, LOCK = "run.json", ".lock"
+RUN, METRICS, EVENTS, LOCK = "run.json", "metrics.jsonl", "tensorboard", ".lock"
 _IMAGES = "data.images."
 _MAY_CHANGE = {
     f"train.{name}" for name in ("steps", "checkpoint_every", "keep", "log_every", "workers", "skip_nonfinite")
@@ -28,9 +29,13 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def checkpoints(self) -> dict[int, Path]:
+        """Finished checkpoints by their step, oldest first."""
+        return checkpoints_of(self.path)
+
     def latest(self) -> tuple[int, Path] | None:
         """Step and directory of the newest finished checkpoint."""
-        found = checkpoints_of(self.path)
+        found = self.checkpoints()
         return max(found.items()) if found else None
 
     def checkpoint(self, step: int) -> Path:
@@ -38,46 +43,34 @@ class RunDirectory:
         return self.path / CHECKPOINTS / step_name(step)
 
     def publish(self, step: int, best: int | None, keep: int) -> None:
-        """Point ``last`` and ``best`` at their checkpoints and delete those beyond the newest ``keep``."""
+        """Point ``last`` and ``best`` at their checkpoints and delete those beyond the newest ``keep``; 0 keeps all."""
         folder = self.path / CHECKPOINTS
-        found = checkpoints_of(self.path)
-        point(folder / "last", self.checkpoint(step))
+        found = self.checkpoints()
+        point_link(folder / "last", self.checkpoint(step))
         if best in found:
-            point(folder / "best", self.checkpoint(best))
-        with explained(folder):
-            for old in set(list(found)[:-keep]) - {step, best}:
+            point_link(folder / "best", self.checkpoint(best))
+        with readable_os_errors(folder):
+            for old in set(list(found)[:-keep] if keep else ()) - {step, best}:
                 remove(found[old])
 
     def record(self, facts: Mapping[str, Any], session: Mapping[str, Any]) -> None:
         """Write ``run.json``: what the run is, and one entry per session that worked on it."""
         path = self.path / RUN
-        sessions = read_run(self.path)["sessions"] if path.exists() else []
+        sessions = read_run(self.path)["sessions"] if is_begun(self.path) else []
         write_text(path, json.dumps({**facts, "sessions": [*sessions, session]}, indent=2) + "\n")
 
 
-def check_output(path: Path, resume: bool) -> None:
-    """Refuse a run directory that does not fit the request, before anything slow happens.
-
-    Raises:
-        UsageError: another training works there, it holds something and this is no resume, or there is nothing to
-            resume.
-        CheckpointError: it cannot be read, or holds half a checkpoint.
-    """
-    with explained(path):
-        if path.exists() and not path.is_dir():
-            raise UsageError(f"{path} is a file; give a directory for the run")
-        owner = holder(path / LOCK)
-        if owner is not None:
-            raise _busy(path, owner)
-        _check_contents(path, resume)
+def is_begun(path: Path) -> bool:
+    """Whether a training has begun in a run directory, so that it can be resumed."""
+    return (path / RUN).is_file()
 
 
 def _check_contents(path: Path, resume: bool) -> None:
-    if resume and not (path / RUN).is_file():
-        raise UsageError(f"no run to resume at {path}; start it without --resume")
+    if resume and not is_begun(path):
+        raise UsageError(f"no run to resume at {path}; start one instead", ["resume"])
     entries = (entry.name for entry in path.iterdir()) if path.exists() else ()
     if not resume and any(name != LOCK and LEFTOVER not in name for name in entries):
-        raise UsageError(f"{path} already exists; continue it with --resume, or choose another directory")
+        raise UsageError(f"{path} already exists; resume it, or choose another directory", ["resume", "output"])
     for half in step_directories(path).values():
         if not (half / MANIFEST).is_file():  # saving there would fail, hours from now
             raise CheckpointError(f"{half} has no {MANIFEST}, so it is half a copy; copy the rest, or remove it")
@@ -87,17 +80,31 @@ def _check_contents(path: Path, resume: bool) -> None:
 def open_run(path: Path, resume: bool) -> Iterator[RunDirectory]:
     """Create or reopen a run directory and hold its lock, which the kernel drops even after kill -9.
 
+    A directory in which no training began is gone afterwards.
+
     Raises:
-        UsageError, CheckpointError: see :func:`check_output`; or the directory is not writable.
+        UsageError: another training works there, it holds something and this is no resume, there is nothing to resume,
+            or it is not writable.
+        CheckpointError: it cannot be read, or holds half a checkpoint.
     """
-    with explained(path):
-        lock = acquire(path / LOCK, partial(_busy, path))
-    with lock:
-        _check_contents(path, resume)
-        with explained(path):
+    with ExitStack() as held:
+        with readable_os_errors(path):
+            if path.exists() and not path.is_dir():
+                raise UsageError(f"{path} is a file; give a directory for the run")
+            _check_contents(path, resume)
+            held.enter_context(acquire(path / LOCK, partial(_busy, path)))
             for folder in (path, path / CHECKPOINTS):
                 clear_leftovers(folder)
+        held.callback(_remove_unless_begun, path)
         yield RunDirectory(path)
+
+
+def _remove_unless_begun(path: Path) -> None:
+    """Leave nothing of a run that was refused before its first word."""
+    if not is_begun(path):
+        with suppress(OSError):  # somebody else's file is there: the directory stays
+            (path / LOCK).unlink()
+            path.rmdir()
 
 
 def _busy(path: Path, owner: str) -> UsageError:
@@ -116,7 +123,7 @@ def check_same_run(path: Path, facts: Mapping[str, Any]) -> None:
     keys = [key for key in sorted(there.keys() | here.keys()) if there.get(key) != here.get(key)]
     lines = _other_cameras(before, facts) if any(key.startswith(_IMAGES) for key in keys) else []
     lines += [f"{key}: {there.get(key)} ≠ {here.get(key)}" for key in keys if key not in _MAY_CHANGE]
-    if lines[0:1] and lines[0].startswith("--camera"):
+    if lines[0:1] and lines[0].startswith("camera "):
         lines = [line for line in lines if not line.startswith(_IMAGES)]  # hashes, whose reason the names tell
     if lines:
         shown = "; ".join(lines[:4]) + (f"; and {len(lines) - 4} more" if len(lines) > 4 else "")
@@ -127,7 +134,7 @@ def _other_cameras(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[st
     """The cameras of the data whose names differ, as they were chosen."""
     then, now = (facts["data"].get("source", {}).get("cameras", {}) for facts in (there, here))
     pairs = [(ours, then[ours]["name"], now[ours]["name"]) for ours in then if ours in now]
-    return [f"--camera {ours}: {mine} ≠ {other}" for ours, mine, other in pairs if mine != other]
+    return [f"camera {ours}: {mine} ≠ {other}" for ours, mine, other in pairs if mine != other]
 
 
 def read_run(path: Path) -> dict[str, Any]:
@@ -137,7 +144,7 @@ def read_run(path: Path) -> dict[str, Any]:
         CheckpointError: it is damaged.
     """
     try:
-        facts: dict[str, Any] = json.loads((path / RUN).read_text(encoding="utf-8"))
+        facts: dict[str, Any] = parse_table((path / RUN).read_bytes())
         _comparable(facts)
         [*facts["sessions"]]
     except (ValueError, LookupError, TypeError, AttributeError):

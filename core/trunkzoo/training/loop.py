@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -22,11 +21,11 @@ from trunkzoo.registry.train_config import TrainConfig
 from trunkzoo.system.devices import device_of, ieee_float32
 from trunkzoo.system.signals import stop_requests
 from trunkzoo.training.batches import Loader, Sampler, Windows
-from trunkzoo.training.directory import RunDirectory, check_output, check_same_run, open_run
-from trunkzoo.training.holdout import Holdout
+from trunkzoo.training.config import RunConfig, TrainResult
+from trunkzoo.training.directory import RunDirectory, check_same_run, open_run
 from trunkzoo.training.metrics import MetricsLog
+from trunkzoo.training.probes import Holdout
 from trunkzoo.training.provenance import facts_of, session_of
-from trunkzoo.training.run import RunConfig, TrainResult
 from trunkzoo.training.session import Session
 from trunkzoo.training.state import Progress, restore
 from trunkzoo.training.step import Learner
@@ -45,35 +44,39 @@ def train(run: RunConfig, recipe: ResolvedRecipe) -> TrainResult:
         TrainingError: a loss is not finite.
         DiskError, CheckpointError: nothing can be written; what is resumed is damaged.
     """
-    return fit(run, recipe, lambda: open_dataset(run.data, recipe.recipe.contract, run.cameras))
+    return train_on(run, recipe, lambda: open_dataset(run.data, recipe.recipe.contract, run.cameras))
 
 
-def fit(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[], Windows]) -> TrainResult:
+def train_on(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[], Windows]) -> TrainResult:
     """Train on the windows that a function opens, in place of the dataset at ``run.data``; otherwise :func:`train`."""
     recipe = resolved.recipe
     _warn_of_small_crop(recipe)
-    with stop_requests() as request, _accelerator(run, recipe.train) as accelerator, _torch_state(run, accelerator):
-        if accelerator.is_main_process:  # before the data, whose first use may take minutes
-            check_output(run.output, run.resume)
+    with (
+        stop_requests() as request,
+        _accelerator(run, recipe.train) as accelerator,
+        _torch_state(run, accelerator),
+        _directory(run, accelerator) as directory,  # before the data, whose first use may take minutes
+    ):
         windows = open_windows()
         share = _share(recipe.train, accelerator)
         facts = facts_of(run, recipe, windows)
-        with _directory(run, facts, accelerator) as directory:
-            agent, learner, progress = _learner(run, resolved, windows, directory, accelerator)
-            _check_end(run, recipe.train.steps, progress.step)
-            log = None
-            if accelerator.is_main_process:
-                log = MetricsLog(directory.path, progress.step, run.tensorboard)
-                where = str(accelerator.device), accelerator.num_processes, run.threads
-                directory.record(facts, session_of(progress.step, *where))
-            held = recipe.train.holdout_episodes
-            holdout = Holdout(windows, held) if held else None
-            sampler = Sampler(run.seed, holdout.first if holdout else len(windows), recipe.train.batch_size)
-            loader = Loader(windows, sampler, share, recipe.train.accumulate, recipe.train.workers)
-            session = Session(agent, learner, loader, directory, progress, holdout, log)
-            result = session.run(run.stop_at, request, run.progress)
-            accelerator.wait_for_everyone()
-            return result
+        if run.resume and accelerator.is_main_process:
+            check_same_run(run.output, facts)
+        agent, learner, progress = _learner(run, resolved, windows, directory, accelerator)
+        _check_end(run, recipe.train.steps, progress.step)
+        log = None
+        if accelerator.is_main_process:
+            log = MetricsLog(directory.path, progress.step, run.tensorboard)
+            where = str(accelerator.device), accelerator.num_processes, run.threads
+            directory.record(facts, session_of(progress.step, *where))
+        held = recipe.train.holdout_episodes
+        holdout = Holdout(windows, held) if held else None
+        sampler = Sampler(run.seed, holdout.first if holdout else len(windows), recipe.train.batch_size)
+        loader = Loader(windows, sampler, share, recipe.train.accumulate, recipe.train.workers)
+        session = Session(agent, learner, loader, directory, progress, holdout, log)
+        result = session.run(run.stop_at, request, run.progress)
+        accelerator.wait_for_everyone()
+        return result
 
 
 def _learner(
@@ -97,21 +100,21 @@ def _learner(
 def _check_end(run: RunConfig, steps: int, done: int) -> None:
     """Refuse an end that lies behind, or a stop that would never come."""
     if steps < done:
-        raise UsageError(f"{run.output} has done {done} steps already, more than train.steps {steps}; raise --steps")
+        raise UsageError(
+            f"{run.output} has done {done} steps already, more than train.steps {steps}; raise it", ["train.steps"]
+        )
     if run.stop_at is not None and not done <= run.stop_at <= steps:
-        raise UsageError(f"--stop-at {run.stop_at} is not among the steps {done} to {steps} that are left")
+        raise UsageError(f"stop_at {run.stop_at} is not among the steps {done} to {steps} that are left", ["stop_at"])
 
 
 @contextmanager
-def _directory(run: RunConfig, facts: Mapping[str, Any], accelerator: Accelerator) -> Iterator[RunDirectory]:
+def _directory(run: RunConfig, accelerator: Accelerator) -> Iterator[RunDirectory]:
     """The run directory; the main process holds its lock."""
     if not accelerator.is_main_process:
         accelerator.wait_for_everyone()
         yield RunDirectory(run.output)
         return
     with open_run(run.output, run.resume) as directory:
-        if run.resume:
-            check_same_run(run.output, facts)
         accelerator.wait_for_everyone()
         yield directory
 
@@ -125,6 +128,7 @@ def _accelerator(run: RunConfig, config: TrainConfig) -> Iterator[Accelerator]:
         on_cpu = device.type == "cpu"
         if device.index is not None:
             torch.cuda.set_device(device)
+    # an accelerator of the caller shares this state: then it is not ours to reset
     borrowed = bool(PartialState._shared_state)
     precision = "bf16" if config.precision == "bf16" else "no"
     accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision)

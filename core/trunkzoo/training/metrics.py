@@ -1,4 +1,4 @@
-"""Numbers over time: one JSON line per ``log_every`` steps, always, without any service."""
+"""Training metrics: one JSON line per ``log_every`` steps, always, without any service."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trunkzoo.errors import UsageError
-from trunkzoo.system.files import explained, write_text
+from trunkzoo.system.files import readable_os_errors, write_text
+from trunkzoo.training.directory import EVENTS, METRICS
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-METRICS = "metrics.jsonl"
 WALL_CLOCK = ("seconds", "steps_per_second", "data_wait", "memory_mb")
 """Fields that depend on the machine; all others repeat exactly."""
 
@@ -57,7 +57,7 @@ class MetricsLog:
             UsageError: TensorBoard is not installed.
         """
         self._path = run / METRICS
-        self._events = _event_writer(run / "tensorboard", step) if tensorboard else None
+        self._events = _event_writer(run / EVENTS, step) if tensorboard else None
         if self._path.exists():
             text = self._path.read_text(encoding="utf-8", errors="replace")
             rows = [line for line in text.splitlines() if _step_of(line) <= step]
@@ -66,7 +66,7 @@ class MetricsLog:
     def write(self, row: Mapping[str, Any]) -> None:
         """Append a row; numbers that JSON cannot hold become null."""
         clean = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in row.items()}
-        with explained(self._path), self._path.open("a", encoding="utf-8") as stream:
+        with readable_os_errors(self._path), self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(clean) + "\n")
         if self._events:
             for name, value in row.items():
@@ -84,8 +84,9 @@ def _event_writer(directory: Path, step: int) -> SummaryWriter:
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """All rows of a run's ``metrics.jsonl``."""
-    lines = (run / METRICS).read_text(encoding="utf-8").splitlines()
+    """All rows of a run's ``metrics.jsonl``; none before it has begun, and no last one that is half written."""
+    path = run / METRICS
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
     return [json.loads(line) for line in lines]
 
 
@@ -100,3 +101,20 @@ def peak_memory_mb() -> float:
     """Largest resident memory of this process so far, MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB elsewhere
+
+
+ERRORS = ("mse", "l1", "error", "rms", "mae")  # how heads call their plain error, alone or with a suffix
+
+
+def losses(values: Mapping[str, float]) -> str:
+    """``loss 2 · mse_u 0.19``: the loss, and the first unweighted error that the head logs beside it."""
+    plain = [name for name in values if any(name == word or name.startswith(f"{word}_") for word in ERRORS)]
+    plain += [name for name in values if name.endswith("_rms")]
+    return " · ".join(f"{name} {values[name]:.4g}" for name in ("loss", *plain[:1]))
+
+
+def duration(seconds: float) -> str:
+    """``1:05`` or ``2:01:05``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,4 +1,4 @@
-"""What a run was: enough to explain a number months later."""
+"""Provenance of a training run: recipe, seed, fingerprint of the data, versions and state of the code."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.system.versions import library_versions
 from trunkzoo.training.batches import Windows
+from trunkzoo.training.config import RunConfig
 from trunkzoo.training.remarks import source_of
-from trunkzoo.training.run import RunConfig
 
 
 def facts_of(run: RunConfig, recipe: Recipe, windows: Windows) -> dict[str, Any]:

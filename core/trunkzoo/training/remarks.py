@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trunkzoo.data.fit import feature_key, short_name
 from trunkzoo.data.lerobot.layout import INFO_PATH, read_info
+from trunkzoo.data.match import feature_key, short_name
 from trunkzoo.data.summary import read_origin
 from trunkzoo.plugin.contract import Contract
 from trunkzoo.registry.resolved import ResolvedRecipe

@@ -10,9 +10,8 @@ from typing import Any
 
 from trunkzoo.checkpoint.layout import CHECKPOINTS, checkpoints_of
 from trunkzoo.errors import CheckpointError
-from trunkzoo.system.locks import holder
-from trunkzoo.training.directory import LOCK, RUN, read_run
-from trunkzoo.training.metrics import METRICS
+from trunkzoo.system.locks import is_held
+from trunkzoo.training.directory import LOCK, METRICS, RUN, read_run
 
 ROWS = "eval-agent.jsonl"  # what `zoo eval` writes beside a checkpoint
 
@@ -62,7 +61,7 @@ def facts_of_run(run: Path) -> RunFacts:
 
 
 def _state(run: Path, step: int, steps: int) -> str:
-    if holder(run / LOCK) is not None:
+    if is_held(run / LOCK):
         return "training"
     return "done" if step >= steps else "stopped" if step else "begun"
 

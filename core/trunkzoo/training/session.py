@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trunkzoo.checkpoint.save import save_checkpoint
 from trunkzoo.errors import TrainingError
+from trunkzoo.system.progress import Bars
 from trunkzoo.system.signals import StopRequest
 from trunkzoo.training.batches import Batch, Loader
+from trunkzoo.training.config import TrainResult
 from trunkzoo.training.directory import RunDirectory
-from trunkzoo.training.holdout import Holdout
-from trunkzoo.training.metrics import Meter, MetricsLog, peak_memory_mb
-from trunkzoo.training.probes import depth_entropy
-from trunkzoo.training.progress import Reporter
-from trunkzoo.training.run import TrainResult
-from trunkzoo.training.schedule import learning_rate
+from trunkzoo.training.metrics import Meter, MetricsLog, duration, losses, peak_memory_mb
+from trunkzoo.training.optimizer import learning_rate
+from trunkzoo.training.probes import Holdout, depth_entropy
 from trunkzoo.training.state import Progress, capture
 from trunkzoo.training.step import Learner
 
 if TYPE_CHECKING:
     from trunkzoo.agent.agent import Agent
+
+_PLAIN_SECONDS = 10.0  # between lines of progress outside a terminal
 
 
 class Session:
@@ -48,28 +50,37 @@ class Session:
 
     def run(self, stop_at: int | None, request: StopRequest, report: bool) -> TrainResult:
         """Train until ``stop_at`` or the last step, or until ``request`` holds a signal."""
-        began, cpu = time.perf_counter(), time.process_time()
+        began, cpu, first = time.perf_counter(), time.process_time(), self.progress.step
         request.heeded = True
         end = stop_at or self.config.steps
-        name = self.agent.recipe.name
-        with Reporter(name, self.progress.step, self.config.steps, report and self.log is not None) as reporter:
+        with Bars(_PLAIN_SECONDS, quiet=not report or self.log is None) as bars:
+            bar = bars.add(f"{self.agent.recipe.name}: step", self.config.steps, first)
             for parts in self.loader.steps(self.progress.step, end):
                 result = self.learner.step(self.progress.step, parts, request.signal is not None)
                 if result.finite:
                     self.since_log.add(result.values)
                     self.since_checkpoint.add(result.values)
                 else:
-                    self._skip(result.values, reporter)
+                    self._skip(result.values, bars)
                 self.progress.step += 1
-                reporter.update(self.progress.step, result.values, self.loader.waited)
-                self._write(parts[0], reporter, last=result.stop or self.progress.step == end)
+                remark = self._remark(result.values, self.progress.step - first, time.perf_counter() - began)
+                bars.update(bar, self.progress.step, remark)
+                bars.say_if_due()
+                self._write(parts[0], bars, last=result.stop or self.progress.step == end)
                 if result.stop:
                     request.signal = request.signal or signal.SIGTERM  # another process was asked
                     break
         spent = time.perf_counter() - began
         return self._result(spent, time.process_time() - cpu, request.signal)
 
-    def _write(self, batch: Batch, reporter: Reporter, last: bool) -> None:
+    def _remark(self, values: Mapping[str, float], steps: int, seconds: float) -> str:
+        """Loss and plain error, speed, the share of time spent waiting for data, and the time that is left."""
+        speed = steps / max(seconds, 1e-9)
+        left = duration((self.config.steps - self.progress.step) / max(speed, 1e-9))
+        wait = self.loader.waited / max(seconds, 1e-9)
+        return f"· {losses(values)} · {speed:.3g} steps/s · data wait {wait:.0%} · {left} left"
+
+    def _write(self, batch: Batch, bars: Bars, last: bool) -> None:
         """Log and save what is due after the step on ``batch`` just done."""
         step, final = self.progress.step, self.progress.step == self.config.steps
         if step % self.config.log_every == 0 or final:
@@ -78,7 +89,7 @@ class Session:
         if due:
             self._rank()
         if due or last:
-            self._save(reporter)
+            self._save(bars)
 
     def _write_row(self, batch: Batch) -> None:
         now, waited, step = time.perf_counter(), self.loader.waited, self.progress.step
@@ -118,7 +129,7 @@ class Session:
         self.log.write({"step": self.progress.step, "holdout_error": error})
         return error
 
-    def _save(self, reporter: Reporter) -> None:
+    def _save(self, bars: Bars) -> None:
         progress = self.progress
         progress.since_log, progress.since_checkpoint = self.since_log.state(), self.since_checkpoint.state()
         if self.log is None:
@@ -127,9 +138,9 @@ class Session:
         state, weights = capture(self.learner, progress), self.learner.acting_weights()
         save_checkpoint(path, self.agent, state, progress.step, weights)
         self.directory.publish(progress.step, progress.best_step, self.config.keep)
-        reporter.say(f"saved {path}")
+        bars.say(f"saved {path}")
 
-    def _skip(self, values: dict[str, float], reporter: Reporter) -> None:
+    def _skip(self, values: dict[str, float], bars: Bars) -> None:
         """Count a step that moved nothing, or give up.
 
         Raises:
@@ -142,14 +153,15 @@ class Session:
             self.log.write({"step": step + 1, "event": f"skipped: {what}", "windows": indices})
         self.progress.skipped += 1
         if self.progress.skipped <= self.config.skip_nonfinite:
-            reporter.say(f"skipped: {what}")
+            bars.say(f"skipped: {what}")
             return
         shown = ", ".join(map(str, indices[:8])) + (f", … ({len(indices)} in all)" if len(indices) > 8 else "")
         saved = self.directory.latest()
         where = f"the last good checkpoint is {saved[1]}" if saved else "no checkpoint was saved yet"
         raise TrainingError(
             f"{what}, on windows {shown}; {where}. "
-            "Lower train.lr or look at these windows; --skip-nonfinite N tolerates N such steps"
+            "Lower train.lr or look at these windows; train.skip_nonfinite = N tolerates N such steps",
+            ["train.skip_nonfinite"],
         )
 
     def _result(self, seconds: float, cpu_seconds: float, stopped_by: int | None) -> TrainResult:

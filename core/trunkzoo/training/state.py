@@ -20,7 +20,8 @@ from trunkzoo.checkpoint.layout import TRAINING_STATE
 from trunkzoo.checkpoint.manifest import verify
 from trunkzoo.checkpoint.save import TrainingState
 from trunkzoo.checkpoint.tensors import read_tensors
-from trunkzoo.errors import CheckpointError
+from trunkzoo.errors import CheckpointError, one_line
+from trunkzoo.system.plain import parse_table
 from trunkzoo.training.optimizer import trainable
 from trunkzoo.training.step import Learner
 
@@ -46,6 +47,7 @@ def capture(learner: Learner, progress: Progress) -> TrainingState:
     parameters = trainable(learner.agent)
     tensors: dict[str, Tensor] = {}
     if learner.ema:
+        # the model file holds the averages, which act
         tensors |= {f"live/{name}": parameter for name, parameter in parameters.items()}
     for name, parameter in parameters.items():
         for slot, value in learner.optimizer.state.get(parameter, {}).items():
@@ -66,12 +68,15 @@ def restore(learner: Learner, checkpoint: Path) -> Progress:
         raise CheckpointError(f"{checkpoint} has no {TRAINING_STATE}: it can act, but training cannot continue from it")
     header = read_safetensors_header(file)
     verify(file, header)
-    numbers = json.loads(header.metadata["progress"])
+    try:
+        numbers = parse_table(header.metadata["progress"])
+        updates, progress = int(numbers.pop("ema_updates")), Progress(**numbers)
+    except (ValueError, LookupError, TypeError) as error:
+        raise CheckpointError(f"{file} does not say how far the training was ({one_line(error)}): damaged") from None
     _restore_tensors(learner, read_tensors(file), file)
     if learner.ema:
-        learner.ema.updates = numbers["ema_updates"]
-    del numbers["ema_updates"]
-    return Progress(**numbers)
+        learner.ema.updates = updates
+    return progress
 
 
 def _restore_tensors(learner: Learner, tensors: Mapping[str, Tensor], file: Path) -> None:
@@ -85,10 +90,10 @@ def _restore_tensors(learner: Learner, tensors: Mapping[str, Tensor], file: Path
         if kind == "live":
             parameter.copy_(tensor)
         else:
-            learner.optimizer.state[parameter][slot] = _placed(tensor, parameter)
+            learner.optimizer.state[parameter][slot] = _in_layout_of(tensor, parameter)
 
 
-def _placed(tensor: Tensor, parameter: Tensor) -> Tensor:
+def _in_layout_of(tensor: Tensor, parameter: Tensor) -> Tensor:
     """A copy (the original is a mapped file) in its parameter's memory layout, so that kernels add in the old order."""
     like = torch.empty_like(parameter) if tensor.ndim else torch.empty((), dtype=tensor.dtype, device=parameter.device)
     return like.copy_(tensor)

@@ -14,13 +14,11 @@ from torch import Tensor, nn
 from trunkzoo.nn.draws import sample_seeds
 from trunkzoo.registry.train_config import TrainConfig
 from trunkzoo.training.batches import Batch
-from trunkzoo.training.ema import Ema
-from trunkzoo.training.optimizer import adamw, set_rate, trainable
-from trunkzoo.training.schedule import learning_rate
+from trunkzoo.training.optimizer import Ema, adamw, learning_rate, set_rate, trainable
 
 
 class StepReport(NamedTuple):
-    """What a step saw, the same on every process."""
+    """Metrics of one optimiser step, the same on every process."""
 
     values: dict[str, float]
     """Loss, gradient norm and the head's scalars, means over the whole batch."""
@@ -52,7 +50,7 @@ class Learner:
         before = [buffer.clone() for buffer in self.buffers]  # a forward moves the statistics of batch norm
         scalars = self._backward(parts)
         scalars["grad_norm"] = self._clip()
-        names = sorted(scalars)
+        names = sorted(scalars)  # one order on every process: the mean over processes goes by position
         asked = torch.tensor(float(stop), device=self.accelerator.device)
         numbers = torch.stack([scalars[name].float() for name in names] + [asked])
         *values, stopped = self._mean(numbers).tolist()  # the one wait for the device
@@ -92,7 +90,7 @@ class Learner:
             batch = {key: value.to(self.accelerator.device) for key, value in part.items()}
             with nullcontext() if last else self.accelerator.no_sync(self.model):
                 scalars = self.model(batch)
-                (scalars["loss"] / len(parts)).backward()
+                (scalars["loss"] / len(parts)).backward()  # parts are equal: the mean of their means is the batch's
             for name, value in scalars.items():
                 totals[name] = totals.get(name, 0.0) + value.detach() / len(parts)
         return totals

@@ -11,7 +11,7 @@ from typing import Literal
 from trunkzoo.checkpoint.layout import CHECKPOINTS, checkpoints_of
 from trunkzoo.data.cache import cache_root
 from trunkzoo.system.files import LEFTOVER, clear_leftovers, remove
-from trunkzoo.system.locks import holder
+from trunkzoo.system.locks import is_held
 from trunkzoo.training.directory import LOCK
 from trunkzoo.training.runs import find_runs
 
@@ -47,7 +47,7 @@ def find_waste(directory: Path, keep: int = 1) -> Iterator[Waste]:
     for path in sorted(directory.rglob(f".*{LEFTOVER}*")):
         yield Waste("leftover", path, _size(path), "a killed process was writing it")
     for run in find_runs(directory):
-        if CELLS not in run.parts and holder(run / LOCK) is None:
+        if CELLS not in run.parts and not is_held(run / LOCK):
             yield from _old_checkpoints(run, keep)
     frames = cache_root() / "frames"
     for path in sorted(frames.iterdir()) if frames.is_dir() else ():

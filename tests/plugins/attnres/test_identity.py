@@ -40,6 +40,34 @@ def test_at_zero_queries_every_mixing_is_the_same_function(family: str, mixing: 
         torch.testing.assert_close(other[name], exact, rtol=0, atol=1e-10 * scale, msg=named)
 
 
+def stirred(trunk: AttnResTrunk) -> AttnResTrunk:
+    """Every weight, gain and bias moved, the same way for trunks of the same parameters."""
+    generator = torch.Generator().manual_seed(2)
+    for parameter in trunk.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
+    return trunk
+
+
+@FAMILIES
+@pytest.mark.parametrize("carry", [False, True])
+def test_averaging_and_adding_are_one_function_of_all_weights(family: str, carry: bool) -> None:
+    """Every reader of a mix begins with a norm, so dividing a sum by the number of its terms changes nothing."""
+    added, averaged = (
+        output_and_gradients(stirred(small(family, carry=carry, depths=(3, 3, 3, 3), mixing=mixing)))
+        for mixing in ("residual", "uniform")
+    )
+    assert added.keys() == averaged.keys()
+    for name, exact in added.items():
+        scale = float(exact.abs().max())
+        assert float((averaged[name] - exact).abs().max()) <= 1e-9 * scale, name
+
+
+def test_learned_weights_make_another_function() -> None:
+    """What the tests above could not tell apart if they stirred nothing."""
+    full, uniform = (output_and_gradients(stirred(small("conv-18", mixing=mixing))) for mixing in ("full", "uniform"))
+    assert (full["features"] - uniform["features"]).abs().max() > 0.01
+
+
 def plain_prenorm_resnet(images: Tensor, state: Mapping[str, Tensor]) -> Tensor:
     """A pre-norm ResNet of two pairs per stage, additive residuals, as a plain function of the weights."""
 
@@ -65,7 +93,10 @@ def plain_prenorm_resnet(images: Tensor, state: Mapping[str, Tensor]) -> Tensor:
     return norm_relu(x, "norm")
 
 
-def test_the_residual_control_of_conv_18_is_a_pre_norm_resnet() -> None:
-    trunk = small("conv-18", depths=(2, 2, 2, 2), mixing="residual").double()
+@pytest.mark.parametrize("mixing", ["residual", "uniform"])
+def test_the_control_of_conv_18_is_a_pre_norm_resnet(mixing: str) -> None:
+    trunk = stirred(small("conv-18", depths=(2, 2, 2, 2), mixing=mixing)).double()
     images = images_of(2, 64, 64).double()
-    torch.testing.assert_close(trunk(images), plain_prenorm_resnet(images, trunk.state_dict()), rtol=1e-9, atol=1e-9)
+    tolerance = {"residual": 1e-9, "uniform": 1e-3}[mixing]  # the norms' eps weighs more on a mean than on a sum
+    expected = plain_prenorm_resnet(images, trunk.state_dict())
+    torch.testing.assert_close(trunk(images), expected, rtol=0, atol=tolerance * float(expected.abs().max()))

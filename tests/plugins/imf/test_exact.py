@@ -1,5 +1,6 @@
 """The improved-MeanFlow loss of the real network against finite differences and a slow plain reference, in float64."""
 
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -7,11 +8,14 @@ import torch
 from torch import Tensor
 
 from imf_cases import MIXINGS, SMALL, TINY, batch, gradients, head_of
-from trunkzoo_imf.config import FlowConfig
+from trunkzoo.api import load_recipe
+from trunkzoo.nn.draws import Draws, sample_seeds
+from trunkzoo_imf.config import FlowConfig, IMFConfig
 from trunkzoo_imf.derivative import total_derivative
 from trunkzoo_imf.flow import FlowHead
 from trunkzoo_imf.imf import IMFHead
-from trunkzoo_imf.objective import Samples
+from trunkzoo_imf.objective import Samples, as_velocity
+from trunkzoo_imf.times import draw_interval
 
 
 def finite_difference(field: Callable[..., Tensor], z: Tensor, r: Tensor, t: Tensor, v: Tensor, h: float) -> Tensor:
@@ -43,6 +47,9 @@ def plain_loss(head: IMFHead, samples: Samples, r: Tensor, t: Tensor, e: Tensor)
 def plain_sample_loss(head: IMFHead, samples: Samples, i: int, r: Tensor, t: Tensor, e: Tensor) -> Tensor:
     c, cond, x, keep = head.config, samples.cond[i : i + 1], samples.actions[i : i + 1], samples.valid[i][:, None]
     z, target = (1 - t) * x + t * e, e - x
+    divisor = t.clamp_min(c.min_time) if c.output == "sample" else t
+    wanted = (z - x) / divisor
+    unit = divisor if c.error_in == "sample" else 1
 
     def average(z: Tensor, r: Tensor, t: Tensor) -> Tensor:
         return head.velocities(z, r, t, cond)[0]
@@ -55,8 +62,8 @@ def plain_sample_loss(head: IMFHead, samples: Samples, i: int, r: Tensor, t: Ten
         if c.tangent_bound is not None and ratio > c.tangent_bound:
             step = step * c.tangent_bound / ratio
     u, *v = head.velocities(z, r, t, cond)
-    loss = weighted(((u + step - target) ** 2 * keep).sum(), head)
-    return loss + c.v_weight * weighted(((v[0] - target) ** 2 * keep).sum(), head) if v else loss
+    loss = weighted(((u + step - wanted) ** 2 * unit**2 * keep).sum(), head)
+    return loss + c.v_weight * weighted(((v[0] - wanted) ** 2 * unit**2 * keep).sum(), head) if v else loss
 
 
 def weighted(error: Tensor, head: IMFHead) -> Tensor:
@@ -71,6 +78,8 @@ def weighted(error: Tensor, head: IMFHead) -> Tensor:
         {"tangent": "boundary", "weight_power": 0.5},
         {"tangent": "data", "tangent_bound": None, "weight_power": 0},
         {"output": "sample", "v_weight": 0.5, "tangent_bound": 0.05},
+        {"output": "sample", "error_in": "sample", "weight_power": 0, "min_time": 0.5},
+        {"error_in": "sample", "weight_power": 0.5},
         {"mixing": "residual"},
     ],
     ids=lambda settings: ",".join(f"{key}={value}" for key, value in settings.items()) or "defaults",
@@ -86,6 +95,65 @@ def test_loss_and_gradients_equal_a_plain_reference(settings: dict[str, object])
 def test_the_bound_is_active_in_the_reference_case() -> None:
     log = head_of(output="sample", tangent_bound=0.05).loss(*batch())
     assert 0 < log["correction_bounded"] <= 1
+
+
+def one_draw(r: float, t: float) -> tuple[Samples, Tensor, Tensor, Tensor]:
+    samples, _, _, e = batch()
+    first, last = (torch.full((6,), time, dtype=torch.float64) for time in (r, t))
+    return samples, first, last, e
+
+
+def shifted(head: IMFHead, output: int, by: float) -> IMFHead:
+    """Every number that one output predicts, moved."""
+    other = copy.deepcopy(head)
+    bias = other.network.outputs[output].bias
+    assert isinstance(bias, Tensor)
+    bias.data += by
+    return other
+
+
+@pytest.mark.parametrize(("r", "seen"), [(0.0, 0.0), (0.25, 0.25), (0.5, 0.5), (1.0, 1.0)])
+def test_how_much_of_the_predicted_chunk_the_loss_sees(r: float, seen: float) -> None:
+    """V holds r/t of the chunk's value: at r = 0 a chunk that is wrong by any constant has the same loss."""
+    head, drawn = head_of(output="sample", tangent_bound=None), one_draw(r, 1.0)
+    samples, r_, t, e = drawn
+    with torch.no_grad():
+        moved = []
+        for one in (head, shifted(head, 0, 0.3)):
+            u = one.velocities(e, r_, t, samples.cond)[0]
+            correction = one.correction(e, r_, t, e - samples.actions, samples.cond, samples.valid)[0] if r < 1 else 0
+            moved.append(u + correction)
+    torch.testing.assert_close(moved[0] - moved[1], torch.full_like(e, 0.3 * seen))
+
+
+@pytest.mark.parametrize("name", ["imf-resnet18", "imf-resnet18-demo", "imf-attnres", "imf-attnres-demo"])
+def test_every_draw_of_the_recipes_sees_the_chunk(name: str) -> None:
+    config = IMFConfig.model_validate(load_recipe(name).head.config)
+    r, t = draw_interval(Draws(sample_seeds(0, torch.arange(20_000))), config.times)
+    assert config.output == "sample"
+    assert (r / t).min() > 0
+    assert (t == 1).float().mean() > 0.3  # where one-step sampling starts
+
+
+@pytest.mark.parametrize("settings", [{}, {"error_in": "sample"}], ids=["velocity", "sample"])
+def test_the_true_chunk_has_no_loss_at_any_time(settings: dict[str, object]) -> None:
+    """The target is read as the prediction is: below min_time, too, x itself meets it."""
+    head = FlowHead(FlowConfig.model_validate(TINY | {"output": "sample"} | settings), SMALL)
+    samples, _, _, e = batch()
+    samples = Samples(samples.cond.float(), samples.actions.float(), samples.valid, samples.draws)
+    t = torch.tensor([1e-3, 0.01, 0.04, 0.05, 0.5, 1.0])
+    object.__setattr__(head, "velocities", lambda z, r, t, cond: (as_velocity(samples.actions, z, t, "sample", 0.05),))
+    assert head.loss(samples, t, e.float())["mse_v"] < 1e-9
+
+
+def test_errors_between_chunks_are_those_of_the_predicted_chunk() -> None:
+    head = FlowHead(FlowConfig.model_validate(TINY | {"output": "sample", "error_in": "sample"}), SMALL)
+    samples, _, t, e = batch()
+    samples = Samples(samples.cond.float(), samples.actions.float(), samples.valid, samples.draws)
+    error = head.loss(samples, t.float(), e.float())["loss"]  # a fresh network predicts zero
+    torch.testing.assert_close(
+        error, (samples.actions.square() * samples.valid[..., None]).flatten(1).sum(1).mean() / 15
+    )
 
 
 @pytest.mark.parametrize("output", ["velocity", "sample"])

@@ -9,8 +9,17 @@ from torch import Tensor, nn
 from trunkzoo.errors import ConfigError
 from trunkzoo.nn.draws import Draws, sample_seeds
 from trunkzoo.plugin import Config, Contract, parse
-from trunkzoo_imf.config import DDIMConfig, FlowConfig, IMFConfig, InstantTimes, IntervalTimes, RegressionConfig
+from trunkzoo_imf.config import (
+    DDIMConfig,
+    DriftConfig,
+    FlowConfig,
+    IMFConfig,
+    InstantTimes,
+    IntervalTimes,
+    RegressionConfig,
+)
 from trunkzoo_imf.ddim import DDIMHead, Prediction, levels, squared_cosine, to_clean, to_target
+from trunkzoo_imf.drift import DriftHead
 from trunkzoo_imf.flow import FlowHead
 from trunkzoo_imf.imf import IMFHead
 from trunkzoo_imf.objective import adaptive, bounded
@@ -32,7 +41,13 @@ def many() -> Draws:
 
 @pytest.mark.parametrize(
     ("head", "config"),
-    [(IMFHead, IMFConfig()), (FlowHead, FlowConfig()), (DDIMHead, DDIMConfig()), (RegressionHead, RegressionConfig())],
+    [
+        (IMFHead, IMFConfig()),
+        (FlowHead, FlowConfig()),
+        (DDIMHead, DDIMConfig()),
+        (DriftHead, DriftConfig()),
+        (RegressionHead, RegressionConfig()),
+    ],
 )
 def test_default_size(head: type[nn.Module], config: Config) -> None:
     with torch.device("meta"):
@@ -49,6 +64,7 @@ def test_default_size(head: type[nn.Module], config: Config) -> None:
         (IMFConfig, {"width": 100}, "multiple of 2 × heads"),
         (IMFConfig, {"mixing": "block(0)"}, "mixing"),
         (IMFConfig, {"times": {"one_step_share": 0.6, "noise_share": 0.4}}, "must stay below 1"),
+        (IMFConfig, {"times": {"span_share": 0.5, "noise_share": 0.5}}, "must stay below 1"),
         (IMFConfig, {"times": {"equal_share": 0}}, "times.equal_share"),
         (DDIMConfig, {"sample_steps": 200}, "exceeds train_steps"),
         (DDIMConfig, {"clip_sample": None}, "needs clip_sample"),
@@ -60,7 +76,7 @@ def test_settings_that_cannot_work_are_refused(model: type[Config], values: dict
 
 
 @pytest.mark.parametrize(
-    "config", [IMFConfig(tangent="data", weight_power=0), FlowConfig(), DDIMConfig(), RegressionConfig()]
+    "config", [IMFConfig(tangent="data", weight_power=0), FlowConfig(), DDIMConfig(), DriftConfig(), RegressionConfig()]
 )
 def test_a_resolved_config_may_state_every_field(config: Config) -> None:
     assert type(config).model_validate(config.model_dump(mode="json")) == config
@@ -85,6 +101,26 @@ def test_forced_shares() -> None:
     assert ((r == 0) & (t == 1)).float().mean().item() == pytest.approx(0.2, abs=0.01)
     assert ((r == 1) & (t == 1)).float().mean().item() == pytest.approx(0.1, abs=0.01)
     assert ((r == t) & (t < 1)).float().mean().item() == pytest.approx(0.35, abs=0.01)
+
+
+def test_spans_end_at_noise_and_begin_anywhere() -> None:
+    r, t = draw_interval(many(), IntervalTimes(one_step_share=0.1, span_share=0.3, noise_share=0.2))
+    assert (t == 1).float().mean().item() == pytest.approx(0.6, abs=0.01)
+    begin = r[(t == 1) & (r > 0) & (r < 1)]
+    assert len(begin) / MANY == pytest.approx(0.3, abs=0.01)
+    assert begin.mean().item() == pytest.approx(0.5, abs=0.01)
+    assert begin.std().item() == pytest.approx(12**-0.5, abs=0.01)
+
+
+def test_a_law_without_spans_takes_no_further_draw() -> None:
+    """Spans came later: what a recipe without them trains on has not moved."""
+    draws, law = many(), IntervalTimes(one_step_share=0.4, noise_share=0.1)
+    draw_interval(draws, law)
+    others = many()
+    for _ in range(2):
+        others.normal()
+    others.uniform()
+    assert torch.equal(draws.normal(), others.normal())
 
 
 def test_time_shift_moves_flow_matching_towards_noise() -> None:

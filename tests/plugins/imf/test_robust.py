@@ -6,6 +6,7 @@ from torch import nn
 
 from imf_cases import MIXINGS, SMALL, TINY, batch, gradients, head_of
 from trunkzoo.nn.draws import Draws, sample_seeds
+from trunkzoo.registry import open_zoo
 from trunkzoo_imf.config import IMFConfig
 from trunkzoo_imf.imf import IMFHead
 from trunkzoo_imf.objective import prepare
@@ -56,6 +57,16 @@ def test_fresh_heads_agree_under_every_mixing(mixing: str) -> None:
     samples, r, t, e = batch()
     given = e.float(), r.float(), t.float(), samples.cond.float()
     torch.testing.assert_close(mixed.velocities(*given)[0], plain.velocities(*given)[0], rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("head", ["imf", "flow", "ddim", "drift", "regression"])
+def test_noise_enters_a_fresh_network_from_zero(head: str) -> None:
+    """Noise as large as torch's default lets it in drowns the positions for hundreds of steps: every head starts deaf."""
+    built = open_zoo().catalogue.head(f"imf/{head}").spec
+    network = built.build(built.config.model_validate(TINY), SMALL).network
+    nn.init.normal_(network.outputs[0].weight)
+    z, cond, t = torch.randn(2, 5, 3), torch.randn(2, 2, 7), torch.ones(2)
+    assert torch.equal(network(z, t, t, cond)[0], network(torch.zeros_like(z), t, t, cond)[0])
 
 
 def test_copies_of_a_sample_have_their_own_noise() -> None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
+from trunkzoo.data.convert.sealed import seal_hdf5, zarr_store
 from trunkzoo.data.convert.sources import Choices, Source, episode_frames
-from trunkzoo.data.lerobot.layout import Feature
+from trunkzoo.data.lerobot.layout import FASTEST, Feature
 from trunkzoo.data.lerobot.writer import Arrays, LeRobotWriter
+from trunkzoo.data.reading import reading
 from trunkzoo.errors import DataError, UsageError
 from trunkzoo.plugin.contract import ACTION_KEY, STATE_KEY
 from trunkzoo.system.files import refuse_existing
 from trunkzoo.system.progress import progress
 
+DAMAGED = "it is damaged, incomplete or needs a codec that is not installed; copy it again"
 INSTALL = "Install: pip install 'trunkzoo[convert]'"
 
 
@@ -46,21 +48,9 @@ def convert_dataset(source: Path, out: Path, choices: Choices, *, video: bool = 
 
 
 def _episodes(data: Source, path: Path, state: tuple[str, ...], cameras: dict[str, str]) -> Iterator[Arrays]:
-    with _readable(path):
+    with reading(path, DAMAGED):
         for arrays in data.episodes():
             yield episode_frames(arrays, state, cameras)
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Turn what the libraries raise about a damaged source into one line."""
-    try:
-        yield
-    except (OSError, RuntimeError, LookupError, ValueError, BadZipFile) as error:
-        raise DataError(
-            f"{path} cannot be read ({error}): it is damaged, incomplete or needs a codec that "
-            "is not installed; copy it again"
-        ) from error
 
 
 def _chain(first: Arrays, rest: Iterator[Arrays]) -> Iterator[Arrays]:
@@ -85,43 +75,46 @@ def _open(path: Path) -> Iterator[Source]:
 
 @contextmanager
 def _robomimic(path: Path) -> Iterator[Source]:
-    try:
-        import h5py
-    except ImportError:
-        raise DataError(f"reading {path.name} needs h5py, not installed here.\n{INSTALL}") from None
+    h5py = _optional("h5py", path)
     from trunkzoo.data.convert.robomimic import Robomimic
 
     with ExitStack() as stack:
-        with _readable(path):
-            source = Robomimic(stack.enter_context(h5py.File(path, "r")), path)
+        with reading(path, DAMAGED):
+            file = stack.enter_context(h5py.File(path, "r"))
+            seal_hdf5(file, path)
+            source = Robomimic(file, path)
         yield source
 
 
 @contextmanager
 def _replay_zarr(path: Path) -> Iterator[Source]:
-    try:
-        import zarr
-    except ImportError:
-        raise DataError(f"reading {path.name} needs zarr, not installed here.\n{INSTALL}") from None
+    zarr = _optional("zarr", path)
     from trunkzoo.data.convert.replay_zarr import ReplayZarr
 
     with ExitStack() as stack:
-        with _readable(path):
-            store = zarr.ZipStore(str(path), mode="r") if path.is_file() else zarr.DirectoryStore(str(path))
+        with reading(path, DAMAGED):
+            store = zarr_store(path)
             stack.callback(store.close)
             source = ReplayZarr(zarr.open_group(store, mode="r"), path)
         yield source
 
 
+def _optional(package: str, path: Path) -> Any:
+    try:
+        return import_module(package)
+    except ImportError:
+        raise DataError(f"reading {path.name} needs {package}, not installed here.\n{INSTALL}") from None
+
+
 def _check_choices(source: Path, state: tuple[str, ...], cameras: dict[str, str], fps: float | None) -> None:
     if not fps:
-        raise UsageError(f"{source} does not state its frame rate; give --fps")
-    if not 0 < fps < math.inf:
-        raise UsageError(f"{fps} frames per second; give --fps a positive number")
+        raise UsageError(f"{source} does not state its frame rate; give it in frames per second", ["fps"])
+    if not 0 < fps <= FASTEST:
+        raise UsageError(f"{fps} frames per second; give --fps a positive number, {FASTEST} at most")
     if not state:
-        raise UsageError(f"{source} has no obvious robot state; name its parts with --state KEY")
+        raise UsageError(f"{source} has no obvious robot state; name the arrays that make it up", ["state"])
     if not cameras:
-        raise UsageError(f"{source} has no images; render them first, or name image arrays with --camera NAME=KEY")
+        raise UsageError(f"{source} has no images; render them first, or name image arrays as NAME=KEY", ["cameras"])
 
 
 def _features(frames: Arrays, video: bool) -> dict[str, Feature]:

@@ -5,7 +5,6 @@ Source: robomimic 0.5, docs/datasets/overview.md.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 from trunkzoo.data.convert.sources import Arrays, is_video
 from trunkzoo.errors import DataError
 from trunkzoo.plugin.contract import ACTION_KEY
+from trunkzoo.system.plain import parse_table
 
 PROPRIOCEPTION = ("eef_pos", "eef_quat", "gripper_qpos")
 
@@ -29,10 +29,11 @@ class Robomimic:
             raise DataError(
                 f"{path} holds no observations; robomimic's `dataset_states_to_obs` script renders them from the states"
             )
-        environment = json.loads(file["data"].attrs.get("env_args", "{}"))
+        environment = parse_table(file["data"].attrs.get("env_args", "{}"))
         self.task = str(environment.get("env_name", path.stem))
-        self.fps: float | None = (environment.get("env_kwargs") or {}).get("control_freq")
-        arrays = self._demos[0]["obs"]
+        stated = (environment.get("env_kwargs") or {}).get("control_freq")
+        self.fps: float | None = None if stated is None else float(stated)
+        arrays = self._demos[0]["obs"]  # robomimic writes the same arrays into every demonstration
         shapes = {name: getattr(arrays[name], "shape", ()) for name in arrays}  # a group within has none
         self.cameras = {name.removesuffix("_image"): name for name, shape in shapes.items() if is_video(shape)}
         robots = sorted({name.split("_")[0] for name in arrays if re.match(r"robot\d+_", name)})

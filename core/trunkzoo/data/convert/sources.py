@@ -1,4 +1,4 @@
-"""What a converter needs to know of a foreign dataset, and what users may choose about it."""
+"""The interface of a dataset to convert, the user's choices about it, and its episodes under LeRobot's names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Arrays = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user decides; everything left out is taken from the source."""
+    """The user's choices for a conversion; what is left out is taken from the source."""
 
     task: str | None = None
     fps: float | None = None
@@ -105,9 +105,9 @@ def as_vectors(values: NDArray[Any], key: str) -> NDArray[np.float32]:
 
 def _take(arrays: Arrays, part: str) -> NDArray[Any]:
     """``arrays[KEY]``, or columns a to b of it for ``KEY[a:b]``."""
-    match = re.fullmatch(r"(?P<key>[^\[\]]+)(\[(?P<start>\d*):(?P<stop>\d*)\])?", part)
+    match = re.fullmatch(r"(?P<key>[^\[\]]+)(\[(?P<start>\d{0,9}):(?P<stop>\d{0,9})\])?", part)
     if match is None:
-        raise UsageError(f"'{part}' is neither KEY nor KEY[a:b]")
+        raise UsageError(f"'{part}' is neither KEY nor KEY[a:b] with numbers of at most 9 digits")
     if match["key"] not in arrays:
         raise UsageError(
             f"no array '{match['key']}'.{did_you_mean(match['key'], arrays)} There are: {', '.join(arrays)}"

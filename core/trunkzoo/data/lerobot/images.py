@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
-from trunkzoo.data.lerobot.reader import Episode, LeRobotReader, open_parquet
-from trunkzoo.data.lerobot.video import Frame, match_frames
-from trunkzoo.errors import DataError
+from trunkzoo.data.lerobot.reader import EpisodeSpan, LeRobotReader, open_parquet
+from trunkzoo.data.lerobot.video import MAX_PIXELS, Frame, match_frames
+from trunkzoo.errors import DataError, ZooError, one_line
 
 Rows = NDArray[np.int64]
+FORMATS = ("PNG", "JPEG", "WEBP")
+"""What an image in a parquet file may be."""
 
 
-class Part(NamedTuple):
+class Block(NamedTuple):
     """Images of one camera that lie together in one file."""
 
     path: Path
@@ -30,33 +31,33 @@ class Part(NamedTuple):
     """``read(rows)`` yields (row, RGB image) for some of ``rows``; DataError where one is missing or damaged."""
 
 
-def image_parts(reader: LeRobotReader, key: str) -> list[Part]:
-    """Everything of one camera, as parts that can be read side by side."""
-    return _video_parts(reader, key) if reader.info.features[key].dtype == "video" else _png_parts(reader, key)
+def image_blocks(reader: LeRobotReader, key: str) -> list[Block]:
+    """All images of one camera, in blocks that can be read in parallel."""
+    return _video_blocks(reader, key) if reader.info.features[key].dtype == "video" else _png_blocks(reader, key)
 
 
 def frames_at(reader: LeRobotReader, key: str, rows: Sequence[int]) -> list[Frame]:
     """The images of single rows, read from the files without any cache; DataError where one is missing."""
     found: dict[int, Frame] = {}
-    for part in image_parts(reader, key):
-        wanted = np.intersect1d(part.rows, np.asarray(rows))
+    for block in image_blocks(reader, key):
+        wanted = np.intersect1d(block.rows, np.asarray(rows))
         if len(wanted):
-            found |= dict(part.read(wanted))
+            found |= dict(block.read(wanted))
     missing = [row for row in rows if row not in found]
     if missing:
         raise DataError(f"{reader.directory}: no image {key} of row {missing[0]}; `zoo data check` says where")
     return [found[row] for row in rows]
 
 
-def _png_parts(reader: LeRobotReader, key: str) -> list[Part]:
-    parts, start = [], 0
+def _png_blocks(reader: LeRobotReader, key: str) -> list[Block]:
+    blocks, start = [], 0
     for path in reader.data_files:
         with open_parquet(path) as file:
             sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
         for group, size in enumerate(sizes):
-            parts.append(Part(path, np.arange(start, start + size), partial(_read_png, path, key, group, start)))
+            blocks.append(Block(path, np.arange(start, start + size), partial(_read_png, path, key, group, start)))
             start += size
-    return parts
+    return blocks
 
 
 def _read_png(path: Path, key: str, group: int, start: int, rows: Rows) -> Iterator[tuple[int, Frame]]:
@@ -68,30 +69,50 @@ def _read_png(path: Path, key: str, group: int, start: int, rows: Rows) -> Itera
                     if row in wanted:
                         yield row, decode_image(png.as_py())
                     row += 1
-    except (pa.ArrowException, OSError, AttributeError, TypeError, KeyError, IndexError) as error:
-        raise DataError(f"{path}: image {key} of row {row} cannot be read ({error}); copy the file again") from None
+    except ZooError:
+        raise
+    except Exception as error:  # whatever pyarrow and Pillow make of damaged or hostile bytes
+        raise DataError(
+            f"{path}: image {key} of row {row} cannot be read ({one_line(error)}); copy the file again"
+        ) from error
 
 
 def decode_image(data: bytes) -> Frame:
-    """RGB pixels (H, W, 3) of an encoded image."""
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    """RGB pixels (H, W, 3) of an encoded image. No other decoder than these is tried: one of Pillow's runs programs.
+
+    Raises:
+        ValueError: it has too many pixels.
+        OSError: it is damaged, or none of :data:`FORMATS`.
+    """
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise ValueError(f"{width} × {height} pixels, {MAX_PIXELS:,} are decoded at most")
+        return np.asarray(image.convert("RGB"))
 
 
-def _video_parts(reader: LeRobotReader, key: str) -> list[Part]:
+def _video_blocks(reader: LeRobotReader, key: str) -> list[Block]:
     within = reader.columns(["timestamp"])["timestamp"].astype(np.float64)  # (N,) seconds since the episode's start
     return [
-        _video_part(reader, path, episodes, within, f"videos/{key}/from_timestamp")
+        _video_block(reader, path, episodes, within, f"videos/{key}/from_timestamp")
         for path, episodes in reader.video_files(key).items()
     ]
 
 
-def _video_part(
-    reader: LeRobotReader, path: Path, episodes: list[Episode], within: NDArray[np.float64], start: str
-) -> Part:
+def _video_block(
+    reader: LeRobotReader, path: Path, episodes: list[EpisodeSpan], within: NDArray[np.float64], start: str
+) -> Block:
     rows = np.concatenate([np.arange(ep.start, ep.stop) for ep in episodes])
     seconds = np.concatenate([ep.row[start] + within[ep.start : ep.stop] for ep in episodes])
     order = np.argsort(seconds, kind="stable")
-    return Part(path, rows, partial(_read_video, path, rows[order], seconds[order], reader.info.fps))
+    close = np.flatnonzero(np.diff(seconds[order]) < 0.5 / reader.info.fps)
+    if len(close):  # both would get the same frame
+        first, second = rows[order[close[0]]], rows[order[close[0] + 1]]
+        raise DataError(
+            f"{path}: rows {first} and {second} are both at {seconds[order[close[0]]]:.4f} s; every row needs a frame "
+            "of its own, so the time stamps were changed after recording"
+        )
+    return Block(path, rows, partial(_read_video, path, rows[order], seconds[order], reader.info.fps))
 
 
 def _read_video(

@@ -5,14 +5,14 @@ Source: lerobot 0.4 to 0.6, ``lerobot/datasets`` (codebase version v3.0).
 
 from __future__ import annotations
 
-import json
-import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trunkzoo.errors import DataError, UsageError
+from trunkzoo.errors import DataError, UsageError, one_line
+from trunkzoo.system.plain import parse_table
 
 CODEBASE_VERSION = "v3.0"
 INFO_PATH = "meta/info.json"
@@ -28,6 +28,10 @@ FILES_PER_CHUNK = 1000
 DATA_FILE_MB = 100
 VIDEO_FILE_MB = 200
 IMAGE_DTYPES = ("image", "video")
+FASTEST = 10_000
+"""Frames per second; beyond it, time stamps of videos and of float32 no longer tell frames apart."""
+_WIDEST = 1 << 24  # numbers along one axis of a feature
+_PLACE = re.compile(r"\{(chunk_index|file_index)(:0?\d)?(?:d)?\}|\{video_key\}|[^{}]")
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Feature:
         first = str(next(iter(self.names or ()), ""))
         return self.shape[1:3] if first.startswith("channel") else self.shape[0:2]  # type: ignore[return-value]  # three entries by check
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {"dtype": self.dtype, "shape": list(self.shape), "names": self.names}
 
 
@@ -100,7 +104,7 @@ def read_info(directory: Path) -> Info:
     if not path.is_file():
         raise UsageError(_absent(directory))
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = parse_table(path.read_bytes())
         _check_version(directory, str(raw["codebase_version"]))
         info = Info(
             fps=float(raw["fps"]),
@@ -112,32 +116,46 @@ def read_info(directory: Path) -> Info:
             video_path=raw.get("video_path") or VIDEO_PATH,
         )
         _check_info(info)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is damaged ({type(error).__name__}: {error}); restore it or collect again") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise DataError(f"{path} is damaged ({one_line(error)}); restore it or collect again") from None
     return info
 
 
 def _check_info(info: Info) -> None:
-    if not 0 < info.fps < math.inf:
+    if not 0 < info.fps <= FASTEST:
         raise ValueError(f"fps is {info.fps}")
+    for template in (info.data_path, info.video_path):
+        _check_place(template)
     info.data_path.format(chunk_index=0, file_index=0)  # KeyError where it asks for what v3.0 does not have
-    info.video_path.format(video_key="", chunk_index=0, file_index=0)
+
+
+def _check_place(text: str) -> None:
+    """Files of a dataset lie in its directory, and a template may ask for nothing but numbers and the camera."""
+    if "".join(match[0] for match in _PLACE.finditer(text)) != text:
+        raise ValueError(f"{text!r} is no path with {{chunk_index:03d}} and {{file_index:03d}}")
+    if text.startswith("/") or ".." in text.split("/") or not text.isprintable():
+        raise ValueError(f"{text!r} leads out of the dataset")
 
 
 def _feature(key: str, raw: Mapping[str, Any]) -> Feature:
     feature = Feature(str(raw["dtype"]), tuple(int(n) for n in raw["shape"]), raw.get("names"))
+    _check_place(key.replace("{", ""))  # videos lie in a directory of this name
     if feature.is_image and len(feature.shape) != 3:
         raise ValueError(f"image feature {key!r} has shape {list(feature.shape)}, expected three numbers")
+    if not all(0 < size <= _WIDEST for size in feature.shape):
+        raise ValueError(f"feature {key!r} has shape {list(feature.shape)}, expected sizes from 1 to {_WIDEST:,}")
+    if not isinstance(feature.names, list | dict | None):
+        raise TypeError(f"feature {key!r} has names of type {type(feature.names).__name__}, expected a list")
     return feature
 
 
 def _absent(directory: Path) -> str:
     if not directory.exists():
-        return f"no dataset at {directory}; `zoo collect TASK -o {directory}` records one"
+        return f"no dataset at {directory}; `zoo collect` records one"
     if not directory.is_dir():
-        return f"{directory} is a file; `zoo data convert {directory} -o DIR` reads robomimic HDF5 and diffusion_policy zarr"
+        return f"{directory} is a file; `zoo data convert` reads robomimic HDF5 and diffusion_policy zarr"
     if (directory / "data").is_dir() and (directory / ".zgroup").exists():
-        return f"{directory} is a zarr store; convert it with `zoo data convert {directory} -o DIR`"
+        return f"{directory} is a zarr store; `zoo data convert` makes a LeRobot dataset of it"
     return f"{directory} holds no LeRobot dataset: {INFO_PATH} is missing"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -11,18 +12,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from trunkzoo.data.lerobot.layout import TASKS_PATH, Info, read_info
-from trunkzoo.errors import DataError
+from trunkzoo.data.reading import reading
+from trunkzoo.errors import DataError, one_line
 
 REQUIRED = ("episode_index", "dataset_from_index", "dataset_to_index", "data/chunk_index", "data/file_index")
 """Columns of ``meta/episodes`` without which rows cannot be found."""
 
 
 @dataclass(frozen=True)
-class Episode:
+class EpisodeSpan:
     """Rows ``start`` to ``stop`` (exclusive) of the dataset, and what its metadata says."""
 
     index: int
@@ -46,8 +49,9 @@ class LeRobotReader:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.info: Info = read_info(directory)
-        self.episodes: tuple[Episode, ...] = _read_episodes(directory)
-        _check_episodes(self.episodes, directory)
+        with reading(directory):
+            self.episodes: tuple[EpisodeSpan, ...] = _read_episodes(directory)
+            _check_episodes(self.episodes, directory)
 
     def __len__(self) -> int:
         return self.episodes[-1].stop
@@ -55,12 +59,15 @@ class LeRobotReader:
     @cached_property
     def tasks(self) -> tuple[str, ...]:
         """Instructions in words, by ``task_index``."""
-        table = read_table(self.directory / TASKS_PATH)
+        path = self.directory / TASKS_PATH
+        table = read_table(path)
+        # pandas has stored the index, which is the text, under several names
         texts = [name for name in table.column_names if name != "task_index"]
         if not texts or len(texts) == table.num_columns:
-            raise DataError(f"{self.directory / TASKS_PATH} needs task_index and a text, it has {table.column_names}")
-        pairs = zip(table["task_index"].to_pylist(), table[texts[0]].to_pylist(), strict=True)
-        return tuple(str(task) for _, task in sorted(pairs, key=lambda pair: int(pair[0] or 0)))
+            raise DataError(f"{path} needs task_index and a text, it has {table.column_names}")
+        with reading(path):
+            pairs = zip(table["task_index"].to_pylist(), table[texts[0]].to_pylist(), strict=True)
+            return tuple(str(task) for _, task in sorted(pairs, key=lambda pair: int(pair[0] or 0)))
 
     @cached_property
     def data_files(self) -> tuple[Path, ...]:
@@ -71,20 +78,20 @@ class LeRobotReader:
             for chunk, file in sorted(places)
         )
 
-    def video_files(self, key: str) -> dict[Path, list[Episode]]:
+    def video_files(self, key: str) -> dict[Path, list[EpisodeSpan]]:
         """The mp4 files of a video feature with the episodes in each, in order."""
-        files: dict[Path, list[Episode]] = defaultdict(list)
+        files: dict[Path, list[EpisodeSpan]] = defaultdict(list)
         for episode in self.episodes:
             chunk, file, _ = (
                 self._place(episode, key, name) for name in ("chunk_index", "file_index", "from_timestamp")
             )
-            path = self.info.video_path.format(video_key=key, chunk_index=chunk, file_index=file)
+            path = self.info.video_path.format(video_key=key, chunk_index=int(chunk), file_index=int(file))
             files[self.directory / path].append(episode)
         return dict(files)
 
-    def _place(self, episode: Episode, key: str, name: str) -> Any:
+    def _place(self, episode: EpisodeSpan, key: str, name: str) -> Any:
         value = episode.row.get(f"videos/{key}/{name}")
-        if not isinstance(value, int | float):
+        if not (isinstance(value, int | float) and math.isfinite(value)):
             raise DataError(f"{self.directory}: meta/episodes lacks videos/{key}/{name} of episode {episode.index}")
         return value
 
@@ -95,20 +102,30 @@ class LeRobotReader:
             DataError: a file is missing or damaged, a column is absent, or the rows are not those of the episodes.
         """
         wanted = [*dict.fromkeys((*keys, "episode_index"))]
-        tables = [read_table(path, wanted) for path in self.data_files]
-        whole = {key: np.concatenate([self._array(table, key) for table in tables]) for key in wanted}
-        owner = np.repeat([ep.index for ep in self.episodes], [len(ep) for ep in self.episodes])
-        if not np.array_equal(whole["episode_index"], owner):
-            raise DataError(
-                f"{self.directory}: the {len(whole['episode_index'])} rows of the data files are not the {len(owner)} "
-                "rows that meta/episodes describes; `zoo data check` says where"
-            )
+        with reading(self.directory):
+            tables = [read_table(path, wanted) for path in self.data_files]
+            whole = {key: np.concatenate([self._array(table, key) for table in tables]) for key in wanted}
+            rows = len(whole["episode_index"])
+            if rows != len(self) or not np.array_equal(whole["episode_index"], self._owners()):
+                raise DataError(
+                    f"{self.directory}: the {rows} rows of the data files are not the {len(self)} "
+                    "rows that meta/episodes describes; `zoo data check` says where"
+                )
         return {key: whole[key] for key in keys}
 
+    def _owners(self) -> NDArray[np.int64]:
+        """The episode of every row (N,)."""
+        return np.repeat([ep.index for ep in self.episodes], [len(ep) for ep in self.episodes])
+
     def _array(self, table: pa.Table, key: str) -> NDArray[Any]:
+        if key not in self.info.features:
+            raise DataError(f"{self.directory}: meta/info.json names no feature {key}; restore the file")
         shape = self.info.features[key].shape
         column = table[key].combine_chunks()
         while pa.types.is_nested(column.type) and not pa.types.is_struct(column.type):
+            lengths = pc.unique(pc.list_value_length(column)).to_pylist()
+            if len(lengths) > 1 or None in lengths:  # their sum may fit, and then rows would shift into each other
+                raise DataError(f"{self.directory}: column {key} holds lists of several lengths; restore the file")
             column = column.flatten()
         values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
         if values.dtype.kind not in "biuf":
@@ -130,8 +147,8 @@ def read_table(path: Path, columns: Collection[str] | None = None) -> pa.Table:
             raise DataError(f"{path} lacks the columns {sorted(absent)}; it has {file.schema_arrow.names}")
         try:
             return file.read(columns=None if columns is None else list(columns))
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(_damaged(path, error)) from None
+        except Exception as error:  # whatever pyarrow makes of damaged pages
+            raise DataError(_damaged(path, error)) from error
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:
@@ -140,15 +157,15 @@ def open_parquet(path: Path) -> pq.ParquetFile:
         return pq.ParquetFile(path)
     except FileNotFoundError:
         raise DataError(f"{path} is missing; `zoo data check` lists what else is") from None
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(_damaged(path, error)) from None
+    except Exception as error:
+        raise DataError(_damaged(path, error)) from error
 
 
 def _damaged(path: Path, error: Exception) -> str:
-    return f"{path} is cut off or damaged ({str(error).splitlines()[0]}); copy it again"
+    return f"{path} is cut off or damaged ({one_line(error)}); copy it again"
 
 
-def _read_episodes(directory: Path) -> tuple[Episode, ...]:
+def _read_episodes(directory: Path) -> tuple[EpisodeSpan, ...]:
     files = sorted((directory / "meta" / "episodes").glob("*/*.parquet"))
     if not files:
         raise DataError(f"{directory} has no meta/episodes/*/*.parquet; copy the dataset again")
@@ -157,18 +174,22 @@ def _read_episodes(directory: Path) -> tuple[Episode, ...]:
         with open_parquet(path) as file:
             names = [name for name in file.schema_arrow.names if not name.startswith("stats/")]
         rows += read_table(path, {*names, *REQUIRED}).to_pylist()
-    wrong = [f"{key} = {row[key]!r}" for row in rows for key in REQUIRED if not isinstance(row[key], int)]
+    wrong = [f"{key} = {row[key]!r}" for row in rows for key in REQUIRED if not _is_count(row[key])]
     if wrong:
-        raise DataError(f"{directory}: meta/episodes holds {wrong[0]}, not a whole number; restore the file")
+        raise DataError(f"{directory}: meta/episodes holds {wrong[0]}, not a whole number ≥ 0; restore the file")
     return tuple(_episode(row) for row in sorted(rows, key=lambda row: int(row["episode_index"])))
 
 
-def _episode(row: dict[str, Any]) -> Episode:
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _episode(row: dict[str, Any]) -> EpisodeSpan:
     start, stop = int(row["dataset_from_index"]), int(row["dataset_to_index"])
-    return Episode(int(row["episode_index"]), start, stop, tuple(row.get("tasks") or ()), row)
+    return EpisodeSpan(int(row["episode_index"]), start, stop, tuple(str(task) for task in row.get("tasks") or ()), row)
 
 
-def _check_episodes(episodes: tuple[Episode, ...], directory: Path) -> None:
+def _check_episodes(episodes: tuple[EpisodeSpan, ...], directory: Path) -> None:
     if not episodes:
         raise DataError(f"{directory} has no episodes")
     expected = 0

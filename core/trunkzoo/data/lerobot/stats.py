@@ -33,7 +33,7 @@ def image_statistics(frames: NDArray[np.uint8]) -> Stats:
     """Per-channel statistics in [0, 1], shaped (C, 1, 1) as LeRobot does, of frames (T, H, W, C) evenly sampled."""
     chosen = np.unique(np.linspace(0, len(frames) - 1, IMAGES_PER_EPISODE).round().astype(int))
     pixels = frames[chosen].reshape(-1, frames.shape[-1])  # (n·H·W, C)
-    whole = statistics(pixels[:: max(1, len(pixels) // 100_000)])
+    whole = statistics(pixels[:: max(1, len(pixels) // 100_000)])  # 50 frames may hold 15 million
     scaled = {name: [[[value / 255]] for value in row] for name, row in whole.items() if name != "count"}
     return {**scaled, "count": [len(chosen)]}
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.errors import DataError
+from trunkzoo.errors import DataError, one_line
 
 CODEC = "libx264"
+MAX_PIXELS = 1 << 26  # of one image: 8192 × 8192
 QUALITY = 18  # constant rate factor: visually lossless for H.264
 Frame = NDArray[np.uint8]  # (H, W, 3) RGB
 
@@ -76,15 +77,20 @@ def decode(path: Path, start: float = 0.0) -> Iterator[tuple[float, Frame]]:
     if not path.is_file():
         raise DataError(f"video {path} is missing; `zoo data check` lists what else is")
     try:
-        with av.open(str(path)) as container:
+        # No probing: a playlist under this name would make FFmpeg open other files and addresses.
+        with av.open(str(path.resolve()), format="mp4", options={"protocol_whitelist": "file"}) as container:
             stream: Any = container.streams.video[0]
+            if stream.width * stream.height > MAX_PIXELS:
+                raise ValueError(f"{stream.width} × {stream.height} pixels, {MAX_PIXELS:,} are decoded at most")
             stream.thread_type = "AUTO"
             if start > 0:
                 container.seek(int(start / stream.time_base), stream=stream)
             for frame in container.decode(stream):
                 yield float(frame.pts * stream.time_base), frame.to_ndarray(format="rgb24")
-    except (av.FFmpegError, IndexError) as error:
-        raise DataError(f"video {path} cannot be decoded ({error}); it is cut off or damaged, copy it again") from None
+    except Exception as error:  # whatever FFmpeg makes of damaged bytes
+        raise DataError(
+            f"video {path} cannot be decoded ({one_line(error)}); it is cut off or damaged, copy it again"
+        ) from error
 
 
 def match_frames(path: Path, wanted: NDArray[np.float64], fps: float) -> Iterator[tuple[int, Frame]]:
@@ -105,7 +111,7 @@ def match_frames(path: Path, wanted: NDArray[np.float64], fps: float) -> Iterato
             position += 1
         if position == len(wanted):
             return
-        if seconds > wanted[position] + tolerance:
+        if seconds > wanted[position] + tolerance:  # times ascend: the frame will not come any more
             break
     raise DataError(
         f"video {path} has no frame at {wanted[position]:.4f} s ({len(wanted)} frames wanted, {position} found); "

@@ -74,7 +74,7 @@ class LeRobotWriter:
         self.directory, self.fps, self.robot_type = Path(directory), fps, robot_type
         self.features, self.origin = {**features, **BOOKKEEPING}, origin
         self.frames = 0
-        self._limits = {"data_files_size_in_mb": data_file_mb, "video_files_size_in_mb": video_file_mb}
+        self._data_mb, self._video_mb = data_file_mb, video_file_mb
         self._keyframe_interval = keyframe_interval
         self._stack = ExitStack()
         self._episodes: list[dict[str, Any]] = []
@@ -84,10 +84,9 @@ class LeRobotWriter:
 
     def __enter__(self) -> Self:
         self._root = self._stack.enter_context(new_directory(self.directory))
-        data_mb, video_mb = self._limits.values()
-        self._data = DataFiles(self._root, tables.data_schema(self.features), data_mb)
+        self._data = DataFiles(self._root, tables.data_schema(self.features), self._data_mb)
         self._videos = {
-            key: VideoFiles(self._root, key, feature, self.fps, self._keyframe_interval, video_mb)
+            key: VideoFiles(self._root, key, feature, self.fps, self._keyframe_interval, self._video_mb)
             for key, feature in self.features.items()
             if feature.dtype == "video"
         }
@@ -171,7 +170,7 @@ class LeRobotWriter:
             _write_json(self._root / ORIGIN_PATH, self.origin)
 
     def _info(self, coding: Mapping[str, Any]) -> dict[str, Any]:
-        features = {key: feature.as_json() for key, feature in self.features.items()}
+        features = {key: feature.to_dict() for key, feature in self.features.items()}
         for key, info in coding.items():
             features[key]["info"] = info
         return {
@@ -181,7 +180,8 @@ class LeRobotWriter:
             "total_frames": self.frames,
             "total_tasks": len(self._tasks),
             "chunks_size": FILES_PER_CHUNK,
-            **self._limits,
+            "data_files_size_in_mb": self._data_mb,
+            "video_files_size_in_mb": self._video_mb,
             "fps": int(self.fps) if float(self.fps).is_integer() else self.fps,
             "splits": {"train": f"0:{len(self._episodes)}"},
             "data_path": DATA_PATH,

@@ -1,9 +1,8 @@
-"""Does a dataset fit a contract? Which of its cameras is which of the contract's?"""
+"""Match a dataset's cameras and dimensions with an agent's contract."""
 
 from __future__ import annotations
 
 import difflib
-import shlex
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
@@ -12,11 +11,14 @@ from trunkzoo.data.lerobot.layout import Info
 from trunkzoo.errors import ContractError, UsageError, did_you_mean
 from trunkzoo.plugin.contract import ACTION_KEY, IMAGE_KEY, STATE_KEY, Contract
 
+OPEN = "NAME"  # stands for a camera that only a person can name
 _ALIKE = 0.6  # of difflib's ratio: `wrist` and `left_wrist` are alike, `agentview` and `cam_left_wrist` are not
 
 
-def parse_camera_map(assignments: Sequence[str]) -> dict[str, str]:
-    """``{"a": "b"}`` for ``["a=b"]``: camera of the contract → camera of the data, as ``--camera a=b`` says it.
+def parse_camera_map(assignments: Sequence[str], label: str = "camera") -> dict[str, str]:
+    """``{"a": "b"}`` for ``["a=b"]``: camera of the contract → camera of the data.
+
+    Messages call an entry ``label``.
 
     Raises:
         UsageError: an entry is not of that form, or names a camera twice.
@@ -25,9 +27,9 @@ def parse_camera_map(assignments: Sequence[str]) -> dict[str, str]:
     for assignment in assignments:
         ours, equals, theirs = assignment.partition("=")
         if not (ours and equals and theirs):
-            raise UsageError(f"--camera {assignment}: write --camera OURS=THEIRS, the recipe's camera and the data's")
+            raise UsageError(f"{label} {assignment}: write {label} OURS=THEIRS, the recipe's camera and the data's")
         if ours in found:
-            raise UsageError(f"--camera {assignment}: '{ours}' is mapped already, to '{found[ours]}'")
+            raise UsageError(f"{label} {assignment}: '{ours}' is mapped already, to '{found[ours]}'")
         found[ours] = theirs
     return found
 
@@ -47,8 +49,12 @@ def match_cameras(info: Info, contract: Contract, camera_map: Mapping[str, str],
     lines = [*_camera_lines(info, contract, missing), *_width_lines(info, contract)]
     if lines:
         used = {key for key in found.values() if key}
-        lines += _proposal(missing, [short_name(key) for key in info.cameras if key not in used], camera_map)
-        raise ContractError(f"{directory} does not fit the contract: " + "; ".join(lines))
+        free = [short_name(key) for key in info.cameras if key not in used]
+        proposed = _proposal(missing, free, camera_map)
+        if missing:
+            lines.append(_advice(missing, free, proposed))
+        settings = {"cameras": proposed} if proposed else {}
+        raise ContractError(f"{directory} does not fit the contract: {'; '.join(lines)}", settings)
     return {camera: key for camera, key in found.items() if key is not None}
 
 
@@ -67,10 +73,12 @@ def _check_map(info: Info, contract: Contract, camera_map: Mapping[str, str]) ->
     for ours, theirs in camera_map.items():
         if ours not in contract.cameras:
             hint = did_you_mean(ours, contract.cameras)
-            raise UsageError(f"--camera {ours}={theirs}: the contract's cameras are {_names(contract.cameras)}.{hint}")
+            raise UsageError(
+                f"camera '{ours}={theirs}': the contract's cameras are {_names(contract.cameras)}.{hint}", ["cameras"]
+            )
         if feature_key(info, theirs) is None:
             hint = did_you_mean(theirs, offered)
-            raise UsageError(f"--camera {ours}={theirs}: the data's cameras are {_names(offered)}.{hint}")
+            raise UsageError(f"camera '{ours}={theirs}': the data's cameras are {_names(offered)}.{hint}", ["cameras"])
 
 
 def _camera_lines(info: Info, contract: Contract, missing: list[str]) -> list[str]:
@@ -93,18 +101,24 @@ def _width_lines(info: Info, contract: Contract) -> list[str]:
 
 
 def _proposal(missing: Sequence[str], free: Sequence[str], given: Mapping[str, str]) -> list[str]:
-    """What to type: the options given, and one for each missing camera, filled in only where a name leaves no doubt."""
-    if not missing:
+    """``OURS=THEIRS``: what was given, and for each missing camera the one that its name leaves no doubt about, or NAME.
+
+    Nothing if there are too few cameras.
+    """
+    if not missing or len(free) < len(missing):
         return []
-    if len(free) < len(missing):
-        return [f"the data has {len(missing) - len(free)} camera(s) too few"]
     likely = _alike(missing, free)
-    open_ = [camera for camera in missing if camera not in likely]
-    pairs = {**given, **{camera: likely.get(camera, "NAME") for camera in missing}}
-    options = [f"--camera {shlex.quote(f'{ours}={theirs}')}" for ours, theirs in pairs.items()]
-    left = [name for name in free if name not in likely.values()]
-    which = f", where NAME is one of {_names(left)}: look with `zoo data info DIR --sheet FILE.png`" if open_ else ""
-    return [f"say which camera is which: {' '.join(options)}{which}"]
+    pairs = {**given, **{camera: likely.get(camera, OPEN) for camera in missing}}
+    return [f"{ours}={theirs}" for ours, theirs in pairs.items()]
+
+
+def _advice(missing: Sequence[str], free: Sequence[str], proposed: Sequence[str]) -> str:
+    if not proposed:
+        return f"the data has {len(missing) - len(free)} camera(s) too few"
+    said = f"say which camera of the data is which: {', '.join(proposed)}"
+    left = [name for name in free if not any(pair.endswith(f"={name}") for pair in proposed)]
+    unsure = any(pair.endswith(f"={OPEN}") for pair in proposed)
+    return said + (f", where {OPEN} is one of {_names(left)}; `zoo data info` shows their pictures" if unsure else "")
 
 
 def _alike(missing: Sequence[str], free: Sequence[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a training run is given and what it gives back; importable without torch."""
+"""Configuration and result of a training run; importable without torch."""
 
 from __future__ import annotations
 
@@ -18,10 +18,17 @@ class RunConfig(Config):
     recipe: Recipe = Field(description="the agent and its training settings")
     data: Path = Field(description="dataset directory")
     output: Path = Field(description="run directory; must not exist yet unless resume")
-    seed: int = Field(default=0, description="decides the initial weights, the batches and every sample's noise")
+    seed: int = Field(
+        default=0,
+        ge=-(2**62),
+        le=2**62,
+        description="decides the initial weights, the batches and every sample's noise",
+    )
     resume: bool = Field(default=False, description="continue from the newest checkpoint in output")
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto takes a GPU where there is one")
-    threads: PositiveInt | None = Field(default=None, description="CPU threads of torch; None leaves its choice")
+    threads: PositiveInt | None = Field(
+        default=None, le=4096, description="CPU threads of torch; None leaves its choice"
+    )
     cameras: dict[str, str] = Field(
         default={}, description="camera of the contract → camera of the data, where they differ"
     )
@@ -32,7 +39,7 @@ class RunConfig(Config):
 
 @dataclass(frozen=True)
 class TrainResult:
-    """How a run ended."""
+    """Result of a training session: checkpoints, times and the last metrics."""
 
     output: Path
     step: int

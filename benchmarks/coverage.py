@@ -1,0 +1,94 @@
+"""How often each interval that a suite's page prints holds the true value, and how often equal arms come out as different.
+
+Simulated suites of equal arms, with the variances that phase2-cpu's rows show: in success the training .084, the scene .343,
+the rest .357 (as correlated normal numbers behind a threshold); in average reward .043, .169, .150.
+
+    python benchmarks/coverage.py                                # about five minutes of CPU time
+    python benchmarks/coverage.py --seed 7 --suites 2000 --episodes 20 --rate 0.05
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from trunkzoo.statistics import adjust, compare_arms, pool, summarize
+
+Array = NDArray[np.float64]
+TRAININGS = (2, 3, 5, 8, 12)
+NAMES = ("first", "second", "third")
+PAIRS = [("second", "first"), ("third", "first")]
+LATENT_TRAINING, LATENT_SCENE = 0.044, 0.674  # shares of variance behind the threshold that give .084 and .343 at 1/2
+REWARD = (0.043, 0.169, 0.150)
+
+
+class Suite(NamedTuple):
+    """Scores (arms, trainings, scenes) of equal arms."""
+
+    success: Array
+    reward: Array
+
+
+def draw(rng: np.random.Generator, trainings: int, episodes: int, rate: float, arms: int = len(NAMES)) -> Suite:
+    """One suite: scenes are the same for all arms and trainings, trainings are each arm's own."""
+
+    def crossed(training: float, scene: float, rest: float) -> Array:
+        found: Array = (
+            training * rng.normal(size=(arms, trainings, 1))
+            + scene * rng.normal(size=(1, 1, episodes))
+            + rest * rng.normal(size=(arms, trainings, episodes))
+        )
+        return found
+
+    latent = crossed(LATENT_TRAINING**0.5, LATENT_SCENE**0.5, (1 - LATENT_TRAINING - LATENT_SCENE) ** 0.5)
+    return Suite((latent < stats.norm.ppf(rate)).astype(float), 0.32 + crossed(*REWARD))
+
+
+def held(suite: Suite, rate: float) -> Iterator[tuple[str, bool]]:
+    """By interval whether it holds the true value; by ``false findings`` and ``best`` whether the suite made no mistake."""
+    summary = summarize(suite.success[0], suite.reward[0])
+    yield "arm, success", summary.success.low <= rate <= summary.success.high
+    yield "arm, average reward", summary.reward_mean.low <= 0.32 <= summary.reward_mean.high
+    found = []
+    for measure, scores in (("success", suite.success), ("average reward", suite.reward)):
+        of = compare_arms(dict(zip(NAMES, scores, strict=True)), PAIRS, measure)
+        yield f"pair alone, {measure}", of[0].difference.low <= 0 <= of[0].difference.high
+        yield f"pooled, {measure}", all(c.pooled.low <= 0 <= c.pooled.high for c in of[:1] if c.pooled)
+        yield f"both at once, {measure}", all(c.together.low <= 0 <= c.together.high for c in of if c.together)
+        yield f"first among best, {measure}", "first" in pool(dict(zip(NAMES, scores, strict=True))).best()
+        found += of
+    yield "no false finding in the suite", not any(c.holds for c in adjust(found))
+
+
+def coverage(trainings: int, suites: int, episodes: int = 60, rate: float = 0.45, seed: int = 0) -> dict[str, float]:
+    """Share of simulated suites in which each interval holds the true value."""
+    rng, counts = np.random.default_rng((seed, trainings)), dict[str, int]()
+    for _ in range(suites):
+        for name, holds in held(draw(rng, trainings, episodes, rate), rate):
+            counts[name] = counts.get(name, 0) + int(holds)
+    return {name: count / suites for name, count in counts.items()}
+
+
+def main() -> None:
+    """Print a table of coverages; those outside of 93 to 97 % are marked."""
+    parser = argparse.ArgumentParser(description="Coverage of a suite's intervals by simulation.")
+    parser.add_argument("--suites", type=int, default=400, help="per number of trainings")
+    parser.add_argument("--episodes", type=int, default=60)
+    parser.add_argument("--rate", type=float, default=0.45, help="true success rate of every arm")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    found = {n: coverage(n, given.suites, given.episodes, given.rate, given.seed) for n in TRAININGS}
+    print(f"{'trainings':32s}" + "".join(f"{n:>9d}" for n in TRAININGS))
+    for name in found[TRAININGS[0]]:
+        values = [found[n][name] for n in TRAININGS]
+        print(f"{name:32s}" + "".join(f"{v:8.3f}{' ' if 0.93 <= v <= 0.97 else '*'}" for v in values))
+    print(f"* outside of 0.93 … 0.97; the error of a share is {(0.05 * 0.95 / given.suites) ** 0.5:.3f}")
+
+
+if __name__ == "__main__":
+    main()

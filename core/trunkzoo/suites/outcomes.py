@@ -1,0 +1,54 @@
+"""Outcomes that see small differences: stages reached, steps to success, held-out action error. As text cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import median
+from typing import Any
+
+from trunkzoo.statistics import Interval
+from trunkzoo.statistics.intervals import matrix, rate_over_trainings, wilson
+from trunkzoo.suites.results import ArmResult, TaskResult
+
+NOTHING = "–"
+
+
+def outcome_table(result: TaskResult) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Columns and one row per arm and baseline; a task that states no stages has none in it."""
+    stages = result.plan.stages
+    columns = ("arm", *(f"{name} (95 %)" for name in stages), "steps to success", "held-out action error")
+    return columns, [_row(arm, stages) for arm in result.arms]
+
+
+def outcomes_of(arm: ArmResult, stages: Mapping[str, float]) -> dict[str, Any]:
+    """Plain numbers of one arm: shares of episodes by stage with their limits, the median step of success, the error."""
+    return {
+        "stages": {name: interval.limits() for name, interval in _reached(arm, stages).items()},
+        "success_step": _success_step(arm),
+        "holdout_error": arm.holdout_error,
+    }
+
+
+def _row(arm: ArmResult, stages: Mapping[str, float]) -> tuple[str, ...]:
+    step, error = _success_step(arm), arm.holdout_error
+    return (
+        arm.plan.label,
+        *(interval.text() for interval in _reached(arm, stages).values()),
+        NOTHING if step is None else f"{step:g}",
+        NOTHING if error is None else f"{error:.4f}",
+    )
+
+
+def _reached(arm: ArmResult, stages: Mapping[str, float]) -> dict[str, Interval]:
+    """Share of episodes in which some step had the reward of a stage."""
+    found = {}
+    for name, reward in stages.items():
+        won = matrix([[float(row["max_reward"] >= reward) for row in rows] for rows in arm.rows])
+        found[name] = rate_over_trainings(won) if len(won) > 1 else wilson(int(won.sum()), won.size)
+    return found
+
+
+def _success_step(arm: ArmResult) -> float | None:
+    """Median step of the first success, of the episodes that succeed."""
+    steps = [row["success_step"] for rows in arm.rows for row in rows if row.get("success_step") is not None]
+    return float(median(steps)) if steps else None

@@ -1,0 +1,105 @@
+"""Published rows read again: finished cells of another machine, and the scores in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from trunkzoo.errors import DataError, UsageError
+from trunkzoo.rollouts.rows import Row, read_rows
+from trunkzoo.suites.cells import Cell, write_json
+from trunkzoo.suites.layout import DONE, INDEX, report_rows, selection_rows
+from trunkzoo.suites.planning import SuitePlan
+from trunkzoo.system.files import write_text
+
+OWN = ("arm", "training_seed", "part")  # what publishing put before a row
+
+
+def adopt(plan: SuitePlan, directory: Path) -> int:
+    """Take published cells of the same key as done; returns how many evaluations and floors there were.
+
+    A cell that is done here stays as it is. A training that is taken over has no checkpoints here: only its scores count.
+
+    Raises:
+        UsageError: the directory has no index; rows that were published without one cannot be taken over.
+        DataError: the rows of a cell in the index are not there.
+    """
+    index, taken = _index(directory), 0
+    for task in plan.tasks:
+        for arm in task.arms:
+            for seed, train, evaluation in zip(plan.config.training_seeds, arm.trains, arm.evaluations, strict=True):
+                file = directory / task.name / f"{arm.label}.jsonl"
+                if {train.key, evaluation.key} <= index.keys() and _take(evaluation, index, _rows(file, seed)):
+                    _finish(train, index)
+                    taken += 1
+            if arm.smoke.key in index:
+                _finish(arm.smoke, index)
+        for name, cell in task.floors.items():
+            taken += cell.key in index and _take(cell, index, _rows(directory / task.name / f"{name}.jsonl", None))
+    return taken
+
+
+def _index(directory: Path) -> dict[str, Any]:
+    path = directory / INDEX
+    if not path.is_file():
+        raise UsageError(
+            f"no {INDEX} in {directory}: only rows that `zoo suite publish` wrote with it can be taken over"
+        )
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _rows(file: Path, seed: int | None) -> list[Row]:
+    found = [row for row in read_rows(file) if row["training_seed"] == seed]
+    if not found:
+        raise DataError(f"{file} has no rows of training seed {seed}, which the index beside it names; publish again")
+    return found
+
+
+def _take(cell: Cell, index: dict[str, Any], rows: list[Row]) -> bool:
+    """Write the rows where the cell would have written them; False if it is done here."""
+    if cell.done() is not None:
+        return False
+    cell.prepare()
+    files: dict[Path, list[Row]] = {}
+    for row in rows:
+        files.setdefault(_file(cell, row), []).append({key: value for key, value in row.items() if key not in OWN})
+    for path, of in files.items():
+        write_text(path, "".join(json.dumps(row) + "\n" for row in of))
+    _finish(cell, index)
+    return True
+
+
+def _file(cell: Cell, row: Row) -> Path:
+    """Where a row lay before it was published."""
+    if row["part"] == "selection":
+        return selection_rows(cell.directory, row["step"])
+    policy = cell.inputs["policy"] if cell.kind == "floor" else "blind" if row["part"] == "blind" else "agent"
+    return report_rows(cell.directory, policy)
+
+
+def _finish(cell: Cell, index: dict[str, Any]) -> None:
+    if cell.done() is None:
+        cell.prepare()
+        write_json(cell.directory / DONE, {**index[cell.key]["result"], "taken_over": True})
+
+
+def runs_of(directory: Path, task: str) -> dict[str, list[list[Row]]]:
+    """Report rows of every trained arm on a task, by label, a list for each training seed.
+
+    Raises:
+        UsageError: there are none.
+    """
+    found = dict(_runs(directory / task))
+    if not found:
+        raise UsageError(f"no rows of trainings in {directory / task}; `zoo suite publish` writes them")
+    return found
+
+
+def _runs(folder: Path) -> Iterator[tuple[str, list[list[Row]]]]:
+    for path in sorted(folder.glob("*.jsonl")):
+        rows = [row for row in read_rows(path) if row.get("part") == "report" and row.get("training_seed") is not None]
+        seeds = sorted({int(row["training_seed"]) for row in rows})
+        if seeds:
+            yield path.stem, [[row for row in rows if row["training_seed"] == seed] for seed in seeds]

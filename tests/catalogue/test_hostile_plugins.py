@@ -1,0 +1,116 @@
+"""Plugins that leave, hang, shout or pretend: each is its own line, and everything else goes on as if it were absent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from trunkzoo.catalogue import guard
+from trunkzoo.catalogue.guard import NeverReturned, contained, watched
+from zoo_process import GOOD, write_plugin, zoo
+
+HOOK = "from trunkzoo.plugin import hookimpl\n@hookimpl\ndef trunkzoo_trunks():\n"
+BAD = {
+    "leaves": "import os\nos._exit(0)",
+    "exits": "import sys\nsys.exit(42)",
+    "wordless": "class E(Exception):\n    def __str__(self): raise SystemExit(5)\nraise E",
+    "keys": HOOK + "    raise KeyboardInterrupt",
+    "shouts": "raise ValueError('x' * 3_000_000)",
+    "paints": "raise ValueError('\\x1b[31mred\\x1b]0;title\\x07')",
+    "lines": "raise type('A\\nzoo: all is well', (Exception,), {})('\\x9b2J')",
+    "shallow": "import sys\nsys.setrecursionlimit(60)\n" + GOOD,
+    "prints": "import os, sys\nos.write(1, b'[]')\nprint('{')\nsys.__stdout__.write('}')\n" + GOOD,
+    "closes": "import os, sys\nsys.stdout.close()\nos.close(1)\n" + GOOD,
+    "stays": "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n" + GOOD,
+}
+LOADS = {"shallow", "prints", "closes", "stays"}
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every bad plugin, and one that is good."""
+    folder = tmp_path_factory.mktemp("bad")
+    for name, code in BAD.items():
+        write_plugin(folder, name, code)
+    write_plugin(folder, "good", GOOD)
+    return folder
+
+
+def test_each_is_a_row_of_its_own_and_json_stays_json(bad: Path) -> None:
+    run = zoo("plugins", "--json", path=bad)
+    rows = {row["name"]: row for row in json.loads(run.out)}
+    assert {name for name in BAD if rows[name]["status"] == "ok"} == LOADS
+    assert rows["good"]["status"] == rows["resnet"]["status"] == "ok"
+    for name in BAD.keys() - LOADS:
+        assert rows[name]["status"] == "broken"
+        assert rows[name]["reason"].isprintable()
+        assert len(rows[name]["reason"]) < 1000
+    assert run.code == 0
+
+
+@pytest.mark.parametrize("command", [["list"], ["plugins"], ["show", "good/tiny"], ["show", "resnet-18"]])
+def test_no_line_steers_a_terminal(bad: Path, command: list[str]) -> None:
+    run = zoo(*command, path=bad)
+    assert all(line.isprintable() for line in [*run.out.split("\n"), *run.err.split("\n")])
+    assert "Traceback" not in run.err
+    assert not run.out.startswith(("[]", "{"))
+
+
+def test_one_that_calls_itself_trunkzoo_hides_nothing(tmp_path: Path) -> None:
+    write_plugin(tmp_path, "resnet", GOOD)
+    described = tmp_path / "zoofix_resnet-1.0.dist-info" / "METADATA"
+    described.write_text("Metadata-Version: 2.1\nName: trunkzoo\nVersion: 9.9\n")
+    rows = json.loads(zoo("plugins", "--json", path=tmp_path).out)
+    found = {(row["name"], row["status"]) for row in rows}
+    assert ("resnet", "ok") in found
+    assert ("resnet", "conflict") in found
+    assert ("attnres", "ok") in found
+
+
+@pytest.mark.parametrize("hang", ["while True: pass", "import time\nwhile True: time.sleep(9)"])
+@pytest.mark.slow
+def test_one_that_never_returns_is_named_and_left(tmp_path: Path, hang: str) -> None:
+    write_plugin(tmp_path, "hangs", hang)
+    write_plugin(tmp_path, "good", GOOD)
+    run = zoo("plugins", "--json", path=tmp_path)
+    rows = {row["name"]: row for row in json.loads(run.out)}
+    assert "waiting for plugin 'hangs' of zoofix-hangs" in run.err
+    assert "TRUNKZOO_PLUGINS" in run.err
+    assert "did not return within 30 s" in rows["hangs"]["reason"]
+    assert rows["good"]["status"] == rows["resnet"]["status"] == "ok"
+
+
+def test_the_watch_ends_a_loop_that_catches_everything(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(guard, "NAMED_AFTER", 0.05)
+    monkeypatch.setattr(guard, "LEFT_AFTER", 0.1)
+
+    def stubborn() -> None:
+        for _ in range(2):
+            try:
+                while True:
+                    pass
+            except BaseException:  # noqa: BLE001, S110 - what a stubborn plugin does
+                pass
+        while True:
+            pass
+
+    with pytest.raises(NeverReturned), watched("'slow' of somebody"):
+        stubborn()
+    assert "waiting for plugin 'slow' of somebody" in capsys.readouterr().err
+
+
+def test_what_is_contained_reaches_nobody_by_number_or_name(capfd: pytest.CaptureFixture[str]) -> None:
+    import os
+
+    with contained():
+        os.write(1, b"by number\n")
+        print("by name")
+    print("ours")
+    out, err = capfd.readouterr()
+    assert out == "ours\n"
+    assert "by number" in err
+    assert "by name" in err

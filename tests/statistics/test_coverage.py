@@ -1,0 +1,51 @@
+"""Intervals of a suite's page hold the true value as often as they say, in suites that scatter as the published rows do."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "coverage.py"
+SUITES = 300
+ERROR = 0.0126  # of a share near 0.95 among so many
+
+
+@pytest.fixture(scope="module")
+def coverage() -> Callable[..., dict[str, float]]:
+    """The simulation of benchmarks/coverage.py."""
+    found: Callable[..., dict[str, float]] = runpy.run_path(str(SCRIPT))["coverage"]
+    return found
+
+
+def test_simulated_suites_scatter_as_the_published_rows_do() -> None:
+    """Variance components of success at a rate of one half: training .084, scene .343, rest .357."""
+    from trunkzoo.statistics import components
+
+    module = runpy.run_path(str(SCRIPT))
+    draws = [module["draw"](np.random.default_rng(seed), 12, 60, 0.5, arms=1).success[0] for seed in range(200)]
+    found = [found for scores in draws if (found := components([scores]))]
+    means = [np.sqrt(np.mean([value**2 for value in of])) for of in zip(*found, strict=True)]
+    training, _, _, scene, rest, _ = means
+    assert (float(training), float(scene), float(rest)) == pytest.approx((0.084, 0.343, 0.357), abs=0.015)
+
+
+def test_few_simulated_suites_hold_the_true_values(coverage: Callable[..., dict[str, float]]) -> None:
+    found = coverage(5, suites=25, episodes=30)
+    assert len(found) == 11
+    assert min(found.values()) > 0.75
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trainings", [2, 3, 5, 8, 12])
+def test_every_interval_covers_as_it_says(trainings: int, coverage: Callable[..., dict[str, float]]) -> None:
+    """At least 93 % everywhere; at most 97 % from five trainings on, where fewer leave intervals of arms wider."""
+    found = coverage(trainings, SUITES, seed=11)
+    low = {name: share for name, share in found.items() if share < 0.93 - 2 * ERROR}
+    assert not low
+    if trainings >= 5:
+        wide = {name for name, share in found.items() if share > 0.97 + 2 * ERROR}
+        assert wide <= {"no false finding in the suite"}

@@ -1,0 +1,79 @@
+"""Outcomes that see small differences, from the rows that every episode has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reach_task import install, small
+from trunkzoo.plugin import TaskSpec
+from trunkzoo.registry import open_zoo
+from trunkzoo.statistics import wilson
+from trunkzoo.suites.outcomes import outcome_table, outcomes_of
+from trunkzoo.suites.results import ArmResult, TaskResult
+from trunkzoo.suites.work import run_cell
+
+STAGES = {"grasped": 0.25, "lifted": 0.5}
+ROWS = [(0.2, None), (0.3, None), (0.25, None), (0.6, None), (1.0, 40), (1.0, 60), (0.1, None), (1.0, 90)]
+
+
+@pytest.fixture
+def arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArmResult:
+    """Eight episodes of one training."""
+    install(monkeypatch)
+    plan = small(tmp_path).tasks[0].arms[0]
+    rows = tuple(
+        {"seed": seed, "success": step is not None, "success_step": step, "max_reward": best, "average_reward": 0.1}
+        for seed, (best, step) in enumerate(ROWS)
+    )
+    return ArmResult(plan, {}, 1.0, (4,), ({4: 0.1},), 0.1, 1.0, 0.0375, (rows,), ())
+
+
+def test_shares_of_stages_the_median_step_and_the_error(arm: ArmResult) -> None:
+    found = outcomes_of(arm, STAGES)
+    assert found["stages"] == {"grasped": wilson(6, 8).limits(), "lifted": wilson(4, 8).limits()}
+    assert (found["success_step"], found["holdout_error"]) == (60.0, 0.0375)
+
+
+def test_several_trainings_widen_a_share(arm: ArmResult) -> None:
+    other = tuple({**row, "max_reward": 0.0} for row in arm.rows[0])
+    (share,) = outcomes_of(replace(arm, rows=(*arm.rows, other)), {"grasped": 0.25})["stages"].values()
+    assert share[0] == 6 / 16
+    assert share[2] - share[1] > wilson(6, 16).high - wilson(6, 16).low
+
+
+def test_the_table_has_a_column_for_every_stage_and_dashes_for_what_is_not_known(
+    arm: ArmResult, tmp_path: Path
+) -> None:
+    never = replace(arm, rows=(tuple({**row, "success_step": None} for row in arm.rows[0]),), holdout_error=None)
+    task = replace(small(tmp_path).tasks[0], stages=STAGES)
+    columns, rows = outcome_table(TaskResult(task, (arm, never), {}, ()))
+    assert columns == ("arm", "grasped (95 %)", "lifted (95 %)", "steps to success", "held-out action error")
+    assert rows[0][2:] == ("0.50 [0.22, 0.78]", "60", "0.0375")
+    assert rows[1][3:] == ("–", "–")
+
+
+@pytest.mark.parametrize("stages", [{"a": 0.5, "b": 0.2}, {"a": 0.0}, {"a": 1.5}, {"a": 0.5, "b": 0.5}])
+def test_stages_that_do_not_rise_within_the_reward_range_are_refused(stages: dict[str, float]) -> None:
+    spec = open_zoo().catalogue.task("robosuite/two-arm-handover").spec
+    with pytest.raises(ValueError, match="must rise within the reward range 0 to 1"):
+        replace(spec, stages=stages)
+
+
+def test_the_two_arm_tasks_state_their_stages() -> None:
+    catalogue = open_zoo().catalogue
+    specs: list[TaskSpec[Any]] = [catalogue.task(f"robosuite/two-arm-{name}").spec for name in ("lift", "handover")]
+    assert [list(spec.stages) for spec in specs] == [["held", "raised"], ["grasped", "lifted", "held by both"]]
+
+
+def test_latency_of_all_arms_is_measured_in_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch)
+    task = small(tmp_path).tasks[0]
+    run_cell(task.latency, open_zoo())
+    found = task.latency.result()["latency_ms"]
+    assert list(found) == ["reach-resnet", "reach-wide"]
+    assert all(0 < value < 10_000 for value in found.values())
+    assert task.latency in small(tmp_path).stages()["evaluate"]

@@ -32,6 +32,9 @@ COMMANDS = {
     "train": "train:train",
     "inspect": "inspect:inspect",
     "eval": "eval:evaluate",
+    "compare": "compare:compare",
+    "runs": "runs:runs",
+    "clean": "clean:clean",
     "suite": "suite:suite",
 }
 
@@ -77,6 +80,12 @@ def zoo(
     Start with `zoo list`, then `zoo build RECIPE --trunk TRUNK` and `zoo smoke RECIPE`.
     """
     if registry is not None:
+        if not registry.is_file():
+            from trunkzoo.errors import UsageError
+
+            raise UsageError(
+                f"cannot read the registry {registry}: no such file; name another, or leave --registry out"
+            )
         os.environ["TRUNKZOO_REGISTRY"] = str(registry)  # worker processes must read the same file
 
 

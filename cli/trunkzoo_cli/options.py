@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trunkzoo_cli.completion import complete_trunk
+
 if TYPE_CHECKING:
     from trunkzoo.registry import Zoo
     from trunkzoo.registry.resolved import ResolvedRecipe
@@ -17,7 +19,10 @@ MAX_PROCESSES = 4096
 MAX_COUNT = 2**40
 
 TrunkOption = Annotated[
-    str | None, typer.Option("--trunk", metavar="TRUNK", help="Use this trunk, with its plugin's defaults.")
+    str | None,
+    typer.Option(
+        "--trunk", metavar="TRUNK", help="Use this trunk, with its plugin's defaults.", autocompletion=complete_trunk
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,

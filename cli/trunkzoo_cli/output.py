@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from trunkzoo.errors import printable, printable_lines
@@ -87,6 +88,23 @@ def counted(items: Iterable[ItemT], what: str) -> Iterator[ItemT]:
         for item in items:
             advance(1)
             yield item
+
+
+def numbered(number: int, what: str) -> str:
+    """``1 frame``, ``2 frames``."""
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def write_page(what: str, path: Path, write: Callable[[], None]) -> None:
+    """Write a page after its results were printed, which it must not take with it.
+
+    Raises:
+        ZooError: it cannot be written; one line that says so.
+    """
+    from trunkzoo.catalogue.guard import plugin_code
+
+    with plugin_code(f"the results stand, but writing {what} {path}"):
+        write()
 
 
 def note(text: str) -> None:

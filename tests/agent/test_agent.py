@@ -162,3 +162,34 @@ def test_a_wrong_observation_is_named(change: dict[str, Any], error: type[Except
 def test_act_names_what_is_missing() -> None:
     with pytest.raises(DataError, match=r"lacks observation\.images\.eye"):
         make().act({"observation.state": torch.zeros(1, 3)})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("observation.state", torch.tensor([[[0.0, float("nan"), 0.0]]]), r"'observation\.state' is not finite"),
+        ("observation.images.eye", torch.full((1, 1, 3, 16, 16), 255.0), "float32 from 255 to 255; .*divide by 255"),
+        ("observation.images.eye", torch.full((1, 1, 3, 16, 16), 200), "int64 from 200 to 200"),
+    ],
+)
+def test_numbers_that_would_act_nonsense_are_refused(key: str, value: Tensor, told: str) -> None:
+    window = {name: frame[:, None] for name, frame in at(0).items()}
+    with pytest.raises(DataError, match=told):
+        make(1).predict({**window, key: value})
+
+
+def test_float_and_integer_images_act_the_same() -> None:
+    agent = make(1)
+    window = {name: frame[:, None] for name, frame in at(0).items()}
+    window["observation.images.eye"] = torch.full((1, 1, 3, 16, 16), 51, dtype=torch.uint8)
+    noise = torch.zeros(1, 6, 2)
+    one = agent.predict(window, noise)
+    assert torch.allclose(
+        one, agent.predict({**window, "observation.images.eye": torch.full((1, 1, 3, 16, 16), 0.2)}, noise)
+    )
+
+
+def test_an_image_of_another_size_is_told_how_training_resizes() -> None:
+    window = {name: frame[:, None] for name, frame in at(0).items()}
+    with pytest.raises(ContractError, match="training resizes each side of an image on its own"):
+        make(1).predict({**window, "observation.images.eye": torch.zeros(1, 1, 3, 32, 32, dtype=torch.uint8)})

@@ -8,7 +8,7 @@ from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.discovery import PluginRow, Status
 from trunkzoo.catalogue.names import NameRules
 from trunkzoo.errors import UsageError
-from trunkzoo.plugin import Config, HeadSpec, TrunkSpec
+from trunkzoo.plugin import Config, HeadSpec, TaskContract, TaskSpec, TrunkSpec
 
 
 def row(name: str, status: Status = "ok", reason: str = "") -> PluginRow:
@@ -76,3 +76,21 @@ def test_a_record_of_another_kind_is_named_as_such(catalogue: Catalogue) -> None
 def test_an_unknown_name_says_what_to_do(catalogue: Catalogue, name: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         catalogue.trunk(name)
+
+
+def test_a_short_name_of_several_records_is_ambiguous_not_of_a_wrong_kind(catalogue: Catalogue) -> None:
+    with pytest.raises(UsageError, match=r"'small' is ambiguous: other/small \(trunk\), resnet/small \(trunk\); give"):
+        catalogue.chosen("small")
+    preferred = replace(catalogue, names=NameRules(prefer={"small": "other/small"}))
+    assert [id for _, id, _ in preferred.chosen("small")] == ["other/small"]
+
+
+def test_a_short_name_of_two_tasks_is_ambiguous_too(catalogue: Catalogue) -> None:
+    contract = TaskContract(cameras=("eye",), image_size=(8, 8), state_dim=1, action_dim=1)
+    spec = TaskSpec(
+        name="reach", summary="r", config=Config, contract=lambda config: contract, build=lambda config: None, fps=1,
+        max_steps=1, demo_steps=1, success_rule="it is so", expert_success=1.0,
+    )  # fmt: skip
+    both = replace(catalogue, tasks={"a/reach": spec, "b/reach": spec})
+    with pytest.raises(UsageError, match=r"'reach' is ambiguous: a/reach \(task\), b/reach \(task\)"):
+        both.chosen("reach")

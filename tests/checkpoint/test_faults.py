@@ -18,7 +18,7 @@ from trunkzoo.agent.agent import Agent
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.checkpoint import load_agent, read_header, save_checkpoint
 from trunkzoo.checkpoint.header import read_safetensors_header
-from trunkzoo.checkpoint.load import CheckpointWarning
+from trunkzoo.checkpoint.parts import CheckpointWarning
 from trunkzoo.checkpoint.tensors import write_tensors
 from trunkzoo.errors import CheckpointError, ContractError, UsageError, ZooError
 from trunkzoo.registry.recipe import Recipe
@@ -132,7 +132,7 @@ def test_contract_that_contradicts_the_stored_recipe(saved: Path, tiny_catalogue
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no checkpoint at"):
         read_header(tmp_path / "none")
-    with pytest.raises(CheckpointError, match="holds no checkpoint"):
+    with pytest.raises(UsageError, match="holds no checkpoint"):
         read_header(tmp_path)
 
 
@@ -169,7 +169,7 @@ def test_failure_while_writing_leaves_nothing(agent: Agent, tiny_catalogue: Cata
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.filterwarnings("ignore::trunkzoo.checkpoint.load.CheckpointWarning")
+@pytest.mark.filterwarnings("ignore::trunkzoo.checkpoint.parts.CheckpointWarning")
 def test_damaged_header_never_gives_a_traceback(saved: Path, tiny_catalogue: Catalogue) -> None:
     data = saved.read_bytes()
     header, rng = 8 + int.from_bytes(data[:8], "little"), random.Random(0)

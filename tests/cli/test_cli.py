@@ -29,12 +29,14 @@ def test_every_command_has_help_that_teaches(command: str) -> None:
         (["check", "two-arm-lft"], "no plugin, trunk, head or task 'two-arm-lft'. Did you mean 'two-arm-lift'?"),
         (["check", "resnet", "--set", "width=16"], "name one of them"),
         (["new-plugin", "resnet", "x"], "reserved for trunkzoo"),
-        (["list", "--registry", "absent.toml"], "registry left out: cannot read the registry absent.toml"),
+        (["list", "--registry", "absent.toml"], "cannot read the registry absent.toml: no such file"),
+        (["inspect", "."], "holds no checkpoint"),
+        (["check", "nope"], "no plugin, trunk, head or task 'nope'. `zoo list` shows all"),
     ],
 )
 def test_wrong_use_is_told_in_few_lines(arguments: list[str], message: str, tmp_path: Path) -> None:
     done = zoo(*arguments, cwd=tmp_path)
-    assert done.code == (0 if "--registry" in arguments else 2)
+    assert done.code == 2
     assert message in done.err
     assert "Traceback" not in done.err
     assert len(done.err.splitlines()) <= 3
@@ -43,6 +45,21 @@ def test_wrong_use_is_told_in_few_lines(arguments: list[str], message: str, tmp_
 def test_list_filters_by_kind_and_pattern() -> None:
     rows = json.loads(zoo("list", "resnet/*", "--kind", "trunk", "--json").out)
     assert [row["name"] for row in rows] == ["resnet/resnet-18", "resnet/resnet-34", "resnet/resnet-50"]
+
+
+def test_a_list_of_nothing_says_so() -> None:
+    done = zoo("list", "resnet-81")
+    assert (done.code, done.out) == (0, "")
+    assert "nothing matches 'resnet-81'. Did you mean 'resnet-18'?" in done.err
+
+
+def test_a_hint_stands_once() -> None:
+    done = zoo("show", "suites.phase2")
+    assert done.err.count("Did you mean") <= 1
+
+
+def test_a_setting_is_shown_as_it_is_typed() -> None:
+    assert "[2, 2, 2, 2]" in zoo("show", "attnres-conv-18").out
 
 
 def test_a_broken_registry_of_the_user_leaves_the_list_usable(tmp_path: Path) -> None:

@@ -164,7 +164,9 @@ def test_the_contact_sheet_shows_first_frames(data: Path, tmp_path: Path) -> Non
     contact_sheet(reader, tmp_path / "sheet.png")
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
     (first,) = frames_at(reader, "observation.images.front", [reader.episodes[1].start])
-    assert np.array_equal(sheet[36 + 12 : 72, :16], first)  # the second row of 24 + 12 pixels, the first column
+    shown = sheet[156 + 12 : 312, :96]  # the second row of 6 × 24 + 12 pixels, the first column: enlarged sixfold
+    assert np.array_equal(shown[::6, ::6], first)
+    assert np.array_equal(shown[5::6, 5::6], first)
 
 
 def test_the_commands_print_and_exit_as_promised(

@@ -203,3 +203,43 @@ def test_a_registry_in_the_working_directory_counts(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TRUNKZOO_REGISTRY", raising=False)
     assert "mine" in load_registry().recipe_names()
+
+
+def test_an_unknown_key_is_told_first(tmp_path: Path, zoo: Zoo) -> None:
+    told = refused(tmp_path, 'format = 1\n[recipes.mine]\nextend = "imf-resnet18-demo"\n', zoo)
+    assert told.startswith("registry.toml:3: extend: unknown key.")
+
+
+def test_the_condition_width_is_computed_where_it_is_left_out(tmp_path: Path, zoo: Zoo) -> None:
+    text = """format = 1
+[recipes.mine]
+trunk = { name = "resnet/resnet-18" }
+head = { name = "imf/regression" }
+[recipes.mine.contract]
+cameras = ["a", "b"]
+image_size = 32
+state_dim = 8
+action_dim = 7
+camera_dim = 10
+"""
+    path = tmp_path / "registry.toml"
+    path.write_text(text)
+    found = replace(zoo, usable=load_registry(path)).recipe("mine").recipe
+    assert (found.contract.cond_dim, found.contract.sum_line()) == (28, "2 cameras × 10 + 8 state = 28")
+    assert found.model_validate_json(found.model_dump_json()) == found
+
+
+def test_a_wrong_sum_points_at_the_line_of_its_result_and_gives_the_right_one(tmp_path: Path, zoo: Zoo) -> None:
+    text = (
+        'format = 1\n[recipes.mine]\nextends = "imf-resnet18"\n[recipes.mine.contract]\nstate_dim = 2\ncond_dim = 200\n'
+    )
+    told = refused(tmp_path, text, zoo)
+    assert told.startswith("registry.toml:6: ")
+    assert told.endswith(
+        "3 cameras × 64 + 2 state = 194, but cond_dim expects 200; write cond_dim = 194 in this contract"
+    )
+
+
+def test_a_setting_of_the_command_line_is_blamed_on_the_command_line(zoo: Zoo) -> None:
+    with pytest.raises(ConfigError, match=r"^--set trunk"):
+        zoo.recipe("imf-resnet18", {"trunk.width": 17})

@@ -84,7 +84,8 @@ def test_an_episode_filmed_later_must_repeat_its_row(tmp_path: Path) -> None:
 def test_numbers_that_are_none_end_an_evaluation(
     reward: float, action: float, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trunkzoo_reach import Reach, ReachConfig
+    from trunkzoo_reach.config import ReachConfig
+    from trunkzoo_reach.task import Reach
 
     task = Reach(ReachConfig())
     monkeypatch.setattr(task, "step", lambda _: Step(reward, False))
@@ -130,7 +131,7 @@ def test_a_hung_worker_leaves_with_its_killed_parent(work: str, tmp_path: Path) 
     code = (
         "import sys; from trunkzoo import evaluate, open_zoo; from trunkzoo.catalogue.part import Part; "
         "from trunkzoo.rollouts.collect import collect; "
-        "task = Part(name='reach/reach', config={'fault': 'hang', 'fault_seed': 0, 'once': sys.argv[1]})\n"
+        "task = Part(name='faulty/reach', config={'fault': 'hang', 'fault_seed': 0, 'once': sys.argv[1]})\n"
         f"if __name__ == '__main__': {work}"
     )
     workers = orphans_of(code, tmp_path / "hung", tmp_path / "hung")

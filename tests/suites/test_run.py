@@ -98,7 +98,7 @@ def test_nothing_is_built_on_a_failed_smoke_test(tmp_path: Path) -> None:
 
 
 def test_status_knows_which_cells_are_worked_on(tmp_path: Path) -> None:
-    plan = small(tmp_path, text=REGISTRY.replace('"reach/reach", ', '"reach/reach", config = { fault = "hang" }, '))
+    plan = small(tmp_path, text=REGISTRY.replace('"reach/reach", ', '"faulty/reach", config = { fault = "hang" }, '))
     process = CellProcess(plan.tasks[0].collects[0])
     states = {row["cell"]: row["state"] for row in status_of(plan)}
     process.ask_to_leave()

@@ -1,4 +1,4 @@
-"""The task ``reach/reach`` of tests/fixtures/reach, installed for this process and those it starts; small recipes on it."""
+"""The task ``reach/reach``, and ``faulty/reach`` of tests/fixtures/faulty where faults are asked for; small recipes on it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trunkzoo.registry import open_zoo
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.planning import SuitePlan, plan_suite
 
-FOLDER = Path(__file__).parents[1] / "fixtures" / "reach"
+FOLDER = Path(__file__).parents[1] / "fixtures" / "faulty"
 REGISTRY = """
 format = 1
 [recipes.reach-resnet]
@@ -48,15 +48,15 @@ report_episodes = 6
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the plugin ``reach`` importable here, in spawned processes and in started ones."""
+    """Make the plugin ``faulty`` importable here, in spawned processes and in started ones."""
     monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.setenv("PYTHONPATH", str(FOLDER))
-    monkeypatch.setenv("TRUNKZOO_PLUGINS", "reach,resnet,imf")
+    monkeypatch.setenv("TRUNKZOO_PLUGINS", "reach,faulty,resnet,imf")
 
 
 def reach(**config: object) -> Part:
-    """The task with these settings."""
-    return Part(name="reach/reach", config=config)
+    """The task with these settings; with a ``fault``, the one that has it."""
+    return Part(name="faulty/reach" if "fault" in config else "reach/reach", config=config)
 
 
 def small(folder: Path, *only: str, text: str = REGISTRY) -> SuitePlan:
@@ -67,7 +67,7 @@ def small(folder: Path, *only: str, text: str = REGISTRY) -> SuitePlan:
 
 def floor(home: Path, policy: str = "noop", episodes: int = 2, **config: object) -> Cell:
     """A cell that plays a floor on the task with these settings."""
-    task = {"name": "reach/reach", "config": config}
+    task = reach(**config).model_dump()
     return Cell("floor", policy, {"policy": policy, "task": task, "report": [0, episodes]}, home)
 
 

@@ -71,7 +71,7 @@ def test_stop_at_and_resume_equal_one_go(data: Path, tmp_path: Path, capsys: pyt
     assert zoo(*command(data, tmp_path / "whole", "--steps", "4")) == 0
     assert f"next: zoo eval {tmp_path / 'whole'}" in capsys.readouterr().out
     assert zoo(*command(data, tmp_path / "split", "--steps", "4", "--stop-at", "1", "--num-workers", "2")) == 0
-    assert "next: the same command with --resume (without --stop-at) does the other 3 steps" in capsys.readouterr().out
+    assert f"next: `zoo train --resume {tmp_path / 'split'}` does the other 3 steps" in capsys.readouterr().out
     assert zoo(*command(data, tmp_path / "split", "--steps", "4", "--resume", "--num-workers", "2")) == 0
     files = [tmp_path / name / "checkpoints/step-000004/training_state.safetensors" for name in ("whole", "split")]
     assert files[0].read_bytes() == files[1].read_bytes()

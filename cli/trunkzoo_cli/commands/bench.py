@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from trunkzoo_cli.completion import complete_recipe
 from trunkzoo_cli.options import MAX_PROCESSES, JsonOption, SetOption, TrunkOption, recipe_of
 from trunkzoo_cli.output import emit_json, emit_table
 
@@ -64,7 +65,9 @@ def trunks(
 
 @bench.command("agent")
 def agent(
-    names: Annotated[list[str], typer.Argument(metavar="RECIPE...", help="Recipes of registry.toml.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="RECIPE...", help="Recipes of registry.toml.", autocompletion=complete_recipe)
+    ],
     batch: Annotated[int, typer.Option(min=2, max=65_536, help="The batch size beside 1.")] = 8,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
     rounds: Annotated[int, typer.Option(min=2, max=1_000_000, help="Timings per figure.")] = 20,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trunkzoo_cli.completion import complete_recipe
 from trunkzoo_cli.options import MAX_SEED, JsonOption, SetOption, TrunkOption, recipe_of
 from trunkzoo_cli.output import emit_json, emit_table, note, say
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def build(
-    recipe: Annotated[str, typer.Argument(help="A recipe of registry.toml; see `zoo list --kind recipe`.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(help="A recipe of registry.toml; see `zoo list --kind recipe`.", autocompletion=complete_recipe),
+    ],
     trunk: TrunkOption = None,
     set_: SetOption = None,
     out: Annotated[

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trunkzoo_cli.completion import complete_record
 from trunkzoo_cli.options import JsonOption, assigned
 from trunkzoo_cli.output import counted, emit_json, emit_table, say
 
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def check(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A plugin, or one trunk, head or task.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="A plugin, or one trunk, head or task.", autocompletion=complete_record),
+    ],
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Check this configuration of one record, e.g. width=16."),

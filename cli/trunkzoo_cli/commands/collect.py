@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trunkzoo_cli.completion import complete_task
 from trunkzoo_cli.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, JsonOption, assigned
-from trunkzoo_cli.output import emit_json, note, say
+from trunkzoo_cli.output import emit_json, note, numbered, say
 
 if TYPE_CHECKING:
     from trunkzoo.catalogue.part import Configured
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def collect(
-    task: Annotated[str, typer.Argument(help="A task; see `zoo list --kind task`.")],
+    task: Annotated[str, typer.Argument(help="A task; see `zoo list --kind task`.", autocompletion=complete_task)],
     episodes: Annotated[
         int, typer.Option("-n", "--episodes", min=1, max=MAX_COUNT, help="Successful demonstrations to record.")
     ],
@@ -79,8 +81,10 @@ def collect(
         emit_json(facts)
         return
     failed = len(facts["failed_seeds"])
-    say(f"{out}: {facts['episodes']} demonstrations, {facts['frames']} frames, {failed} failed attempts left out")
-    note(f"`zoo data info {out} --sheet FILE.png` shows them; `zoo train RECIPE --data {out} -o RUN` trains on them")
+    kept, attempts = numbered(facts["episodes"], "demonstration"), numbered(failed, "failed attempt")
+    say(f"{out}: {kept}, {numbered(facts['frames'], 'frame')}, {attempts} left out")
+    name = shlex.quote(str(out))
+    note(f"`zoo data info {name} --sheet FILE.png` shows them; `zoo train RECIPE --data {name} -o RUN` trains on them")
 
 
 def _reused(out: Path, task: Configured[Any], episodes: int, first_seed: int, noise: float) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from trunkzoo_cli.options import JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, note, say
+from trunkzoo_cli.output import emit_json, emit_table, note, numbered, say
 
 data = typer.Typer(no_args_is_help=True, help="Look into a LeRobot v3 dataset, check it, convert others to it.")
 
@@ -102,8 +103,8 @@ def convert(
     if json:
         emit_json(facts)
         return
-    say(f"{facts['episodes']} episodes, {facts['frames']} frames written to {out}")
-    note(f"`zoo data info {out}` shows what is in it")
+    say(f"{numbered(facts['episodes'], 'episode')}, {numbered(facts['frames'], 'frame')} written to {out}")
+    note(f"`zoo data info {shlex.quote(str(out))}` shows what is in it")
 
 
 def _feature_row(key: str, feature: dict[str, Any]) -> tuple[str, str, str]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trunkzoo_cli.completion import complete_run, complete_task
 from trunkzoo_cli.options import MAX_COUNT, MAX_SEED, JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, note, say
+from trunkzoo_cli.output import emit_json, emit_table, note, say, write_page
 
 if TYPE_CHECKING:
     from trunkzoo.rollouts import Evaluation
@@ -28,7 +29,12 @@ class PolicyChoice(StrEnum):
 
 def evaluate(
     checkpoint: Annotated[
-        Path | None, typer.Argument(metavar="RUN|CKPT", help="A run directory, a checkpoint or a model.safetensors.")
+        Path | None,
+        typer.Argument(
+            metavar="RUN|CKPT",
+            help="A run directory, a checkpoint or a model.safetensors.",
+            autocompletion=complete_run,
+        ),
     ] = None,
     episodes: Annotated[
         int | None,
@@ -42,7 +48,12 @@ def evaluate(
         typer.Option(help="agent; blind = the agent on blanked images; floors noop, random; ceiling expert."),
     ] = PolicyChoice.agent,
     task: Annotated[
-        str | None, typer.Option(metavar="TASK", help="The task of noop, random and expert without a checkpoint.")
+        str | None,
+        typer.Option(
+            metavar="TASK",
+            help="The task of noop, random and expert without a checkpoint.",
+            autocompletion=complete_task,
+        ),
     ] = None,
     floors: Annotated[
         int,
@@ -79,16 +90,23 @@ def evaluate(
               zoo eval --policy expert --task two-arm-lift -n 20 -o expert.jsonl
     """
     from trunkzoo.catalogue.part import Part
+    from trunkzoo.checkpoint.layout import why_this_one
     from trunkzoo.registry import open_zoo
     from trunkzoo.rollouts import Evaluation, plan, run
     from trunkzoo.rollouts.floors import floors_of
     from trunkzoo.rollouts.progress import evaluation_bar
 
+    if (
+        checkpoint is not None
+        and policy in (PolicyChoice.agent, PolicyChoice.blind)
+        and (why := why_this_one(checkpoint))
+    ):
+        note(why)
     part = Part(name=task) if task else None
     catalogue = open_zoo().catalogue
     planned = plan(catalogue, policy.value, checkpoint, part, max_steps, noise_seed, device)
-    chosen = _seeds(seeds, episodes)
-    file = out or _default_file(planned.job.checkpoint, policy.value)
+    chosen = seeds_of(seeds, episodes)
+    file = out or default_file(planned.job.checkpoint, policy.value)
     evaluation = Evaluation(planned, chosen, file, _films(file, video), video)
     beside = floors_of(evaluation, catalogue, floors) if floors and policy is PolicyChoice.agent else []
     processes = workers or len(os.sched_getaffinity(0))  # in a container fewer than the machine has
@@ -97,18 +115,19 @@ def evaluate(
             run(batch, processes, on_row)
     if evaluation.resumed:
         note(f"{evaluation.resumed} of {len(chosen)} episodes were in {file} already")
-    if report:
-        from trunkzoo.report.eval_page import write_eval_page
-
-        write_eval_page(evaluation, beside, catalogue, report)
-        note(f"report is in {report}")
     if json:
         emit_json({**_to_dict(evaluation), "floors": {each.plan.job.policy: _to_dict(each) for each in beside}})
     else:
         _show(evaluation, beside)
+    if report:
+        from trunkzoo.report.eval_page import write_eval_page
+
+        write_page("the report", report, lambda: write_eval_page(evaluation, beside, catalogue, report))
+        note(f"report is in {report}")
 
 
-def _seeds(text: str | None, episodes: int | None) -> range:
+def seeds_of(text: str | None, episodes: int | None) -> range:
+    """The seeds of ``--seeds`` and ``--episodes``."""
     from trunkzoo.errors import UsageError
     from trunkzoo.rollouts.seeds import REPORT_SEEDS, parse_seeds, purpose_of
 
@@ -122,7 +141,7 @@ def _seeds(text: str | None, episodes: int | None) -> range:
     return seeds[:episodes]
 
 
-def _default_file(checkpoint: Path | None, policy: str) -> Path | None:
+def default_file(checkpoint: Path | None, policy: str) -> Path | None:
     """Beside the checkpoint; nowhere for a floor without one, which is quick to repeat."""
     return checkpoint.parent / f"eval-{policy}.jsonl" if checkpoint else None
 

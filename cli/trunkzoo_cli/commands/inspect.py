@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trunkzoo_cli.completion import complete_run, complete_task
 from trunkzoo_cli.options import MAX_SEED, JsonOption
 from trunkzoo_cli.output import emit_json, emit_table, note
 
@@ -16,14 +17,22 @@ if TYPE_CHECKING:
 
 def inspect(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="RUN|CKPT", help="A run directory, a checkpoint or a model.safetensors.")
+        Path,
+        typer.Argument(
+            metavar="RUN|CKPT",
+            help="A run directory, a checkpoint or a model.safetensors.",
+            autocompletion=complete_run,
+        ),
     ],
     tensors: Annotated[bool, typer.Option("--tensors", help="List every stored tensor.")] = False,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="DIR", help="Play an episode and write what the agent looks at."),
     ] = None,
-    task: Annotated[str | None, typer.Option(help="The task of that episode. (default: the checkpoint's own)")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="The task of that episode. (default: the checkpoint's own)", autocompletion=complete_task),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="The seed of that episode.")] = 0,
     json: JsonOption = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from trunkzoo.registry import Registry, RegistrySection
 
 Listed = dict[str, str]
+MANY = 8  # tasks of one plugin; more are one line
 SECTIONS: tuple[RegistrySection, ...] = ("recipes", "suites")
 
 
@@ -51,15 +53,62 @@ def list_records(
     if json:
         emit_json(rows)
         return
-    emit_table(("kind", "name", "summary"), [(row["kind"], row["name"], row["summary"]) for row in rows])
+    if not rows:
+        from trunkzoo.errors import did_you_mean
+
+        known = [row["name"] for row in [*_records(zoo.catalogue), *_recipes(zoo.usable)]]
+        near = did_you_mean(pattern, [part for name in known for part in (name, *name.split("/"))])
+        note(f"nothing matches '{pattern}'.{near} `zoo list` alone shows all")
+        return
+    absent = _absent(rows)
+    shown = rows if pattern else _grouped(rows)
+    cells = [(row["kind"], _mark(row, absent) + row["name"], row["summary"]) for row in shown]
+    emit_table(("kind", "name", "summary"), cells)
+    for line, ids in absent.items():
+        note(f"* {', '.join(ids[:3])}{f' and {len(ids) - 3} more' if len(ids) > 3 else ''}: not installed here: {line}")
+
+
+def _absent(rows: list[Listed]) -> dict[str, list[str]]:
+    """The line that installs what is missing → the records that wait for it."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row.get("install"):
+            found.setdefault(row["install"], []).append(row["name"])
+    return found
+
+
+def _mark(row: Listed, absent: dict[str, list[str]]) -> str:
+    return "* " if row.get("install") else "  " if absent else ""
+
+
+def _grouped(rows: list[Listed]) -> list[Listed]:
+    """The rows, with the tasks of a plugin that has many of them under one line."""
+    sizes = Counter(_group(row) for row in rows)
+    shown: list[Listed] = []
+    for row in rows:
+        group = _group(row)
+        if row["kind"] != "task" or sizes[group] <= MANY:
+            shown.append(row)
+        elif shown[-1:] == [] or _group(shown[-1]) != group:
+            names = [it["name"].partition("/")[2] for it in rows if _group(it) == group]
+            summary = f"{len(names)} tasks: {', '.join(names[:4])}, …; `zoo list '{group[1]}/*'` shows all"
+            shown.append({**row, "name": f"{group[1]}/*", "summary": summary})
+    return shown
+
+
+def _group(row: Listed) -> tuple[str, str]:
+    return row["kind"], row["name"].partition("/")[0]
 
 
 def _records(catalogue: Catalogue) -> list[Listed]:
+    from trunkzoo.plugin.records import HeadSpec, install_line
+
     rows = []
     for kind, id, spec in catalogue.everything():
         row = {"kind": str(kind), "name": id, "summary": spec.summary}
         plugin = catalogue.plugin_of(id)
-        rows.append(row | {"distribution": plugin.distribution, "version": plugin.version})
+        row |= {"distribution": plugin.distribution, "version": plugin.version}
+        rows.append(row | ({} if isinstance(spec, HeadSpec) else {"install": install_line(spec)}))
     return rows
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from enum import StrEnum
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -12,13 +14,29 @@ import typer
 from trunkzoo_cli.output import note, say
 
 
-def new_plugin(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The plugin's name; its trunk becomes NAME/NAME-s.")],
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write the package; must be new or empty.")],
-) -> None:
-    """Write a complete plugin package: settings, a small network, conformance tests, pyproject.
+class Kind(StrEnum):
+    """What a plugin ships."""
 
-    It passes `zoo check` as it stands; then replace the network by yours.
+    trunk = "trunk"
+    head = "head"
+    task = "task"
+
+
+TRY = {
+    Kind.trunk: "zoo smoke imf-resnet18-demo --trunk {id}",
+    Kind.head: "zoo smoke imf-resnet18-demo --set head.name={id}",
+    Kind.task: "zoo eval --policy expert --task {id} -n 20",
+}
+
+
+def new_plugin(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The plugin's name; its record becomes NAME/NAME-s.")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write the package; must be new or empty.")],
+    kind: Annotated[Kind, typer.Option(help="What it ships to start with.")] = Kind.trunk,
+) -> None:
+    """Write a complete plugin package: settings, a small trunk, head or task, conformance tests, pyproject.
+
+    It passes `zoo check` as it stands; then replace what it ships by yours.
 
     Example: zoo new-plugin mine ./trunkzoo-mine && pip install -e ./trunkzoo-mine && zoo check mine
     """
@@ -28,11 +46,14 @@ def new_plugin(
     try:
         if directory.exists() and any(directory.iterdir()):
             raise UsageError(f"{directory} is not empty; give a new directory")
-        written = list(_write(_templates(), directory, _words(name)))
+        words = _words(name, kind)
+        written = [path for part in ("common", kind.value) for path in _write(_templates() / part, directory, words)]
     except OSError as error:
         raise UsageError(f"cannot write {directory}: {error.strerror}") from None
     say(f"{len(written)} files in {directory}. Next:")
-    say(f"  pip install -e {directory}\n  zoo check {name}\n  zoo smoke imf-resnet18-demo --trunk {name}/{name}-s")
+    say(
+        f"  pip install -e {shlex.quote(str(directory))}\n  zoo check {name}\n  {TRY[kind].format(id=f'{name}/{name}-s')}"
+    )
 
 
 def _check_name(name: str) -> None:
@@ -51,11 +72,13 @@ def _check_name(name: str) -> None:
         note(f"{taken[0]} already claims the plugin name '{name}'; with both installed neither will load")
 
 
-def _words(name: str) -> dict[str, str]:
+def _words(name: str, kind: Kind) -> dict[str, str]:
     """What the templates leave open."""
     parts = name.replace("-", "_").replace(".", "_").split("_")
     return {
         "@NAME@": name,
+        "@KIND@": kind.value,
+        "@NEEDS@": "numpy>=1.26" if kind is Kind.task else "torch>=2.11",
         "@MODULE@": "trunkzoo_" + "_".join(parts),
         "@DISTRIBUTION@": "trunkzoo-" + "-".join(parts),
         "@CLASS@": "".join(part.capitalize() for part in parts),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trunkzoo_cli.completion import complete_any
 from trunkzoo_cli.options import JsonOption, TrunkOption, assigned, recipe_with
 from trunkzoo_cli.output import emit_json, emit_table, say
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A trunk, head, task, recipe or suite.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A trunk, head, task, recipe or suite.", autocompletion=complete_any)
+    ],
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Of a recipe: every value, defaults too, and where it came from.")
     ] = False,
@@ -88,7 +91,8 @@ def _record(zoo: Zoo, name: str, settings: dict[str, Any]) -> tuple[Configured[A
     except UsageError as error:
         others = [entry.name for section in ("recipes", "suites") for entry in zoo.registry.entries(section)]
         hint = did_you_mean(name, others)
-        raise UsageError(f"{error}.{hint} (a recipe or suite)" if hint else str(error)) from None
+        plain = str(error)
+        raise UsageError(f"{plain}.{hint} (a recipe or suite)" if hint and hint not in plain else plain) from None
     if len(records) > 1:
         raise UsageError(f"'{name}' is a plugin with {len(records)} records: {', '.join(id for _, id, _ in records)}")
     kind, id, spec = records[0]
@@ -145,7 +149,12 @@ def _print_record(facts: dict[str, Any]) -> None:
     if facts["settings"]:
         say()
         columns = ("setting", "type", "default", "meaning")
-        emit_table(columns, [(s["key"], s["type"], _text(s["default"]), s["description"]) for s in facts["settings"]])
+        emit_table(columns, [(s["key"], s["type"], _value(s["default"]), s["description"]) for s in facts["settings"]])
+
+
+def _value(value: Any) -> str:
+    """A setting as ``--set`` takes it: a sequence in brackets."""
+    return str(list(value)) if isinstance(value, tuple | list) else _text(value)
 
 
 def _text(value: Any) -> str:

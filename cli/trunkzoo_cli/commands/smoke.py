@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trunkzoo_cli.completion import complete_recipe
 from trunkzoo_cli.options import JsonOption, SetOption, TrunkOption, recipe_of
 from trunkzoo_cli.output import emit_json, emit_table, note
 
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def smoke(
-    recipes: Annotated[list[str] | None, typer.Argument(metavar="RECIPE...", help="Recipes of registry.toml.")] = None,
+    recipes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="RECIPE...", help="Recipes of registry.toml.", autocompletion=complete_recipe),
+    ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every recipe of the registry.")] = False,
     expect_cond_dim: Annotated[
         int | None, typer.Option("--expect-cond-dim", metavar="N", help="Fail unless the condition is N wide.")

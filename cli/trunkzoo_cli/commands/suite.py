@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from trunkzoo_cli.completion import complete_suite
 from trunkzoo_cli.options import MAX_PROCESSES, JsonOption
-from trunkzoo_cli.output import emit_json, emit_table, note, say
+from trunkzoo_cli.output import emit_json, emit_table, note, say, write_page
 
 if TYPE_CHECKING:
     from trunkzoo.suites.engine import Engine
@@ -23,7 +24,9 @@ suite = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Name = Annotated[str, typer.Argument(help="A suite of registry.toml; see `zoo list --kind suite`.")]
+Name = Annotated[
+    str, typer.Argument(help="A suite of registry.toml; see `zoo list --kind suite`.", autocompletion=complete_suite)
+]
 Out = Annotated[
     Path | None, typer.Option("-o", "--out", metavar="DIR", help="Where its cells lie. (default: runs/NAME)")
 ]
@@ -102,11 +105,15 @@ def run(
     if published is not None:
         note(f"{adopt(plan, published)} evaluations and floors taken from {published}")
     cells = _engine(engine, max_parallel, plan)
-    if until is None:
-        forget_stop(plan.directory)
-        run_suite(plan, cells, _say)
-    else:
-        run_until(plan, cells, _say, until.value, MEASURE[outcome], detect)
+    try:
+        if until is None:
+            forget_stop(plan.directory)
+            run_suite(plan, cells, _say)
+        else:
+            run_until(plan, cells, _say, until.value, MEASURE[outcome], detect)
+    except KeyboardInterrupt:
+        note(f"finished cells are in {plan.directory}; the same command continues there")
+        raise
     _show(plan, json)
 
 
@@ -193,7 +200,17 @@ def _plan(name: str, out: Path | None, only: list[str] | None, slots: int = 2) -
     from trunkzoo.registry import open_zoo
     from trunkzoo.suites.planning import plan_suite
 
-    return plan_suite(name, open_zoo(), out or Path("runs") / name, only or (), slots)
+    directory = out or Path("runs") / name
+    _refuse_run(directory)
+    return plan_suite(name, open_zoo(), directory, only or (), slots)
+
+
+def _refuse_run(directory: Path) -> None:
+    """Raise UsageError if a training run lies in ``directory``, unless cells of a suite lie there too."""
+    from trunkzoo.errors import UsageError
+
+    if (directory / "run.json").is_file() and not (directory / "cells").is_dir():
+        raise UsageError(f"{directory} is a training run; give -o another directory for the cells of this suite")
 
 
 def _engine(name: EngineName, max_parallel: int | None, plan: SuitePlan) -> Engine:
@@ -207,7 +224,7 @@ def _engine(name: EngineName, max_parallel: int | None, plan: SuitePlan) -> Engi
 
 
 def _show(plan: SuitePlan, json: bool) -> None:
-    """Print the table, and write the report beside the cells."""
+    """Print the table, then write the report beside the cells."""
     from trunkzoo.report.suite_page import write_suite_page
     from trunkzoo.suites.layout import REPORT
     from trunkzoo.suites.outcomes import outcome_table, outcomes_of
@@ -218,14 +235,14 @@ def _show(plan: SuitePlan, json: bool) -> None:
     stop = read_stop(plan.directory)
     plan = plan if stop is None else plan.first(stop.trainings)
     results, page = read_results(plan), plan.directory / REPORT
-    write_suite_page(plan, results, page, stop)
     if json:
         ways = [{arm.plan.label: outcomes_of(arm, result.plan.stages) for arm in result.arms} for result in results]
         emit_json([{**result.to_dict(), "outcomes": way} for result, way in zip(results, ways, strict=True)])
-        return
-    for result in results:
-        emit_table(COLUMNS, table(result), title=f"\n{plan.name}: {result.plan.name}")
-        emit_table(*outcome_table(result))
-        for line in [*([stop.sentence(result.plan.name)] if stop else []), *notes(result)]:
-            say(line)
+    else:
+        for result in results:
+            emit_table(COLUMNS, table(result), title=f"\n{plan.name}: {result.plan.name}")
+            emit_table(*outcome_table(result))
+            for line in [*([stop.sentence(result.plan.name)] if stop else []), *notes(result)]:
+                say(line)
+    write_page("the report", page, lambda: write_suite_page(plan, results, page, stop))
     note(f"figures and films are in {page}")

@@ -19,6 +19,8 @@ from trunkzoo.plugin.contract import ACTION_KEY, PAD_KEY, SEED_KEY, STATE_KEY, C
 from trunkzoo.plugin.protocols import Head
 from trunkzoo.registry.recipe import Recipe
 
+_OVERSHOOT = 0.05  # of [0, 1] beyond either end: bicubic resizing does that
+
 
 class Agent(nn.Module):
     """A policy under a fixed contract. ``forward`` is the training loss, so that DDP can wrap it.
@@ -92,8 +94,13 @@ class Agent(nn.Module):
 
         ``noise`` (B, pred_horizon, action_dim) is the head's standard normal start; without it the ``generator``
         (or torch's global one) draws it.
+
+        Raises:
+            DataError: a key is missing, the state is not finite, or float images are not in [0, 1].
+            ContractError: a shape differs.
         """
         cond = self.condition(obs)  # (B, T, cond_dim)
+        check_numbers(obs, self.contract)
         if noise is None:
             shape = (len(cond), self.contract.pred_horizon, self.contract.action_dim)
             noise = torch.randn(shape, generator=generator, device=generator.device if generator else None)
@@ -157,4 +164,27 @@ def check_window(obs: Mapping[str, Tensor], contract: Contract) -> None:
             raise DataError(f"the observation lacks '{key}'; this agent reads {', '.join(expected)}")
         if tuple(obs[key].shape[1:]) != shape:
             got = ", ".join(str(n) for n in obs[key].shape)
-            raise ContractError(f"'{key}' has shape ({got}), the contract wants (B, {', '.join(map(str, shape))})")
+            wanted = f"'{key}' has shape ({got}), the contract wants (B, {', '.join(map(str, shape))})"
+            resized = "; training resizes each side of an image on its own, as trunkzoo.data.cache.resize does"
+            raise ContractError(wanted + (resized if key != STATE_KEY and obs[key].dim() == 5 else ""))
+
+
+def check_numbers(obs: Mapping[str, Tensor], contract: Contract) -> None:
+    """Refuse a window on which a prediction would be nonsense without a word; not while a compiler traces.
+
+    Raises:
+        DataError: the state is not finite, or images are neither uint8 nor float in [0, 1].
+    """
+    if torch.compiler.is_compiling():
+        return
+    state = obs[STATE_KEY]
+    if not bool(torch.isfinite(state).all()):
+        raise DataError(f"'{STATE_KEY}' is not finite: {state.flatten().tolist()[:8]}; look at the robot's sensors")
+    for key in contract.image_keys:
+        image = obs[key]
+        if image.dtype == torch.uint8:
+            continue
+        low, high = (float(end) for end in torch.aminmax(image.float()))
+        if not (image.is_floating_point() and low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT):
+            found = f"{str(image.dtype).removeprefix('torch.')} from {low:g} to {high:g}"
+            raise DataError(f"'{key}' is {found}; give uint8 in 0…255, or float in [0, 1]: divide by 255")

@@ -93,14 +93,30 @@ class Catalogue:
         exact = [(kind, id, spec) for kind, id, spec in everything if name in (id, id.partition("/")[2])]
         if len(exact) == 1:
             return exact
-        if exact or name in self.names.aliases or name in self.names.renamed:
-            found = self.trunk(name)  # or the error that lists those of that name
-            return [("trunk", found.id, found.spec)]
+        if exact:
+            return [self._preferred(name, exact)]
+        if name in self.names.aliases or name in self.names.renamed:
+            target = self._follow(name)
+            kinds = [kind for kind, id, _ in everything if target in (id, id.partition("/")[2])]
+            found = self.find(kinds[0] if kinds else "trunk", name)  # or the error that says it is unknown
+            return [(found.kind, found.id, found.spec)]
         known = {part for _, id, _ in everything for part in (id, *id.split("/"))}
         raise UsageError(
             f"no plugin, trunk, head or task '{name}'.{did_you_mean(name, sorted(known))}{self.why_absent(name)} "
             "`zoo list` shows all"
         )
+
+    def _preferred(self, name: str, found: list[tuple[RecordKind, str, AnySpec]]) -> tuple[RecordKind, str, AnySpec]:
+        """The one of several records of a short name that the registry prefers.
+
+        Raises:
+            UsageError: it prefers none; the message lists them all.
+        """
+        for record in found:
+            if record[1] == self.names.prefer.get(name):
+                return record
+        listed = ", ".join(sorted(f"{id} ({kind})" for kind, id, _ in found))
+        raise UsageError(f"'{name}' is ambiguous: {listed}; give the full name")
 
     def notes(self) -> list[str]:
         """What the user should hear about, one line each: limits without effect, plugins that did not load."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from trunkzoo.catalogue.guard import plugin_code
 from trunkzoo.catalogue.part import Configured
-from trunkzoo.errors import PluginError
+from trunkzoo.errors import PluginError, TaskError
 from trunkzoo.plugin.contract import TaskContract
 from trunkzoo.plugin.protocols import Expert, NoiseTolerant, Task
 from trunkzoo.plugin.records import TaskSpec, require_installed
@@ -38,8 +38,24 @@ def make_task(task: Configured[TaskSpec[Any]]) -> Task:
     """
     require_installed(task.spec)
     with plugin_code(f"building task '{task.spec.name}'"):
-        built: Task = task.spec.build(task.config)
-    return built
+        built = task.spec.build(task.config)
+    return require_task(built, task.title)
+
+
+def require_task(built: object, what: str) -> Task:
+    """``built`` as a task.
+
+    Raises:
+        PluginError: it lacks members of one; all of them are named.
+    """
+    absent = [name for name in ("contract", "action_low", "action_high") if not hasattr(built, name)]
+    methods = ("reset", "observe", "step", "hold", "expert", "close")
+    absent += [f"{name}()" for name in methods if not callable(getattr(built, name, None))]
+    if absent:
+        raise PluginError(
+            f"{what} built a {type(built).__name__} without {', '.join(absent)}; trunkzoo.plugin.Task has them all"
+        )
+    return cast(Task, built)
 
 
 def expert_commands(task: Task, seed: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
@@ -53,4 +69,8 @@ def expert_commands(task: Task, seed: int) -> Iterator[tuple[NDArray[np.float32]
         command = expert.act()
         if command is None:
             return
+        if command.shape != (task.contract.action_dim,):
+            raise TaskError(
+                f"the expert's action has shape {command.shape}; the task's action_dim is {task.contract.action_dim}"
+            )
         yield command, command * 0 if tolerance is None else tolerance

@@ -11,6 +11,7 @@ MODEL = "model.safetensors"
 TRAINING_STATE = "training_state.safetensors"
 MANIFEST = "manifest.json"
 CHECKPOINTS = "checkpoints"
+BEST = "best"  # link to the checkpoint of the best score while training
 _STEP = re.compile(r"step-(\d+)")
 
 
@@ -37,7 +38,8 @@ def checkpoint_directory(path: Path) -> Path:
     """The checkpoint that a directory means: itself, or the newest one of a run directory.
 
     Raises:
-        CheckpointError: there is none, or it was never finished.
+        UsageError: there is none.
+        CheckpointError: it was never finished.
     """
     if (path / MANIFEST).is_file():
         return path
@@ -48,16 +50,28 @@ def checkpoint_directory(path: Path) -> Path:
         )
     run = checkpoints_of(path)
     if not run:
-        raise CheckpointError(f"{path} holds no checkpoint; expected {MODEL} and {MANIFEST}, or a run directory")
+        raise UsageError(f"{path} holds no checkpoint; expected {MODEL} and {MANIFEST}, or a run directory")
     return run[max(run)]
+
+
+def why_this_one(run: Path) -> str:
+    """Which checkpoint of a run directory is taken and what else there is, in a line; empty for any other path."""
+    found = checkpoints_of(run)
+    if not found or (run / MANIFEST).is_file():
+        return ""
+    newest, best = found[max(found)], run / CHECKPOINTS / BEST
+    others = f", the newest of {len(found)}" if len(found) > 1 else ", the only one"
+    other = best.exists() and best.resolve() != newest.resolve()
+    hint = f"; the lowest held-out error, or else training loss, has {best} ({best.resolve().name})" if other else ""
+    return f"{run}: takes {newest.name}{others}{hint}"
 
 
 def model_file(path: Path) -> Path:
     """The ``model.safetensors`` that ``path`` means: a run directory, a checkpoint directory or the file itself.
 
     Raises:
-        UsageError: nothing is there.
-        CheckpointError: a directory is there, but no finished checkpoint in it.
+        UsageError: nothing is there, or a directory without a checkpoint.
+        CheckpointError: the checkpoint was never finished.
     """
     if path.is_file():
         return path

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -13,23 +11,17 @@ from trunkzoo.agent.agent import Agent
 from trunkzoo.agent.assemble import assemble
 from trunkzoo.agent.budget import Budget
 from trunkzoo.catalogue.catalogue import Catalogue
-from trunkzoo.catalogue.part import Found
 from trunkzoo.checkpoint.header import CheckpointHeader
 from trunkzoo.checkpoint.layout import model_file
 from trunkzoo.checkpoint.manifest import read_verified
-from trunkzoo.checkpoint.save import use_of
+from trunkzoo.checkpoint.parts import changed_versions, recipe_of, resolve_parts
 from trunkzoo.checkpoint.tensors import read_tensors
-from trunkzoo.errors import CheckpointError, ConfigError, ContractError, UsageError, install_command
-from trunkzoo.plugin.config import parse
+from trunkzoo.errors import CheckpointError, ContractError
 from trunkzoo.plugin.contract import Contract, differences
 from trunkzoo.registry.recipe import Recipe
-from trunkzoo.registry.resolved import ResolvedRecipe, resolve, without_initial
+from trunkzoo.registry.resolved import ResolvedRecipe
 
 _SLACK, _ROOM = 8, 1 << 26  # building an agent makes its numbers, copies of some of them, and one small observation
-
-
-class CheckpointWarning(UserWarning):
-    """A checkpoint loads, but was made with other code than is installed."""
 
 
 def load_agent(path: str | Path, catalogue: Catalogue, expect: Recipe | None = None) -> Agent:
@@ -48,8 +40,7 @@ def load_agent(path: str | Path, catalogue: Catalogue, expect: Recipe | None = N
     check_contract(header, recipe.contract, f"the recipe in {file}")
     if expect is not None:
         check_contract(header, expect.contract, f"recipe '{expect.name}'")
-    require_parts(header, catalogue, file)
-    return _rebuild(resolve(without_initial(recipe, catalogue), catalogue), recipe, header, file)
+    return _rebuild(resolve_parts(header, recipe, catalogue, file), recipe, header, file)
 
 
 def continue_agent(path: Path, recipe: ResolvedRecipe) -> Agent:
@@ -73,14 +64,6 @@ def _rebuild(resolved: ResolvedRecipe, recipe: Recipe, header: CheckpointHeader,
     return agent.eval()
 
 
-def recipe_of(header: CheckpointHeader, file: Path) -> Recipe:
-    """The recipe a header holds."""
-    try:
-        return parse(Recipe, header.recipe, "recipe")
-    except ConfigError as error:
-        raise CheckpointError(f"the recipe in {file} does not fit this version of trunkzoo: {error}") from None
-
-
 def check_contract(header: CheckpointHeader, expected: Contract, whose: str) -> None:
     """Hold the checkpoint's contract against another.
 
@@ -92,44 +75,6 @@ def check_contract(header: CheckpointHeader, expected: Contract, whose: str) -> 
         raise ContractError(
             f"the checkpoint's contract is not that of {whose} (checkpoint ≠ recipe): {'; '.join(lines)}"
         )
-
-
-def require_parts(header: CheckpointHeader, catalogue: Catalogue, file: Path) -> None:
-    """Look for every part that the checkpoint needs.
-
-    Raises:
-        CheckpointError: a part is absent; the message has the line that installs it.
-    """
-    for use in header.plugins:
-        try:
-            catalogue.find(use.kind, use.id)
-        except UsageError:
-            raise CheckpointError(
-                f"{file} needs {use.kind} '{use.id}' of {use.distribution} {use.version}, which is not available."
-                f"{catalogue.why_absent(use.id)} Run: {install_command(use.distribution, use.version)}"
-            ) from None
-
-
-def changed_versions(header: CheckpointHeader, parts: Sequence[Found[Any]], file: Path) -> str:
-    """Warn of parts that come from another version than the checkpoint's; returns a note on them for later errors.
-
-    Raises:
-        CheckpointError: a part speaks another plugin API.
-    """
-    installed = {part.kind: use_of(part) for part in parts}
-    changed = set()
-    for use in header.plugins:
-        now = installed.get(use.kind, use)
-        if now.api != use.api:
-            raise CheckpointError(
-                f"{file} was made with {use.kind} '{use.id}' of plugin API {use.api}, installed is API {now.api}; "
-                f"run: {install_command(use.distribution, use.version)}"
-            )
-        if now.version != use.version:
-            changed.add(f"{use.distribution} {use.version}, installed is {now.version}")
-    for note in sorted(changed):
-        warnings.warn(f"{file} was made with {note}; results may differ", CheckpointWarning, stacklevel=4)
-    return f" (made with {'; '.join(sorted(changed))})" if changed else ""
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:

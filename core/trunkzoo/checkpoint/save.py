@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
-from trunkzoo.checkpoint.header import PluginUse
 from trunkzoo.checkpoint.layout import MODEL, TRAINING_STATE
 from trunkzoo.checkpoint.manifest import write_manifest
 from trunkzoo.checkpoint.migrations import FORMAT
+from trunkzoo.checkpoint.parts import use_of
 from trunkzoo.checkpoint.tensors import write_tensors
 from trunkzoo.system.files import new_directory, new_file, readable_os_errors
 from trunkzoo.system.versions import library_versions
 
 if TYPE_CHECKING:
     from trunkzoo.agent.agent import Agent
-    from trunkzoo.catalogue.part import Found
 
 
 class TrainingState(NamedTuple):
@@ -78,9 +77,3 @@ def metadata_of(agent: Agent, step: int) -> dict[str, str]:
         "plugins": json.dumps([use_of(part).model_dump() for part in agent.parts]),
         "versions": json.dumps(library_versions()),
     }
-
-
-def use_of(part: Found[Any]) -> PluginUse:
-    """The package that ships a part."""
-    row = part.plugin
-    return PluginUse(kind=part.kind, id=part.id, distribution=row.distribution, version=row.version, api=row.api)

@@ -11,6 +11,9 @@ from trunkzoo.data.lerobot.layout import Info
 from trunkzoo.errors import ContractError, UsageError, did_you_mean
 from trunkzoo.plugin.contract import ACTION_KEY, IMAGE_KEY, STATE_KEY, Contract
 
+OPEN = "NAME"  # stands for a camera that only a person can name
+_ALIKE = 0.6  # of difflib's ratio: `wrist` and `left_wrist` are alike, `agentview` and `cam_left_wrist` are not
+
 
 def parse_camera_map(assignments: Sequence[str], label: str = "camera") -> dict[str, str]:
     """``{"a": "b"}`` for ``["a=b"]``: camera of the contract → camera of the data.
@@ -41,15 +44,15 @@ def match_cameras(info: Info, contract: Contract, camera_map: Mapping[str, str],
         ContractError: cameras or dimensions differ; the message shows both and proposes a map.
     """
     _check_map(info, contract, camera_map)
-    found = {camera: _feature_key(info, camera_map.get(camera, camera)) for camera in contract.cameras}
+    found = {camera: feature_key(info, camera_map.get(camera, camera)) for camera in contract.cameras}
     missing = [camera for camera, key in found.items() if key is None]
     lines = [*_camera_lines(info, contract, missing), *_width_lines(info, contract)]
     if lines:
         used = {key for key in found.values() if key}
         free = [short_name(key) for key in info.cameras if key not in used]
-        proposed = _proposal(missing, free)
+        proposed = _proposal(missing, free, camera_map)
         if missing:
-            lines.append(_advice(missing, len(free), proposed))
+            lines.append(_advice(missing, free, proposed))
         settings = {"cameras": proposed} if proposed else {}
         raise ContractError(f"{directory} does not fit the contract: {'; '.join(lines)}", settings)
     return {camera: key for camera, key in found.items() if key is not None}
@@ -60,7 +63,8 @@ def short_name(key: str) -> str:
     return key.removeprefix(IMAGE_KEY)
 
 
-def _feature_key(info: Info, camera: str) -> str | None:
+def feature_key(info: Info, camera: str) -> str | None:
+    """The dataset's feature of a camera that is named short or whole; None if there is none."""
     return next((key for key in (IMAGE_KEY + camera, camera) if key in info.cameras), None)
 
 
@@ -72,7 +76,7 @@ def _check_map(info: Info, contract: Contract, camera_map: Mapping[str, str]) ->
             raise UsageError(
                 f"camera '{ours}={theirs}': the contract's cameras are {_names(contract.cameras)}.{hint}", ["cameras"]
             )
-        if _feature_key(info, theirs) is None:
+        if feature_key(info, theirs) is None:
             hint = did_you_mean(theirs, offered)
             raise UsageError(f"camera '{ours}={theirs}': the data's cameras are {_names(offered)}.{hint}", ["cameras"])
 
@@ -96,20 +100,36 @@ def _width_lines(info: Info, contract: Contract) -> list[str]:
     return lines
 
 
-def _proposal(missing: list[str], free: list[str]) -> list[str]:
-    """``OURS=THEIRS`` for each missing camera and the nearest free one of the dataset; nothing if they do not suffice."""
-    proposed: list[str] = []
-    for camera in missing if len(missing) <= len(free) else []:
-        near = difflib.get_close_matches(camera, free, n=1, cutoff=0.3) or free
-        proposed.append(f"{camera}={near[0]}")
-        free = [name for name in free if name != near[0]]
-    return proposed
+def _proposal(missing: Sequence[str], free: Sequence[str], given: Mapping[str, str]) -> list[str]:
+    """``OURS=THEIRS``: what was given, and for each missing camera the one that its name leaves no doubt about, or NAME.
+
+    Nothing if there are too few cameras.
+    """
+    if not missing or len(free) < len(missing):
+        return []
+    likely = _alike(missing, free)
+    pairs = {**given, **{camera: likely.get(camera, OPEN) for camera in missing}}
+    return [f"{ours}={theirs}" for ours, theirs in pairs.items()]
 
 
-def _advice(missing: list[str], free: int, proposed: list[str]) -> str:
+def _advice(missing: Sequence[str], free: Sequence[str], proposed: Sequence[str]) -> str:
     if not proposed:
-        return f"the data has {len(missing) - free} camera(s) too few"
-    return f"name the data's cameras, e.g. {', '.join(proposed)}"
+        return f"the data has {len(missing) - len(free)} camera(s) too few"
+    said = f"say which camera of the data is which: {', '.join(proposed)}"
+    left = [name for name in free if not any(pair.endswith(f"={name}") for pair in proposed)]
+    unsure = any(pair.endswith(f"={OPEN}") for pair in proposed)
+    return said + (f", where {OPEN} is one of {_names(left)}; `zoo data info` shows their pictures" if unsure else "")
+
+
+def _alike(missing: Sequence[str], free: Sequence[str]) -> dict[str, str]:
+    """Pairs of names that are each other's only near one, or the last ones; a guess would be pasted, and train on
+    swapped cameras.
+    """
+    near = {camera: difflib.get_close_matches(camera, free, n=2, cutoff=_ALIKE) for camera in missing}
+    back = {name: difflib.get_close_matches(name, missing, n=2, cutoff=_ALIKE) for name in free}
+    found = {camera: names[0] for camera, names in near.items() if len(names) == 1 and back[names[0]] == [camera]}
+    open_, left = [c for c in missing if c not in found], [name for name in free if name not in found.values()]
+    return found | dict(zip(open_, left, strict=True)) if len(open_) == len(left) == 1 else found
 
 
 def _names(cameras: tuple[str, ...] | list[str]) -> str:

@@ -18,6 +18,7 @@ from trunkzoo.system.plain import parse_table
 
 SHEET_EPISODES = 6
 MOMENTS = (0.0, 0.5, 1.0)  # start, middle and end of an episode
+LEAST_WIDTH = 96  # pixels of one image in the sheet
 LABEL = 12  # pixels above each row of the sheet
 
 
@@ -66,7 +67,7 @@ def contact_sheet(reader: LeRobotReader, path: Path) -> None:
     chosen = np.unique(np.linspace(0, len(reader.episodes) - 1, SHEET_EPISODES).round().astype(int))
     episodes = [reader.episodes[i] for i in chosen]
     rows = [ep.start + round(moment * (len(ep) - 1)) for ep in episodes for moment in MOMENTS]
-    strips = [_strips(frames_at(reader, key, rows)) for key in reader.info.cameras]  # per camera: a strip per episode
+    strips = [_strips(_legible(frames_at(reader, key, rows))) for key in reader.info.cameras]  # a strip per episode
     height = max(strip.shape[0] for camera in strips for strip in camera) + LABEL
     sheet = Image.new("RGB", (sum(camera[0].shape[1] + 2 for camera in strips), height * len(episodes)), "white")
     draw = ImageDraw.Draw(sheet)
@@ -80,6 +81,12 @@ def contact_sheet(reader: LeRobotReader, path: Path) -> None:
         sheet.save(path)
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot write {path} ({error}); name a .png file in a directory that exists") from None
+
+
+def _legible(frames: list[Frame]) -> list[Frame]:
+    """Small images enlarged by a whole factor: the label of a row needs the room, and eyes do."""
+    factor = max(1, LEAST_WIDTH // frames[0].shape[1])
+    return [frame.repeat(factor, axis=0).repeat(factor, axis=1) for frame in frames]
 
 
 def _strips(frames: list[Frame]) -> list[Frame]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -43,14 +45,21 @@ def parse(model: type[ConfigT], values: Mapping[str, Any], where: str, locate: L
 
 
 def _problems(error: ValidationError, model: type[BaseModel], where: str, locate: Locate) -> list[str]:
-    found = error.errors(include_url=False)
-    lines = [
-        locate(tuple(str(part) for part in problem["loc"])) + _sentence(dict(problem), model, where)
-        for problem in found[:3]
-    ]
+    found = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
+    lines = [_place(dict(problem), model, locate) + _sentence(dict(problem), model, where) for problem in found[:3]]
     if len(found) > 3:
         lines.append(f"… and {len(found) - 3} more problems{f' in {where}' if where else ''}")
     return lines
+
+
+def _place(problem: dict[str, Any], model: type[BaseModel], locate: Locate) -> str:
+    """Where the mistake was written: for a rule about several fields, one that its message names, an option's first."""
+    path = tuple(str(part) for part in problem["loc"])
+    named = [name for name in _fields_at(model, path) if re.search(rf"\b{name}\b", str(problem["msg"]))]
+    places = [locate((*path, name)) for name in named] if problem["type"] == "value_error" else []
+    return next(
+        (place for place in places if place.startswith(("--", "override"))), places[-1] if places else locate(path)
+    )
 
 
 def _sentence(problem: dict[str, Any], model: type[BaseModel], where: str) -> str:
@@ -64,7 +73,21 @@ def _sentence(problem: dict[str, Any], model: type[BaseModel], where: str) -> st
         return f"{path}: required, but not given"
     if problem["type"] == "value_error":
         return f"{path}: {message}"
-    return f"{path} = {problem['input']!r}: {message[0].lower()}{message[1:]}"
+    return f"{path} = {problem['input']!r}: {_expected(problem) or message[0].lower() + message[1:]}"
+
+
+def _expected(problem: dict[str, Any]) -> str:
+    """What is wanted, with its spelling, for mistakes of kind that pydantic tells in words of its own."""
+    given, kind = problem["input"], str(problem["type"])
+    if kind in ("tuple_type", "list_type", "set_type"):
+        items = [part.strip() for part in str(given).strip("[]()").split(",")]
+        plain = all(item.lstrip("-").isdecimal() for item in items)
+        listed = ", ".join(items if plain else [json.dumps(item.strip("'\"")) for item in items])
+        return f"must be a list; write [{listed}]"
+    if kind in ("model_type", "model_attributes_type", "dict_type", "dataclass_type"):
+        named = f"; write {{ name = {json.dumps(given)} }}" if isinstance(given, str) else ""
+        return f"must be a table{named}"
+    return {"string_type": f'must be text; write "{given}"', "bool_type": "must be true or false"}.get(kind, "")
 
 
 def _fields_at(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:

@@ -50,16 +50,31 @@ class Contract(TaskContract):
 
     keypoints: Count = Field(default=32, description="SpatialSoftmax keypoints per camera (K)")
     camera_dim: Count = Field(default=64, description="width of one camera's feature vector (D)")
-    cond_dim: Count = Field(description="expected condition width; must equal cameras × camera_dim + state_dim")
+    cond_dim: Count = Field(
+        description="expected condition width: cameras × camera_dim + state_dim, which it is where it is left out"
+    )
     obs_horizon: Count = Field(default=2, description="observations the head sees")
     pred_horizon: Count = Field(default=16, description="actions in one predicted chunk")
     num_action_steps: Count = Field(default=8, description="actions executed before the next prediction")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sum_where_left_out(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "cond_dim" in values:
+            return values
+        cameras, state = values.get("cameras"), values.get("state_dim")
+        width = values.get("camera_dim", cls.model_fields["camera_dim"].default)
+        if isinstance(cameras, list | tuple) and isinstance(state, int) and isinstance(width, int):
+            return {**values, "cond_dim": len(cameras) * width + state}
+        return values
 
     @model_validator(mode="after")
     def _sum_is_as_expected(self) -> Contract:
         total = len(self.cameras) * self.camera_dim + self.state_dim
         if total != self.cond_dim:
-            raise ValueError(f"{self.sum_line()}, but cond_dim expects {self.cond_dim}")
+            raise ValueError(
+                f"{self.sum_line()}, but cond_dim expects {self.cond_dim}; write cond_dim = {total} in this contract"
+            )
         if self.num_action_steps > self.pred_horizon:
             raise ValueError(
                 f"num_action_steps {self.num_action_steps} exceeds pred_horizon {self.pred_horizon}; "

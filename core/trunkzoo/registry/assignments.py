@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from trunkzoo.errors import UsageError
-from trunkzoo.registry.layers import Tree, leaves
+from trunkzoo.registry.layers import PARTS, Layer, Tree, leaves
 from trunkzoo.system.plain import DEEPEST, check_plain
 
 KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
@@ -46,6 +46,17 @@ def overlay(defaults: Mapping[str, Any], assignments: Mapping[str, Any]) -> dict
     for key, value in assignments.items():
         tree.put(tuple(key.split(".")), value, "assignment")
     return tree.values
+
+
+def assignment(key: str, value: Any, label: str) -> Layer:
+    """One override as a layer over a recipe; UsageError where the key is a whole part. Messages call it ``label``."""
+    path = key.split(".")
+    if path[0] in PARTS and len(path) == 1:
+        raise UsageError(f"{label} {key}: '{key}' is a table; write {key}.name={value}, or {key}.KEY=VALUE")
+    nested: Any = value
+    for part in reversed(path):
+        nested = {part: nested}
+    return Layer(nested, lambda _: label)
 
 
 def _value(text: str) -> Any:

@@ -77,7 +77,11 @@ class Tree:
         for end in range(len(path), 0, -1):
             if path[:end] in self.origins:
                 return self.origins[path[:end]]
-        return next((origin for known, origin in self.origins.items() if known[: len(path)] == path), "")
+        below = [origin for known, origin in self.origins.items() if known[: len(path)] == path]
+        options = [
+            origin for origin in below if origin.startswith(("--", "override"))
+        ]  # what was typed now is what broke the rule
+        return next(iter([*options, *below]), "")
 
 
 def leaves(values: Mapping[str, Any], above: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from trunkzoo.catalogue.names import NameRules, NameTables
 from trunkzoo.errors import UsageError, did_you_mean
 from trunkzoo.plugin.config import ConfigT, parse
+from trunkzoo.registry.assignments import assignment
 from trunkzoo.registry.file import RegistryFile, packaged_path, read_file, user_path
-from trunkzoo.registry.layers import PARTS, Labels, Layer, Tree
+from trunkzoo.registry.layers import Labels, Layer, Tree
 from trunkzoo.registry.toml_lines import KeyPath
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Registry:
             tree.put(("trunk", "name"), trunk, labels.trunk)
         # last: what is asked for in a call wins over every file
         for key, value in overrides.items():
-            tree.lay(_assignment(key, value, labels.override))
+            tree.lay(assignment(key, value, labels.override))
         return tree
 
     def suite(self, name: str) -> dict[str, Any]:
@@ -164,16 +165,6 @@ def _merged(tables: list[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _table(file: RegistryFile, above: KeyPath, table: Mapping[str, Any]) -> Layer:
     return Layer(table, lambda path: file.place((*above, *path)))
-
-
-def _assignment(key: str, value: Any, label: str) -> Layer:
-    path = key.split(".")
-    if path[0] in PARTS and len(path) == 1:
-        raise UsageError(f"{label} {key}: '{key}' is a table; write {key}.name={value}, or {key}.KEY=VALUE")
-    nested: Any = value
-    for part in reversed(path):
-        nested = {part: nested}
-    return Layer(nested, lambda _: label)
 
 
 def _unknown(section: RegistrySection, name: Any, child: str | None, known: list[str]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.plugin.config import parse
-from trunkzoo.registry.layers import PARTS, Labels, Tree, leaves
+from trunkzoo.registry.assignments import assignment
+from trunkzoo.registry.layers import PARTS, Labels, Layer, Tree, leaves
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import ResolvedRecipe, resolve
 from trunkzoo.registry.toml_lines import KeyPath
@@ -36,6 +37,19 @@ def resolve_written(name: str, tree: Tree, catalogue: Catalogue, labels: Labels)
 
     recipe = parse(Recipe, {"name": name, **_with_parts(tree.values)}, "", locate)
     return resolve(recipe, catalogue, locate, tree.origins)
+
+
+def resolve_again(recipe: Recipe, overrides: Mapping[str, Any], catalogue: Catalogue, labels: Labels) -> ResolvedRecipe:
+    """A recipe that was stored whole, with dotted keys over it (``{"train.steps": 100}``); raises as above."""
+    values = recipe.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+    for part in PARTS:
+        if part in values:
+            values[part] = {"name": values[part]["name"], **values[part]["config"]}
+    tree = Tree()
+    tree.lay(Layer(values, lambda _: "the run's recipe"))
+    for key, value in overrides.items():
+        tree.lay(assignment(key, value, labels.override))
+    return resolve_written(recipe.name, tree, catalogue, labels)
 
 
 def _with_parts(values: dict[str, Any]) -> dict[str, Any]:

@@ -31,11 +31,14 @@ class Axis:
 
 
 def axis(label: str, values: Iterable[float], low: float | None = None, high: float | None = None) -> Axis:
-    """An axis around ``values``; ``low`` and ``high`` pin its ends."""
-    finite = [value for value in values if math.isfinite(value)] or [0.0]
+    """An axis around ``values``; ``low`` and ``high`` pin its ends, except where a value lies beyond them."""
+    pins = [end for end in (low, high) if end is not None]
+    finite = [value for value in values if math.isfinite(value)] or pins or [0.0]
     bottom, top = min(finite), max(finite)
     pad = PAD * ((top - bottom) or 1.0)
-    return Axis(label, bottom - pad if low is None else low, top + pad if high is None else high)
+    first = bottom - pad if low is None or bottom < low else low
+    last = top + pad if high is None or top > high else high
+    return Axis(label, first, last if last > first else first + 1.0)
 
 
 @dataclass

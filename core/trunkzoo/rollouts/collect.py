@@ -18,6 +18,7 @@ from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trunkzoo.catalogue.guard import plugin_code
 from trunkzoo.catalogue.part import Configured, Part
 from trunkzoo.catalogue.tasks import contract_of, expert_commands, make_task
 from trunkzoo.errors import TaskError, UsageError
@@ -102,7 +103,11 @@ def collect(
 
 
 def demonstrate(task: Task, seed: int, noise: float, step_cap: int) -> Demonstration:
-    """Play the expert in the episode of ``seed``, with its tolerated noise × ``noise`` on what is executed."""
+    """Play the expert in the episode of ``seed``, with its tolerated noise × ``noise`` on what is executed.
+
+    Raises:
+        TaskError: the expert's actions have the wrong shape, or there are none.
+    """
     import numpy as np
 
     task.reset(seed)
@@ -115,6 +120,8 @@ def demonstrate(task: Task, seed: int, noise: float, step_cap: int) -> Demonstra
         step = task.step((action + noise * tolerance * drift).astype(np.float32))
         if step.success and first_success is None:
             first_success = index
+    if not rows:
+        raise TaskError(f"the expert gave no command at all in the episode of seed {seed}; it must act at least once")
     return Demonstration(seed, {key: np.stack([row[key] for row in rows]) for key in rows[0]}, first_success)
 
 
@@ -157,7 +164,8 @@ def _in_order(
 
 def _in_worker(part: Part, seed: int, noise: float) -> Demonstration:
     spec, task = _worker_task(part.model_dump_json())
-    return demonstrate(task, seed, noise, spec.demo_steps)
+    with plugin_code(f"the demonstration of seed {seed} in task '{part.name}'"):
+        return demonstrate(task, seed, noise, spec.demo_steps)
 
 
 @cache  # one simulator per worker process, built at its first episode

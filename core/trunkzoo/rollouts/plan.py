@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from trunkzoo.catalogue.catalogue import Catalogue
-from trunkzoo.catalogue.part import Found, Part
+from trunkzoo.catalogue.edits import edition
+from trunkzoo.catalogue.part import KINDS, Found, Part
 from trunkzoo.checkpoint import read_header
 from trunkzoo.checkpoint.header import CheckpointHeader
 from trunkzoo.checkpoint.layout import model_file
+from trunkzoo.checkpoint.parts import changed_versions, recipe_of, require_parts, resolve_parts
 from trunkzoo.errors import UsageError
-from trunkzoo.plugin.config import parse
 from trunkzoo.plugin.records import TaskSpec
-from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import check_task
 from trunkzoo.rollouts.job import NEEDS_CHECKPOINT, Job, PolicyKind
 from trunkzoo.system.versions import library_versions
@@ -51,7 +51,9 @@ def plan(
     _check_request(policy, checkpoint, max_steps, noise_seed)
     file = model_file(Path(checkpoint)).resolve() if checkpoint is not None else None  # workers may run elsewhere
     header = read_header(file) if file else None
-    recipe = parse(Recipe, header.recipe, "recipe") if header else None
+    recipe = recipe_of(header, file) if header and file else None
+    if header and file and task is None:  # a floor needs no more of the checkpoint than its task
+        require_parts(header, catalogue, file, KINDS if policy in NEEDS_CHECKPOINT else ("task",))
     part = task or (recipe.task if recipe else None)
     if part is None:
         raise UsageError("no task to act in: name one (`zoo list` shows them)", ["task"])
@@ -66,9 +68,11 @@ def plan(
         device_of(device)
     job = Job(scene.as_part(), policy, max_steps or scene.spec.max_steps, file, noise_seed, device)
     parts: list[Found[Any]] = [scene]
-    if recipe:
-        parts += [catalogue.trunk(recipe.trunk.name), catalogue.head(recipe.head.name)]
-    plugins = {part.plugin.distribution: part.plugin.version for part in parts}
+    if recipe and header and file:
+        resolved = resolve_parts(header, recipe, catalogue, file)
+        changed_versions(header, resolved.parts, file)
+        parts += [resolved.trunk, resolved.head]
+    plugins = {part.plugin.distribution: edition(part.plugin) for part in parts}
     return Plan(job, _provenance(job, scene.spec, header, plugins))
 
 

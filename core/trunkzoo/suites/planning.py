@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from trunkzoo.catalogue.edits import edition
 from trunkzoo.catalogue.part import Configured, Found, Part
 from trunkzoo.catalogue.tasks import contract_of
 from trunkzoo.errors import UsageError
@@ -220,8 +221,11 @@ class _Planner:
         )
 
     def _versions(self, *parts: Found[Any]) -> dict[str, Any]:
-        """Version of trunkzoo and of the other packages that ship these parts: a new one makes a new cell."""
-        others = {part.plugin.distribution: part.plugin.version for part in parts}
+        """Version of trunkzoo and of the other packages that ship these parts: a new one makes a new cell.
+
+        An editable third-party package has a new one whenever its files change.
+        """
+        others = {part.plugin.distribution: edition(part.plugin) for part in parts}
         others.pop("trunkzoo", None)
         return {"trunkzoo": version("trunkzoo")} | ({"plugins": others} if others else {})
 

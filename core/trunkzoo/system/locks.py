@@ -42,6 +42,16 @@ def acquire(path: Path, busy: Callable[[str], ZooError] | None = None) -> IO[str
     return file
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock file ``path`` now."""
+    try:
+        file = open(path, encoding="utf-8", opener=_no_link)  # noqa: SIM115 - closed below
+    except FileNotFoundError:
+        return False
+    with file:
+        return not take(file, shared=True)
+
+
 def _no_link(path: str, flags: int) -> int:
     """Open without following a link, which in a directory of several people may lead to anybody's file."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)

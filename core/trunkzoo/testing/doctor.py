@@ -16,6 +16,7 @@ from typing import Any
 
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.discovery import PluginRow
+from trunkzoo.catalogue.edits import editable_folder
 from trunkzoo.errors import ZooError, install_command, one_line
 from trunkzoo.plugin.records import install_line
 from trunkzoo.registry import Zoo, open_zoo
@@ -117,7 +118,8 @@ def _mend(row: PluginRow) -> str:
     if row.distribution == "trunkzoo":
         return f'reinstall trunkzoo, or write [plugins] disabled = ["{row.name}"] in a registry.toml of your own'
     upgrade, away = (install_command(row.distribution, verb=verb) for verb in ("install -U", "uninstall"))
-    return f"{upgrade}, or {away}; --trace shows where it fails"
+    folder = editable_folder(row.distribution)
+    return f"{f'correct its files in {folder}' if folder else upgrade}, or {away}; --trace shows where it fails"
 
 
 def _reason_alone(row: PluginRow) -> str:

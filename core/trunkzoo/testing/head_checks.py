@@ -125,10 +125,17 @@ def loss_is_a_mean_of_samples(subject: HeadSubject) -> None:
 
 @torch.no_grad()
 def padding_is_harmless(subject: HeadSubject) -> None:
-    """A sample that is all padding leaves the loss finite."""
-    given = batch(SMALL)
+    """Actions where ``valid`` is False do not change the loss, and a sample that is all padding leaves it finite."""
+    head, given = build(subject).eval(), batch(SMALL)
+    given.valid[:, SMALL.pred_horizon // 2 :] = False
+    before = loss_of(head, given)["loss"]
+    given.actions[~given.valid] = 100.0
+    after = loss_of(head, given)["loss"]
+    change = f"100 in the padded half of every chunk moves the loss from {before.item():.4g} to {after.item():.4g}"
+    mend = "multiply the error by valid, and blank padded actions before they enter the network"
+    require(torch.allclose(after, before, rtol=1e-4), f"{change}; {mend}")
     given.valid[0] = False
-    value = loss_of(build(subject).eval(), given)["loss"]
+    value = loss_of(head, given)["loss"]
     require(bool(torch.isfinite(value)), f"with a wholly padded sample the loss is {value.item()}")
 
 

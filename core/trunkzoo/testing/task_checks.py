@@ -5,27 +5,28 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.catalogue.tasks import expert_commands
+from trunkzoo.catalogue.tasks import expert_commands, require_task
 from trunkzoo.plugin.contract import STATE_KEY, TaskContract
-from trunkzoo.plugin.protocols import Step, Task
+from trunkzoo.plugin.protocols import NoiseTolerant, Step, Task
 from trunkzoo.plugin.records import TaskSpec
-from trunkzoo.testing.check import Check, Subject, require
+from trunkzoo.testing.check import Check, CheckFailed, Subject, require
 from trunkzoo.testing.described import config_rejects_unknown_keys, config_round_trips, describes_without_torch
 
 TaskSubject = Subject[TaskSpec[Any]]
 SEED = 20_000  # away from the small ones that authors try by hand
 EXPERT_EPISODES = 20
+_ROUNDING = 1e-3  # of the action range: how far a resting pose may lie beyond its limits
 
 
 @contextlib.contextmanager
 def running(subject: TaskSubject) -> Iterator[Task]:
     """The built task, closed at the end."""
-    task = cast(Task, subject.spec.build(subject.config))
+    task = require_task(subject.spec.build(subject.config), f"task '{subject.id}'")
     try:
         yield task
     finally:
@@ -47,6 +48,29 @@ def record_is_complete(subject: TaskSubject) -> None:
     require(0 <= spec.expert_success <= 1, f"expert_success {spec.expert_success} is no share")
     low, high = spec.reward_range
     require(low < high, f"reward_range ({low}, {high}) is empty; the smaller reward comes first")
+
+
+def satisfies_task(subject: TaskSubject) -> None:
+    """It has every member of a task; its action limits, its resting action and its expert's first action fit together."""
+    with running(subject) as task:
+        task.reset(SEED)
+        low, high, still = np.asarray(task.action_low), np.asarray(task.action_high), np.asarray(task.hold())
+        shape = (task.contract.action_dim,)
+        for name, value in (("action_low", low), ("action_high", high), ("hold()", still)):
+            require(value.shape == shape, f"{name} has shape {value.shape}; the contract's action_dim makes it {shape}")
+            require(bool(np.isfinite(value).all()), f"{name} is {value.tolist()}; it must be finite")
+        require(bool((low < high).all()), f"action_low {low.tolist()} is not below action_high {high.tolist()}")
+        slack = _ROUNDING * (high - low)
+        inside = bool(((low - slack <= still) & (still <= high + slack)).all())
+        require(inside, f"hold() is {still.tolist()}, outside action_low … action_high")
+        expert = task.expert(SEED)
+        require(callable(getattr(expert, "act", None)), f"the expert, a {type(expert).__name__}, has no act()")
+        first = expert.act()
+        if first is None:
+            raise CheckFailed("the expert's first act() is None: it gives no command at all")
+        require(np.shape(first) == shape, f"the expert's action has shape {np.shape(first)}, not {shape}")
+        tolerance = np.shape(expert.tolerance()) if isinstance(expert, NoiseTolerant) else shape
+        require(tolerance == shape, f"the expert's tolerance() has shape {tolerance}, not {shape}")
 
 
 def observations_match_the_contract(subject: TaskSubject) -> None:
@@ -116,7 +140,6 @@ def expert_succeeds(subject: TaskSubject) -> None:
 def _demonstrate(subject: TaskSubject, task: Task, seed: int) -> bool:
     task.reset(seed)
     for _, (action, _) in zip(range(subject.spec.demo_steps), expert_commands(task, seed), strict=False):
-        require(action.shape == (task.contract.action_dim,), f"the expert's action has shape {action.shape}")
         step = task.step(action)
         _check_reward(subject.spec, step.reward)
         if step.success:
@@ -149,6 +172,7 @@ TASK_CHECKS: tuple[Check[TaskSpec[Any]], ...] = (
     Check(config_round_trips, builds=False),
     Check(contract_needs_no_simulator, builds=False),
     Check(record_is_complete, builds=False),
+    Check(satisfies_task),
     Check(observations_match_the_contract),
     Check(images_show_something),
     Check(steps_give_reward_and_success),

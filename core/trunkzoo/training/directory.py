@@ -15,7 +15,8 @@ from trunkzoo.system.files import LEFTOVER, clear_leftovers, point_link, readabl
 from trunkzoo.system.locks import acquire
 from trunkzoo.system.plain import parse_table
 
-RUN, METRICS, EVENTS, _LOCK = "run.json", "metrics.jsonl", "tensorboard", ".lock"
+RUN, METRICS, EVENTS, LOCK = "run.json", "metrics.jsonl", "tensorboard", ".lock"
+_IMAGES = "data.images."
 _MAY_CHANGE = {
     f"train.{name}" for name in ("steps", "checkpoint_every", "keep", "log_every", "workers", "skip_nonfinite")
 }
@@ -55,7 +56,7 @@ class RunDirectory:
     def record(self, facts: Mapping[str, Any], session: Mapping[str, Any]) -> None:
         """Write ``run.json``: what the run is, and one entry per session that worked on it."""
         path = self.path / RUN
-        sessions = _read_run(self.path)["sessions"] if is_begun(self.path) else []
+        sessions = read_run(self.path)["sessions"] if is_begun(self.path) else []
         write_text(path, json.dumps({**facts, "sessions": [*sessions, session]}, indent=2) + "\n")
 
 
@@ -68,7 +69,7 @@ def _check_contents(path: Path, resume: bool) -> None:
     if resume and not is_begun(path):
         raise UsageError(f"no run to resume at {path}; start one instead", ["resume"])
     entries = (entry.name for entry in path.iterdir()) if path.exists() else ()
-    if not resume and any(name != _LOCK and LEFTOVER not in name for name in entries):
+    if not resume and any(name != LOCK and LEFTOVER not in name for name in entries):
         raise UsageError(f"{path} already exists; resume it, or choose another directory", ["resume", "output"])
     for half in step_directories(path).values():
         if not (half / MANIFEST).is_file():  # saving there would fail, hours from now
@@ -91,7 +92,7 @@ def open_run(path: Path, resume: bool) -> Iterator[RunDirectory]:
             if path.exists() and not path.is_dir():
                 raise UsageError(f"{path} is a file; give a directory for the run")
             _check_contents(path, resume)
-            held.enter_context(acquire(path / _LOCK, partial(_busy, path)))
+            held.enter_context(acquire(path / LOCK, partial(_busy, path)))
             for folder in (path, path / CHECKPOINTS):
                 clear_leftovers(folder)
         held.callback(_remove_unless_begun, path)
@@ -102,7 +103,7 @@ def _remove_unless_begun(path: Path) -> None:
     """Leave nothing of a run that was refused before its first word."""
     if not is_begun(path):
         with suppress(OSError):  # somebody else's file is there: the directory stays
-            (path / _LOCK).unlink()
+            (path / LOCK).unlink()
             path.rmdir()
 
 
@@ -117,15 +118,31 @@ def check_same_run(path: Path, facts: Mapping[str, Any]) -> None:
         UsageError: recipe, data or seed differ; the message shows both sides.
         CheckpointError: ``run.json`` is damaged.
     """
-    there, here = _flat(_comparable(_read_run(path))), _flat(_comparable(facts))
+    before = read_run(path)
+    there, here = _flat(_comparable(before)), _flat(_comparable(facts))
     keys = [key for key in sorted(there.keys() | here.keys()) if there.get(key) != here.get(key)]
-    lines = [f"{key}: {there.get(key)} ≠ {here.get(key)}" for key in keys if key not in _MAY_CHANGE]
+    lines = _other_cameras(before, facts) if any(key.startswith(_IMAGES) for key in keys) else []
+    lines += [f"{key}: {there.get(key)} ≠ {here.get(key)}" for key in keys if key not in _MAY_CHANGE]
+    if lines[0:1] and lines[0].startswith("camera "):
+        lines = [line for line in lines if not line.startswith(_IMAGES)]  # hashes, whose reason the names tell
     if lines:
         shown = "; ".join(lines[:4]) + (f"; and {len(lines) - 4} more" if len(lines) > 4 else "")
         raise UsageError(f"{path} was started differently (there ≠ here): {shown}. Undo that, or start a new run")
 
 
-def _read_run(path: Path) -> dict[str, Any]:
+def _other_cameras(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """The cameras of the data whose names differ, as they were chosen."""
+    then, now = (facts["data"].get("source", {}).get("cameras", {}) for facts in (there, here))
+    pairs = [(ours, then[ours]["name"], now[ours]["name"]) for ours in then if ours in now]
+    return [f"camera {ours}: {mine} ≠ {other}" for ours, mine, other in pairs if mine != other]
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """``run.json`` of a run directory: recipe, seed, data and sessions.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
     try:
         facts: dict[str, Any] = parse_table((path / RUN).read_bytes())
         _comparable(facts)

@@ -67,7 +67,8 @@ def train_on(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[]
         log = None
         if accelerator.is_main_process:
             log = MetricsLog(directory.path, progress.step, run.tensorboard)
-            directory.record(facts, session_of(progress.step, str(accelerator.device), accelerator.num_processes))
+            where = str(accelerator.device), accelerator.num_processes, run.threads
+            directory.record(facts, session_of(progress.step, *where))
         held = recipe.train.holdout_episodes
         holdout = Holdout(windows, held) if held else None
         sampler = Sampler(run.seed, holdout.first if holdout else len(windows), recipe.train.batch_size)

@@ -101,3 +101,20 @@ def peak_memory_mb() -> float:
     """Largest resident memory of this process so far, MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB elsewhere
+
+
+ERRORS = ("mse", "l1", "error", "rms", "mae")  # how heads call their plain error, alone or with a suffix
+
+
+def losses(values: Mapping[str, float]) -> str:
+    """``loss 2 · mse_u 0.19``: the loss, and the first unweighted error that the head logs beside it."""
+    plain = [name for name in values if any(name == word or name.startswith(f"{word}_") for word in ERRORS)]
+    plain += [name for name in values if name.endswith("_rms")]
+    return " · ".join(f"{name} {values[name]:.4g}" for name in ("loss", *plain[:1]))
+
+
+def duration(seconds: float) -> str:
+    """``1:05`` or ``2:01:05``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

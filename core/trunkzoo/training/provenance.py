@@ -13,6 +13,7 @@ from trunkzoo.registry.recipe import Recipe
 from trunkzoo.system.versions import library_versions
 from trunkzoo.training.batches import Windows
 from trunkzoo.training.config import RunConfig
+from trunkzoo.training.remarks import source_of
 
 
 def facts_of(run: RunConfig, recipe: Recipe, windows: Windows) -> dict[str, Any]:
@@ -20,7 +21,11 @@ def facts_of(run: RunConfig, recipe: Recipe, windows: Windows) -> dict[str, Any]
     return {
         "recipe": recipe.model_dump(mode="json"),
         "seed": run.seed,
-        "data": {"path": str(run.data.resolve()), "content": content_of(windows)},
+        "data": {
+            "path": str(run.data.resolve()),
+            "content": content_of(windows),
+            "source": source_of(run.data, recipe.contract, run.cameras),
+        },
     }
 
 
@@ -31,13 +36,14 @@ def content_of(windows: Windows) -> dict[str, Any]:
     return {"windows": len(windows), "stats": digest, "images": dict(windows.images)}
 
 
-def session_of(step: int, device: str, processes: int) -> dict[str, Any]:
+def session_of(step: int, device: str, processes: int, threads: int | None) -> dict[str, Any]:
     """What may differ between the sessions of a run."""
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "from_step": step,
         "device": device,
         "processes": processes,
+        "threads": threads,
         "versions": library_versions(),
         "code": git_state(Path.cwd()),
     }

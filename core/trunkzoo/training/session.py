@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trunkzoo.checkpoint.save import save_checkpoint
@@ -13,7 +14,7 @@ from trunkzoo.system.signals import StopRequest
 from trunkzoo.training.batches import Batch, Loader
 from trunkzoo.training.config import TrainResult
 from trunkzoo.training.directory import RunDirectory
-from trunkzoo.training.metrics import Meter, MetricsLog, peak_memory_mb
+from trunkzoo.training.metrics import Meter, MetricsLog, duration, losses, peak_memory_mb
 from trunkzoo.training.optimizer import learning_rate
 from trunkzoo.training.probes import Holdout, depth_entropy
 from trunkzoo.training.state import Progress, capture
@@ -63,7 +64,7 @@ class Session:
                 else:
                     self._skip(result.values, bars)
                 self.progress.step += 1
-                remark = self._remark(result.values["loss"], self.progress.step - first, time.perf_counter() - began)
+                remark = self._remark(result.values, self.progress.step - first, time.perf_counter() - began)
                 bars.update(bar, self.progress.step, remark)
                 bars.say_if_due()
                 self._write(parts[0], bars, last=result.stop or self.progress.step == end)
@@ -73,9 +74,12 @@ class Session:
         spent = time.perf_counter() - began
         return self._result(spent, time.process_time() - cpu, request.signal)
 
-    def _remark(self, loss: float, steps: int, seconds: float) -> str:
-        seconds = max(seconds, 1e-9)
-        return f"· loss {loss:.4g} · {steps / seconds:.3g} steps/s · data wait {self.loader.waited / seconds:.0%}"
+    def _remark(self, values: Mapping[str, float], steps: int, seconds: float) -> str:
+        """Loss and plain error, speed, the share of time spent waiting for data, and the time that is left."""
+        speed = steps / max(seconds, 1e-9)
+        left = duration((self.config.steps - self.progress.step) / max(speed, 1e-9))
+        wait = self.loader.waited / max(seconds, 1e-9)
+        return f"· {losses(values)} · {speed:.3g} steps/s · data wait {wait:.0%} · {left} left"
 
     def _write(self, batch: Batch, bars: Bars, last: bool) -> None:
         """Log and save what is due after the step on ``batch`` just done."""

@@ -1,0 +1,47 @@
+"""``zoo clean``: what may go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trunkzoo_cli.options import JsonOption
+from trunkzoo_cli.output import emit_json, emit_table, note, say
+
+
+def clean(
+    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to look, all folders below too.")] = Path(
+        "runs"
+    ),
+    yes: Annotated[bool, typer.Option("--yes", help="Delete what is shown.")] = False,
+    keep: Annotated[int, typer.Option(min=1, metavar="N", help="Newest checkpoints of each run that stay.")] = 1,
+    json: JsonOption = False,
+) -> None:
+    """Show leftovers of kills, the image cache and old checkpoints; with --yes delete them.
+
+    Of a run the newest checkpoints stay, the best one and all that were evaluated; runs that are training and the cells
+    of suites are left alone.
+
+    Example: zoo clean runs --keep 2
+    """
+    from trunkzoo.errors import UsageError
+    from trunkzoo.training.waste import find_waste
+
+    if not directory.is_dir():
+        raise UsageError(f"no directory {directory}; name the one that holds your runs")
+    found = list(find_waste(directory, keep))
+    if yes:
+        for waste in found:
+            waste.delete()
+    if json:
+        emit_json([{"kind": it.kind, "path": str(it.path), "bytes": it.bytes, "deleted": yes} for it in found])
+        return
+    if found:
+        rows = [(it.kind, str(it.path), f"{it.bytes / 1e6:.1f} MB", it.why) for it in found]
+        emit_table(("what", "path", "size", "why it may go"), rows)
+    total = f"{sum(it.bytes for it in found) / 1e6:.1f} MB"
+    say(f"{total} deleted" if yes else f"{total} could go")
+    if found and not yes:
+        note("nothing was deleted; the same command with --yes does it")

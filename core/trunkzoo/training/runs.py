@@ -1,0 +1,97 @@
+"""The runs below a directory: what each is, how far it came, how well its agent did. No torch here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from trunkzoo.checkpoint.layout import CHECKPOINTS, checkpoints_of
+from trunkzoo.errors import CheckpointError
+from trunkzoo.system.locks import is_held
+from trunkzoo.training.directory import LOCK, METRICS, RUN, read_run
+
+ROWS = "eval-agent.jsonl"  # what `zoo eval` writes beside a checkpoint
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """One run as a list shows it."""
+
+    path: str
+    recipe: str
+    step: int
+    """Of the newest checkpoint."""
+    steps: int
+    score: str
+    """The best that is known: solved episodes, else the held-out error, else the training loss; in words."""
+    megabytes: float
+    state: str
+    """``training``, ``done``, ``stopped``, ``begun`` (no checkpoint yet) or ``damaged``."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able copy."""
+        return asdict(self)
+
+
+def find_runs(directory: Path) -> Iterator[Path]:
+    """Every directory below, or at, ``directory`` that holds a ``run.json``, by name; nothing inside a run."""
+    if (directory / RUN).is_file():
+        yield directory
+        return
+    for folder in sorted(path for path in directory.iterdir() if path.is_dir() and not path.is_symlink()):
+        if not folder.name.startswith("."):
+            yield from find_runs(folder)
+
+
+def facts_of_run(run: Path) -> RunFacts:
+    """What a list says of one run; a damaged one is a line too."""
+    size = round(
+        sum(path.stat().st_size for path in run.rglob("*") if path.is_file() and not path.is_symlink()) / 1e6, 1
+    )
+    step = max(checkpoints_of(run), default=0)
+    try:
+        recipe = read_run(run)["recipe"]
+        name, steps = str(recipe["name"]), int(recipe["train"]["steps"])
+    except (CheckpointError, LookupError, TypeError, ValueError):
+        return RunFacts(str(run), "?", step, 0, "", size, "damaged")
+    return RunFacts(str(run), name, step, steps, score_of(run), size, _state(run, step, steps))
+
+
+def _state(run: Path, step: int, steps: int) -> str:
+    if is_held(run / LOCK):
+        return "training"
+    return "done" if step >= steps else "stopped" if step else "begun"
+
+
+def score_of(run: Path) -> str:
+    """The best score of a run in words, such as ``12/20 solved at step 400``; empty where nothing is known."""
+    solved = [_solved(path) for path in sorted((run / CHECKPOINTS).glob(f"step-*/{ROWS}")) if path.stat().st_size]
+    if solved:
+        won, episodes, step = max(solved, key=lambda found: (found[0] / found[1], found[1]))
+        return f"{won}/{episodes} solved at step {step}"
+    rows = _rows(run / METRICS)
+    held = [(row["holdout_error"], row["step"]) for row in rows if row.get("holdout_error") is not None]
+    if held:
+        return "held-out error {:.3g} at step {}".format(*min(held))
+    losses = [row["loss"] for row in rows if row.get("loss") is not None]
+    return f"loss {losses[-1]:.3g}" if losses else ""
+
+
+def _solved(path: Path) -> tuple[int, int, int]:
+    rows = _rows(path)
+    return sum(bool(row.get("success")) for row in rows), max(len(rows), 1), int(path.parent.name.removeprefix("step-"))
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """The whole JSON lines of a file; none where there is no file."""
+    found: list[dict[str, Any]] = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
+        try:
+            row = json.loads(line)
+        except ValueError:  # cut by a kill
+            continue
+        found += [row] if isinstance(row, dict) else []
+    return found

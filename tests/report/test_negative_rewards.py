@@ -9,7 +9,7 @@ import pytest
 
 from reach_task import install, untrained
 from trunkzoo.errors import ZooError
-from trunkzoo.report.charts import Bar, Point, interval_chart, paired, scatter, strip
+from trunkzoo.report.charts import IntervalBar, Point, interval_chart, paired, scatter, strip
 from trunkzoo.report.svg import axis
 from trunkzoo.statistics import Interval
 from trunkzoo_cli.app import main
@@ -30,7 +30,7 @@ def test_an_axis_has_room_for_every_value_and_ticks(values: list[float]) -> None
 
 def test_every_figure_keeps_its_marks_inside_the_frame() -> None:
     pictures = [
-        interval_chart([Bar("mean", LOW, "s0")], "average reward", "Average reward"),
+        interval_chart([IntervalBar("mean", LOW, "s0")], "average reward", "Average reward"),
         strip([-0.9, -1.2, -0.1], [False, False, True]),
         scatter([Point("a", 1.0, LOW, "s0"), Point("b", 2.0, LOW, "s1")], "cost", "reward", "Cost"),
         paired([-0.9, -0.8], [-0.7, -0.9], ("a", "b"), ("s0", "s1"), "Pairs"),
@@ -43,7 +43,9 @@ def test_every_figure_keeps_its_marks_inside_the_frame() -> None:
 
 
 def test_a_small_difference_shows_the_digits_that_it_needs() -> None:
-    text = interval_chart([Bar("a", Interval(0.0012, -0.0034, 0.0058), "s0")], "difference", "D", difference=True)
+    text = interval_chart(
+        [IntervalBar("a", Interval(0.0012, -0.0034, 0.0058), "s0")], "difference", "D", difference=True
+    )
     assert "+0.0012 [-0.0034, +0.0058]" in text
 
 

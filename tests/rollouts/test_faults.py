@@ -96,10 +96,10 @@ def test_numbers_that_are_none_end_an_evaluation(
 
 def test_rows_of_another_version_are_refused_by_its_name(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
-    evaluate(policy="noop", task=reach(), seeds=[0], file=file)
-    file.write_text(file.read_text().replace('"trunkzoo-reach": "1.0"', '"trunkzoo-reach": "0.9"'))
-    with pytest.raises(UsageError, match=r"is {'trunkzoo-reach': '0.9'}, now {'trunkzoo-reach': '1.0'}"):
-        evaluate(policy="noop", task=reach(), seeds=[0, 1], file=file)
+    evaluate(policy="noop", task=reach(fault="none"), seeds=[0], file=file)
+    file.write_text(file.read_text().replace('"trunkzoo-faulty": "1.0"', '"trunkzoo-faulty": "0.9"'))
+    with pytest.raises(UsageError, match=r"is {'trunkzoo-faulty': '0.9'}, now {'trunkzoo-faulty': '1.0'}"):
+        evaluate(policy="noop", task=reach(fault="none"), seeds=[0, 1], file=file)
 
 
 @pytest.mark.parametrize("request_", [{"noise_seed": -1}, {"max_steps": 0}])

@@ -1,3 +1,4 @@
+# make fuzz SECONDS=3600: hostile inputs for an hour.
 # make demo: environment, install, main job.   make test: environment, install, tests.
 PYTHON ?= python3
 VENV   ?= .venv
@@ -5,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 EXTRAS := robosuite,metaworld,aloha,transformers,convert,ray,tensorboard,dev
 
-.PHONY: demo test test-quick test-slow lint gl clean
+.PHONY: demo test test-quick test-slow fuzz lint gl clean
 
 demo: gl $(VENV)/.installed-demo
 	$(BIN)/zoo suite run phase2-demo
@@ -17,6 +18,11 @@ test-quick: gl $(VENV)/.installed-test
 
 test-slow: gl $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
+
+SECONDS ?= 60
+
+fuzz: $(VENV)/.installed-test
+	$(BIN)/python tests/fuzz/run.py $(SECONDS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -10,12 +10,13 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from types import FrameType
 
-GRACE_SECONDS = 2.0  # for a thread that some plugin left running
+GRACE_SECONDS = 2.0  # for all threads that plugins left running
 PIPE_CLOSED = 141  # as the shell counts SIGPIPE
 
 
@@ -35,8 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _leave_threads(code: int) -> None:
     """End at once if a plugin left a thread that runs on; the interpreter would wait for it for ever."""
     others = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
+    deadline = time.monotonic() + GRACE_SECONDS
     for thread in others:
-        thread.join(GRACE_SECONDS)
+        thread.join(max(0.0, deadline - time.monotonic()))
     if any(thread.is_alive() for thread in others):
         _say(f"left without waiting for the threads {', '.join(thread.name for thread in others)}", code)
         os._exit(code)

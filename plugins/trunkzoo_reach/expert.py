@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from trunkzoo_reach.task import Detour
 
 Action = NDArray[np.float32]
 STEPS = 14  # of the straight way, which leave 2 % of it
 CLEAR = 0.1  # of the circle that is aimed at, outside the wall
 SLACK = 0.01  # between the wall and a way that counts as free
 LEAD = 0.9  # radians by which the commanded place runs ahead around the wall
+
+
+class Scene(Protocol):
+    """What a demonstrator sees of a task: places (2,) in the unit square, and the radius of the wall in its middle."""
+
+    place: NDArray[np.float64]
+    target: NDArray[np.float64]
+    wall: float
 
 
 class Straight:
@@ -32,7 +37,7 @@ class Straight:
 class Around:
     """Circles the wall on one side until the way to the target is free, goes there and rests."""
 
-    def __init__(self, task: Detour, left: bool) -> None:
+    def __init__(self, task: Scene, left: bool) -> None:
         self._task, self._turn = task, -1.0 if left else 1.0
         self._left = STEPS
 

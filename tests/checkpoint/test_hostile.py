@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,12 @@ def put_header(path: Path, header: str) -> None:
     path.write_bytes(len(text).to_bytes(HEADER_START, "little") + text + data[end:])
 
 
-def change(path: Path, tensor: dict[str, Any] | None = None, **metadata: str) -> None:
+def change(path: Path, /, tensor: Mapping[str, Any] | None = None, **metadata: str) -> None:
     """Change fields of the metadata, and of the first tensor."""
     old = read_safetensors_header(path)
     tensors = dict(old.tensors)
     first = next(iter(tensors))
-    tensors[first] = tensors[first] | (tensor or {})
+    tensors[first] = {**tensors[first], **(tensor or {})}
     put_header(path, json.dumps({"__metadata__": old.metadata | metadata, **tensors}))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -62,24 +63,33 @@ def contained() -> Iterator[None]:
 @contextlib.contextmanager
 def _stdout_aside() -> Iterator[None]:
     """Lead stdout to stderr; closing it closes nothing of ours."""
-    try:
-        kept, aside = os.dup(1), open(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
-    except OSError:  # a program without these streams: nobody reads them
-        yield
-        return
-    ours = sys.stdout
+    ours, kept = sys.stdout, None
     _flush(ours)
-    os.dup2(2, 1)
+    with contextlib.suppress(OSError):  # a program without these descriptors: nobody reads them
+        kept = os.dup(1)
+        os.dup2(2, 1)
     try:
-        with contextlib.redirect_stdout(aside):
+        with contextlib.redirect_stdout(_Aside()):
             yield
     finally:
-        for stream in (aside, ours, sys.__stdout__):
+        for stream in (ours, sys.__stdout__):
             _flush(stream)
-        os.dup2(kept, 1)
-        os.close(kept)
-        with contextlib.suppress(OSError, ValueError):
-            aside.close()
+        if kept is not None:
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
+class _Aside(io.TextIOBase):
+    """Writes to whatever stderr is, and cannot be closed."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        _flush(sys.stderr)
+
+    def close(self) -> None:
+        self.flush()
 
 
 def _flush(stream: object) -> None:

@@ -39,7 +39,10 @@ def cache_root() -> Path:
     """``$TRUNKZOO_CACHE``, else ``trunkzoo`` in the user's cache directory."""
     if root := os.environ.get("TRUNKZOO_CACHE"):
         return Path(root)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trunkzoo"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trunkzoo"
+    except RuntimeError:  # a user without an entry in passwd, as containers have
+        raise DataError("there is no home directory for the image cache; set TRUNKZOO_CACHE to a directory") from None
 
 
 def open_frames(reader: LeRobotReader, identities: Mapping[str, str], size: tuple[int, int]) -> dict[str, Frames]:

@@ -34,10 +34,10 @@ class WindowDataset:
 
     def __init__(self, directory: Path, contract: Contract, camera_map: Mapping[str, str]) -> None:
         reader = LeRobotReader(directory)
+        columns = reader.columns((STATE_KEY, ACTION_KEY))
         cameras = match_cameras(reader.info, contract, camera_map, directory)
         self.directory, self.contract, self.camera_map = directory, contract, dict(camera_map)
         self.fps, self.episodes = reader.info.fps, reader.episodes
-        columns = reader.columns((STATE_KEY, ACTION_KEY))
         self._state, self._action = (_finite(columns, key, reader) for key in (STATE_KEY, ACTION_KEY))
         self.stats = {STATE_KEY: statistics(self._state), ACTION_KEY: statistics(self._action)}
         identities = {key: identity_of(reader, key, contract.image_size) for key in cameras.values()}

@@ -31,7 +31,10 @@ def parse_assignments(assignments: Iterable[str], label: str = "assignment") -> 
             raise UsageError(f"{label} {assignment}: no '='; write key.path=value, such as trunk.norm=batch")
         if not KEY.fullmatch(key) or key.count(".") >= DEEPEST:
             raise UsageError(f"{label} {assignment}: '{key}' is no dotted key; write one such as train.steps=100")
-        values[key] = _value(value.strip())
+        try:
+            values[key] = check_plain(_value(value.strip()), finite=False)
+        except ValueError as error:
+            raise UsageError(f"{label} {key}: {error}; write a plain value") from None
     return values
 
 
@@ -59,8 +62,8 @@ def assignment(key: str, value: Any, label: str) -> Layer:
 def _value(text: str) -> Any:
     """TOML where it parses to a plain value, otherwise the text itself (so do dates, which no setting has)."""
     try:
-        parsed = check_plain(tomllib.loads(f"value = {text}"), finite=False)
-    except (ValueError, RecursionError):  # a text then, which no setting that wants a number takes
+        parsed = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
         return text
     value = parsed.get("value")
     return value if len(parsed) == 1 and isinstance(value, bool | int | float | str | list | dict) else text

@@ -77,7 +77,10 @@ def check_task(recipe: Recipe, task: Configured[TaskSpec[Any]] | None) -> None:
     Raises:
         ContractError: they differ; the message shows both sides of every field.
     """
-    lines = differences(recipe.contract, contract_of(task)) if task else []
-    if task and lines:
+    if task is None:
+        return
+    offered = contract_of(task)
+    lines = differences(recipe.contract, offered)
+    if lines:
         both = "; ".join(lines)
         raise ContractError(f"recipe '{recipe.name}' and task '{task.id}' disagree (recipe ≠ task): {both}")

@@ -129,7 +129,10 @@ def demonstrate(task: Task, seed: int, noise: float, step_cap: int) -> Demonstra
 def _attempts(part: Part, first_seed: int, noise: float, workers: int) -> Iterator[Iterator[Demonstration]]:
     """Demonstrations of ``first_seed``, ``first_seed`` + 1, … in that order, made by worker processes."""
     context = get_context("spawn")  # a fork would share the simulator's GL context and threads
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker)
+    try:
+        executor = ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker)
+    except OSError as error:
+        raise TaskError(f"no worker process can be started ({error.strerror}); is /dev/shm writable?") from None
     try:
         yield _in_order(executor, part, first_seed, noise, workers)
     except BaseException:

@@ -46,6 +46,7 @@ class Session:
         self.since_log = Meter(**progress.since_log)
         self.since_checkpoint = Meter(**progress.since_checkpoint)
         self.row: dict[str, Any] = {}
+        self._saved = progress.step  # the step of the newest checkpoint; 0 before the first
         self._mark = (time.perf_counter(), 0.0, progress.step)  # wall time, data wait and step of the last row
 
     def run(self, stop_at: int | None, request: StopRequest, report: bool) -> TrainResult:
@@ -138,6 +139,7 @@ class Session:
         state, weights = capture(self.learner, progress), self.learner.acting_weights()
         save_checkpoint(path, self.agent, state, progress.step, weights)
         self.directory.publish(progress.step, progress.best_step, self.config.keep)
+        self._saved = progress.step
         bars.say(f"saved {path}")
 
     def _skip(self, values: dict[str, float], bars: Bars) -> None:
@@ -156,8 +158,8 @@ class Session:
             bars.say(f"skipped: {what}")
             return
         shown = ", ".join(map(str, indices[:8])) + (f", … ({len(indices)} in all)" if len(indices) > 8 else "")
-        saved = self.directory.latest()
-        where = f"the last good checkpoint is {saved[1]}" if saved else "no checkpoint was saved yet"
+        saved = self.directory.checkpoint(self._saved) if self._saved else None
+        where = f"the last good checkpoint is {saved}" if saved else "no checkpoint was saved yet"
         raise TrainingError(
             f"{what}, on windows {shown}; {where}. "
             "Lower train.lr or look at these windows; train.skip_nonfinite = N tolerates N such steps",

@@ -1,0 +1,76 @@
+"""Fuzz for a stated time: ``python tests/fuzz/run.py SECONDS [TARGET…]``. A finding is shrunk, printed, and ends it with 1.
+
+Inputs are entries of the committed corpus, edited: bytes cut out, doubled, replaced and inserted, whole tokens among
+them. What is found goes into the corpus with its mend.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from targets import Target, targets
+
+CORPUS = Path(__file__).parent / "corpus"
+BATCH = 200
+TOKENS = [
+    b"", b"{", b"}", b"[", b"]", b'"', b":", b",", b"null", b"true", b"-1", b"0", b"1e999", b"NaN", b"Infinity", b"9" * 30,
+    b"9" * 5000, b"[" * 2000, b'{"a":' * 2000, b"\\ud800", b"\xff", b"\x00", b"\x1b[31m", "\u202e".encode(), b"../", b"=", b".",
+    b"a." * 1500, b"\n", b"'", b"#", b"1979-05-27", b"{chunk_index}", b"%s", b"x" * 300,
+]  # fmt: skip
+edits = st.lists(
+    st.tuples(st.floats(0, 1), st.integers(0, 40), st.sampled_from(TOKENS) | st.binary(max_size=8)), max_size=6
+)
+
+
+def edited(entry: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
+    """``entry`` with, at each place (a share of its length), some bytes replaced."""
+    for where, length, new in changes:
+        start = round(where * len(entry))
+        entry = entry[:start] + new + entry[start + length :]
+    return entry
+
+
+def fuzz(name: str, target: Target, until: float) -> int:
+    """Run one target until then; returns how many inputs were tried."""
+    entries = [path.read_bytes() for path in sorted((CORPUS / name).iterdir())]
+    tried = 0
+
+    @settings(
+        max_examples=BATCH,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.sampled_from(entries), edits)
+    def once(entry: bytes, changes: list[tuple[float, int, bytes]]) -> None:
+        nonlocal tried
+        tried += 1
+        target(edited(entry, changes))
+
+    for entry in entries:
+        target(entry)
+    while time.monotonic() < until:
+        once()
+    return tried + len(entries)
+
+
+def main(seconds: float, names: list[str]) -> None:
+    """Share the time among the targets."""
+    with tempfile.TemporaryDirectory(prefix="trunkzoo-fuzz-") as folder:
+        chosen = {name: target for name, target in targets(Path(folder)).items() if not names or name in names}
+        total = 0
+        for name, target in chosen.items():
+            tried = fuzz(name, target, time.monotonic() + seconds / len(chosen))
+            total += tried
+            print(f"{name}: {tried:,} inputs", flush=True)
+    print(f"{total:,} inputs, no finding")
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]), sys.argv[2:])

@@ -127,7 +127,7 @@ def test_a_pickled_dataset_maps_the_same_cache(dataset: WindowDataset) -> None:
 
 def test_other_camera_names_are_mapped(tmp_path: Path) -> None:
     write_synthetic(tmp_path / "data", contract(cameras=("top", "left_wrist")), (5,))
-    with pytest.raises(ContractError, match=r"name the data's cameras, e\.g\. front=top, wrist=left_wrist"):
+    with pytest.raises(ContractError, match="say which camera of the data is which: front=top, wrist=left_wrist"):
         open_dataset(tmp_path / "data", contract())
     mapped = open_dataset(tmp_path / "data", contract(), {"front": "top", "wrist": "observation.images.left_wrist"})
     plain = open_dataset(tmp_path / "data", contract(cameras=("top", "left_wrist")))
@@ -135,6 +135,21 @@ def test_other_camera_names_are_mapped(tmp_path: Path) -> None:
     assert torch.equal(one["observation.images.wrist"], two["observation.images.left_wrist"])
     assert mapped.images == {"front": plain.images["top"], "wrist": plain.images["left_wrist"]}
     assert plain.images["top"] != plain.images["left_wrist"]
+
+
+def test_cameras_whose_names_tell_nothing_are_left_to_a_person(tmp_path: Path) -> None:
+    """A guess would be pasted as it stands, and the agent would learn from swapped cameras."""
+    data, ours = (
+        ("cam_high", "cam_left_wrist", "cam_right_wrist"),
+        ("agentview", "robot0_eye_in_hand", "robot1_eye_in_hand"),
+    )
+    write_synthetic(tmp_path / "data", contract(cameras=data, cond_dim=18), (5,))
+    with pytest.raises(ContractError, match="where NAME is one of cam_high, cam_left_wrist, cam_right_wrist") as caught:
+        open_dataset(tmp_path / "data", contract(cameras=ours, cond_dim=18))
+    assert caught.value.settings["cameras"] == [f"{camera}=NAME" for camera in ours]
+    with pytest.raises(ContractError) as caught:
+        open_dataset(tmp_path / "data", contract(cameras=ours, cond_dim=18), {"agentview": "cam_high"})
+    assert caught.value.settings["cameras"] == ["agentview=cam_high", *(f"{camera}=NAME" for camera in ours[1:])]
 
 
 def test_the_proposed_cameras_work_as_they_are_proposed(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from trunkzoo.catalogue.catalogue import load_catalogue
 from trunkzoo.errors import ConfigError, UsageError
 from trunkzoo.registry import Registry, Zoo, load_registry, packaged_registry, parse_assignments
+from trunkzoo.registry.layers import Labels
 from trunkzoo.registry.resolved import check_task
 from trunkzoo.registry.written import rows_of
 
@@ -113,8 +114,8 @@ def test_every_value_says_where_it_was_written(registry: Registry, zoo: Zoo) -> 
         ("format = 2\n", "registry.toml:1: format = 2: input should be 1"),
         ("[aliases]\n", "format: required, but not given"),
         ("format = 1\n[alias]\na = 'b'\n", "registry.toml:2: alias: unknown key. Did you mean 'aliases'?"),
-        ("format = 1\n[aliases]\na = 3\n", "registry.toml:3: aliases.a = 3: input should be a valid string"),
-        ("format = 1\nrecipes = 3\n", "registry.toml:2: recipes = 3: input should be a valid dictionary"),
+        ("format = 1\n[aliases]\na = 3\n", 'registry.toml:3: aliases.a = 3: must be text; write "3"'),
+        ("format = 1\nrecipes = 3\n", "registry.toml:2: recipes = 3: must be a table"),
         ("format = 1\n[recipes.mine]\nextends = 'imf-resnet'\n", "'mine' extends an unknown recipe 'imf-resnet'"),
         ("format = 1\n[recipes.mine]\nextends = 'mine'\n", "'mine' extends itself: mine → mine"),
         (
@@ -127,7 +128,7 @@ def test_every_value_says_where_it_was_written(registry: Registry, zoo: Zoo) -> 
         ),
         (
             "format = 1\n[recipes.mine]\nextends = 'imf-resnet18'\ntrunk = 'resnet-18'\n",
-            "registry.toml:4: trunk = 'resnet-18': input should be a valid dictionary",
+            "registry.toml:4: trunk = 'resnet-18': must be a table; write { name = \"resnet-18\" }",
         ),
         ("format = 1\n[recipes.other]\nsummary = 'x'\n", "unknown recipe 'mine'"),
         ("format = 1\n[recipes.mine]\n", "required, but not given"),
@@ -242,4 +243,4 @@ def test_a_wrong_sum_points_at_the_line_of_its_result_and_gives_the_right_one(tm
 
 def test_a_setting_of_the_command_line_is_blamed_on_the_command_line(zoo: Zoo) -> None:
     with pytest.raises(ConfigError, match=r"^--set trunk"):
-        zoo.recipe("imf-resnet18", {"trunk.width": 17})
+        zoo.recipe("imf-resnet18", {"trunk.width": 17}, labels=Labels("--set", "--trunk"))

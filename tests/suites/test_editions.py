@@ -21,7 +21,7 @@ from reach_task import REGISTRY, reach, small
 from trunkzoo.registry import open_zoo
 from trunkzoo.rollouts import plan
 versions = plan(open_zoo().catalogue, "noop", task=reach(fault="none")).provenance["versions"]
-print(small(Path(sys.argv[1]), text=REGISTRY.replace("reach/reach", "faulty/reach")).tasks[0].collect.key, *(value for value in versions.values() if "+files." in value))
+print(small(Path(sys.argv[1]), text=REGISTRY.replace("reach/reach", "faulty/reach")).tasks[0].collects[0].key, *(value for value in versions.values() if "+files." in value))
 """
 
 

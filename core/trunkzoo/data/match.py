@@ -27,7 +27,7 @@ def parse_camera_map(assignments: Sequence[str], label: str = "camera") -> dict[
     for assignment in assignments:
         ours, equals, theirs = assignment.partition("=")
         if not (ours and equals and theirs):
-            raise UsageError(f"{label} {assignment}: write {label} OURS=THEIRS, the recipe's camera and the data's")
+            raise UsageError(f"{label} {assignment}: write OURS=THEIRS, the recipe's camera and the data's")
         if ours in found:
             raise UsageError(f"{label} {assignment}: '{ours}' is mapped already, to '{found[ours]}'")
         found[ours] = theirs

@@ -21,9 +21,7 @@ def require_equal_conditions(a: Evaluation, b: Evaluation) -> None:
     for key in CONDITIONS:
         if mine[key] != other[key]:
             one, two = differing(mine[key], other[key])
-            raise UsageError(
-                f"{key} differs, {one} ≠ {two}: only agents on the same episodes are compared; give --task"
-            )
+            raise UsageError(f"{key} differs, {one} ≠ {two}: only agents on the same episodes are compared", ["task"])
 
 
 def comparisons(labels: tuple[str, str], a: Evaluation, b: Evaluation) -> tuple[Comparison, Comparison]:

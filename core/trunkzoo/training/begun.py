@@ -33,7 +33,7 @@ def begun(run: Path) -> Begun:
         CheckpointError: ``run.json`` is damaged, or does not fit this version.
     """
     if not (run / RUN).is_file():
-        raise UsageError(f"no run to resume at {run}; give a run directory, or RECIPE --data DIR -o RUN to start one")
+        raise UsageError(f"no run to resume at {run}; name the directory of one, or start one instead", ["resume"])
     facts = read_run(run)
     last = facts["sessions"][-1] if facts["sessions"] else {}
     cameras = facts["data"].get("source", {}).get("cameras", {})

@@ -71,7 +71,9 @@ def _told(error: Exception) -> int:
     from trunkzoo.errors import ZooError, one_line
 
     if isinstance(error, ZooError):
-        return _say(str(error), error.exit_code)
+        from trunkzoo_cli.output import options_for
+
+        return _say(f"{error}{options_for(error.settings)}", error.exit_code)
     if isinstance(error, OSError) and error.strerror:  # what the system says of a path or a device
         named = f"{error.filename}: " if error.filename is not None else ""
         return _say(f"{named}{error.strerror}", 1)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PLUGINS = sorted(path.parent for path in (ROOT / "plugins").glob("*/__init__.py"))
-NUMBERS = {"ten": 10, "fifteen": 15, "twenty": 20}
+NUMBERS = {"ten": 10, "eleven": 11, "fifteen": 15, "twenty": 20}
 
 
 def test_every_file_that_contributing_names_exists() -> None:

@@ -29,7 +29,7 @@ def doctor(
         emit_table(columns, [("ok" if f.ok else "WRONG", f.area, f.name, f.detail) for f in findings])
         say("nothing is wrong" if not wrong else f"{len(wrong)} wrong:")
         for finding in wrong:
-            say(f"  {finding.name}: {finding.mend}")
+            say(f"  {finding.name}: {finding.mend}" + ("; --trace shows where it fails" if finding.trace else ""))
     if trace:
         for finding in wrong:
             say(f"--- {finding.area} {finding.name}\n{finding.trace or finding.detail}", aside=True)

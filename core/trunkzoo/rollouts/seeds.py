@@ -34,6 +34,7 @@ def parse_seeds(text: str) -> range:
     seeds = range(int(match[1]), int(match[2])) if match else range(0)
     if not seeds:
         raise UsageError(
-            f"--seeds {text!r}: write A:B with 0 ≤ A < B of at most 18 digits, for example 0:20 for the seeds 0 to 19"
+            f"seeds {text!r}: write A:B with 0 ≤ A < B of at most 18 digits, for example 0:20 for the seeds 0 to 19",
+            ["seeds"],
         )
     return seeds

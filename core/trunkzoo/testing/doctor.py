@@ -113,13 +113,12 @@ def _mend(row: PluginRow) -> str:
     if row.status == "conflict":
         return install_command(row.distribution, verb="uninstall")
     if row.status == "incompatible":
-        ours = row.reason.endswith("upgrade trunkzoo")
-        return install_command("trunkzoo" if ours else row.distribution, verb="install -U")
+        return install_command(row.upgrade, verb="install -U")
     if row.distribution == "trunkzoo":
         return f'reinstall trunkzoo, or write [plugins] disabled = ["{row.name}"] in a registry.toml of your own'
     upgrade, away = (install_command(row.distribution, verb=verb) for verb in ("install -U", "uninstall"))
     folder = editable_folder(row.distribution)
-    return f"{f'correct its files in {folder}' if folder else upgrade}, or {away}; --trace shows where it fails"
+    return f"{f'correct its files in {folder}' if folder else upgrade}, or {away}"
 
 
 def _reason_alone(row: PluginRow) -> str:

@@ -110,7 +110,7 @@ def _check_choices(source: Path, state: tuple[str, ...], cameras: dict[str, str]
     if not fps:
         raise UsageError(f"{source} does not state its frame rate; give it in frames per second", ["fps"])
     if not 0 < fps <= FASTEST:
-        raise UsageError(f"{fps} frames per second; give --fps a positive number, {FASTEST} at most")
+        raise UsageError(f"{fps} frames per second: it must be a positive number, {FASTEST} at most", ["fps"])
     if not state:
         raise UsageError(f"{source} has no obvious robot state; name the arrays that make it up", ["state"])
     if not cameras:

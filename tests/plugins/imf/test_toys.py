@@ -20,6 +20,8 @@ from trunkzoo_imf.imf import IMFHead
 ONE_STEP = {
     key: load_recipe("imf-resnet18").head.config[key] for key in ("output", "error_in", "weight_power", "times")
 }
+PUBLISHED = {"output": "sample", "times": {"one_step_share": 0.2, "noise_share": 0.1}}
+"""Errors between velocities under the published weight; the recipes' plain squares between chunks blur these eight points (0.14)."""
 Data = Callable[[Draws], tuple[Tensor, Tensor]]
 """Draws of B samples → condition (B, 1, 2) and chunk (B, H, A)."""
 
@@ -169,18 +171,19 @@ def shares(points: Tensor) -> Tensor:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("kind", ["imf", "flow"])
-def test_eight_gaussians(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "least", "most"), [("imf", 0.04, 0.25), ("flow", 0.08, 0.18)])
+def test_eight_gaussians(kind: str, least: float, most: float) -> None:
+    """Flow keeps the eighths; the published weight, p = 1, lets some grow."""
     torch.manual_seed(0)
     size = {"width": 64, "blocks": 2, "heads": 2, "time_tokens": 2}
     head: nn.Module
     if kind == "imf":
-        head = IMFHead(IMFConfig.model_validate(size | ONE_STEP), contract((1, 2)))
+        head = IMFHead(IMFConfig.model_validate(size | PUBLISHED), contract((1, 2)))
     else:
         head = FlowHead(FlowConfig.model_validate(size | {"sample_steps": 20}), contract((1, 2)))
     trained(head, eight_gaussians, steps=2500, batch=128, rate=3e-3)
     cond, points = eight_gaussians(Draws(sample_seeds(1, torch.arange(4000))))
     found = sampled(head, cond, (1, 2))[:, 0]
     assert sliced_wasserstein(found, points[:, 0]) < 0.1  # the best L2 regressor, a point in the middle, is at 0.57
-    assert shares(found).min() > 0.08
-    assert shares(found).max() < 0.18
+    assert shares(found).min() > least
+    assert shares(found).max() < most

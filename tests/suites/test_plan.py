@@ -111,8 +111,10 @@ def test_a_cell_is_named_by_what_decides_it(tmp_path: Path) -> None:
 
 def test_a_new_version_of_a_foreign_plugin_makes_new_cells(tmp_path: Path) -> None:
     base, zoo = keys_of(small(tmp_path)), open_zoo(tmp_path / "registry.toml")
-    foreign = {"distribution": "reach-elsewhere", "version": "2.0"}
-    rows = tuple(replace(row, **foreign) if row.name == "reach" else row for row in zoo.catalogue.plugins)
+    rows = tuple(
+        replace(row, distribution="reach-elsewhere", version="2.0") if row.name == "reach" else row
+        for row in zoo.catalogue.plugins
+    )
     newer = replace(zoo, catalogue=replace(zoo.catalogue, plugins=rows))
     changed = keys_of(plan_suite("small", newer, tmp_path))
     assert all(changed[title] != key for title, key in base.items())

@@ -94,7 +94,7 @@ class _Aside(io.TextIOBase):
 
 def _flush(stream: object) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        stream.flush()  # type: ignore[attr-defined]
+        stream.flush()  # type: ignore[attr-defined]  # object by its static type
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from trunkzoo.errors import printable, printable_lines
 ItemT = TypeVar("ItemT")
 
 OPTIONS = {
+    "arms": "--arm",
     "cameras": "--camera",
     "detect": "--detect",
     "engine": "--engine",
@@ -26,6 +27,7 @@ OPTIONS = {
     "until": "--until",
     "output": "-o",
     "parallel": "--max-parallel",
+    "registry": "-o",
     "resume": "--resume",
     "seeds": "--seeds",
     "settings": "--set",

@@ -66,10 +66,7 @@ def is_begun(path: Path) -> bool:
 
 
 def _check_contents(path: Path, resume: bool) -> None:
-    if resume and not is_begun(path):
-        raise UsageError(f"no run to resume at {path}; start one instead", ["resume"])
-    entries = (entry.name for entry in path.iterdir()) if path.exists() else ()
-    if not resume and any(name != LOCK and LEFTOVER not in name for name in entries):
+    if not resume and any(entry.name != LOCK and LEFTOVER not in entry.name for entry in path.iterdir()):
         raise UsageError(f"{path} already exists; resume it, or choose another directory", ["resume", "output"])
     for half in step_directories(path).values():
         if not (half / MANIFEST).is_file():  # saving there would fail, hours from now
@@ -91,11 +88,13 @@ def open_run(path: Path, resume: bool) -> Iterator[RunDirectory]:
         with readable_os_errors(path):
             if path.exists() and not path.is_dir():
                 raise UsageError(f"{path} is a file; give a directory for the run")
-            _check_contents(path, resume)
+            if resume and not is_begun(path):
+                raise UsageError(f"no run to resume at {path}; start one instead", ["resume"])
             held.enter_context(acquire(path / LOCK, partial(_busy, path)))
+            held.callback(_remove_unless_begun, path)
+            _check_contents(path, resume)
             for folder in (path, path / CHECKPOINTS):
                 clear_leftovers(folder)
-        held.callback(_remove_unless_begun, path)
         yield RunDirectory(path)
 
 

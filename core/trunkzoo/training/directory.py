@@ -34,8 +34,15 @@ class RunDirectory:
         return checkpoints_of(self.path)
 
     def latest(self) -> tuple[int, Path] | None:
-        """Step and directory of the newest finished checkpoint."""
-        found = self.checkpoints()
+        """Step and directory of the newest finished checkpoint, from which a run goes on.
+
+        Raises:
+            CheckpointError: one is half a copy; saving there would fail, hours from now.
+        """
+        found = step_directories(self.path)
+        for half in found.values():
+            if not (half / MANIFEST).is_file():
+                raise CheckpointError(f"{half} has no {MANIFEST}, so it is half a copy; copy the rest, or remove it")
         return max(found.items()) if found else None
 
     def checkpoint(self, step: int) -> Path:
@@ -65,14 +72,6 @@ def is_begun(path: Path) -> bool:
     return (path / RUN).is_file()
 
 
-def _check_contents(path: Path, resume: bool) -> None:
-    if not resume and any(entry.name != LOCK and LEFTOVER not in entry.name for entry in path.iterdir()):
-        raise UsageError(f"{path} already exists; resume it, or choose another directory", ["resume", "output"])
-    for half in step_directories(path).values():
-        if not (half / MANIFEST).is_file():  # saving there would fail, hours from now
-            raise CheckpointError(f"{half} has no {MANIFEST}, so it is half a copy; copy the rest, or remove it")
-
-
 @contextmanager
 def open_run(path: Path, resume: bool) -> Iterator[RunDirectory]:
     """Create or reopen a run directory and hold its lock, which the kernel drops even after kill -9.
@@ -82,7 +81,7 @@ def open_run(path: Path, resume: bool) -> Iterator[RunDirectory]:
     Raises:
         UsageError: another training works there, it holds something and this is no resume, there is nothing to resume,
             or it is not writable.
-        CheckpointError: it cannot be read, or holds half a checkpoint.
+        CheckpointError: it cannot be read.
     """
     with ExitStack() as held:
         with readable_os_errors(path):
@@ -92,7 +91,8 @@ def open_run(path: Path, resume: bool) -> Iterator[RunDirectory]:
                 raise UsageError(f"no run to resume at {path}; start one instead", ["resume"])
             held.enter_context(acquire(path / LOCK, partial(_busy, path)))
             held.callback(_remove_unless_begun, path)
-            _check_contents(path, resume)
+            if not resume and any(entry.name != LOCK and LEFTOVER not in entry.name for entry in path.iterdir()):
+                raise UsageError(f"{path} already exists; resume it, or choose another directory", ["resume", "output"])
             for folder in (path, path / CHECKPOINTS):
                 clear_leftovers(folder)
         yield RunDirectory(path)

@@ -83,7 +83,7 @@ class Locator(nn.Module):
 def errors(model: Locator, images: Tensor, poses: Tensor, scale: Tensor) -> tuple[float, float]:
     """Mean error of the place in cm and of the yaw in degrees."""
     model.eval()
-    guess = torch.cat([model(part) for part in images.split(64)])
+    guess = torch.cat([model(part) for part in torch.split(images, 64)])
     model.train()
     place = (guess[:, :2] * scale - poses[:, :2]).norm(dim=-1).mean() * 100
     turn = torch.atan2(guess[:, 3], guess[:, 2]) - torch.atan2(poses[:, 3], poses[:, 2])
@@ -103,7 +103,7 @@ def train(recipe: ResolvedRecipe, data: tuple[Tensor, Tensor], seed: int, steps:
         index = torch.randint(len(images) - TESTED, (BATCH,), generator=generator)
         target = torch.cat([poses[index, :2] / scale, poses[index, 2:]], dim=1)
         guess = model(images[index], Draws(sample_seeds(seed, step, index)))
-        F.smooth_l1_loss(guess, target, beta=0.1).backward()
+        torch.autograd.backward(F.smooth_l1_loss(guess, target, beta=0.1))
         nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         set_rate(optimizer, learning_rate(step, config))
         optimizer.step()

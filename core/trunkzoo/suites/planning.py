@@ -128,6 +128,7 @@ class _Planner:
             "report": [REPORT_SEEDS.start, config.report_episodes],
             "blind": config.blind and not baseline,
             "pictures": not baseline,
+            # said only where it is not "chosen", which cells made before there was a choice do not say either
             **({} if config.report_checkpoint == "chosen" else {"reported": config.report_checkpoint}),
         }
 

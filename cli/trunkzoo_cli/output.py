@@ -109,6 +109,15 @@ def write_page(what: str, path: Path, write: Callable[[], None]) -> None:
         write()
 
 
+def asked(question: str, default: str) -> str:
+    """The answer of a person at a terminal; elsewhere the default."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return default
+    import typer
+
+    return str(typer.prompt(question, default=default, err=True)).strip()
+
+
 def note(text: str) -> None:
     """One remark on stderr."""
     print(f"note: {printable_lines(text, LONGEST_CELL)}", file=sys.stderr)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from trunkzoo_cli.completion import complete_recipe, complete_task
-from trunkzoo_cli.output import note, numbered, say
+from trunkzoo_cli.output import asked, note, numbered, say
 
 FEWEST = 60  # fresh episodes where nobody says otherwise: a rate of 0.5 is then known to ± 0.13
 
@@ -57,7 +56,7 @@ def new(
     from trunkzoo.suites.draft import add_suite, parse_arms
 
     zoo = open_zoo()
-    arms = arm or _asked("Recipes to compare, with blanks between them", "").split()
+    arms = arm or asked("Recipes to compare, with blanks between them", "").split()
     if len(arms) < 2:
         raise UsageError(
             f"{numbered(len(arms), 'arm')}: a comparison takes two, for example --arm tour-resnet --arm tour-attnres"
@@ -65,17 +64,17 @@ def new(
     parsed = parse_arms(arms)
     first = parsed[0] if isinstance(parsed[0], str) else parsed[0]["recipe"]
     recipe = zoo.recipe(first).recipe
-    place = task or _asked("Task", recipe.task.name if recipe.task else "")
+    place = task or asked("Task", recipe.task.name if recipe.task else "")
     if not place:
         raise UsageError(f"recipe {first} names no task: give --task, see `zoo list --kind task`")
     trained = steps or recipe.train.steps
-    demos = demonstrations or int(_asked("Demonstrations of each training", "20"))
+    demos = demonstrations or int(asked("Demonstrations of each training", "20"))
     values: dict[str, Any] = {
         **({"summary": summary} if summary else {}),
         "arms": parsed,
         **({"baselines": parse_arms(baseline)} if baseline else {}),
         "tasks": [{"name": zoo.catalogue.task(place).id, "demonstrations": demos}],
-        "training_seeds": list(range(trainings or int(_asked("Training seeds of every arm", "3")))),
+        "training_seeds": list(range(trainings or int(asked("Training seeds of every arm", "3")))),
         "steps": trained,
         "batch_size": recipe.train.batch_size,
         "checkpoints": checkpoints,
@@ -88,10 +87,3 @@ def new(
     say(f"  zoo suite plan {name} --detect 0.1\n  zoo suite run {name}")
     if len(plan.config.training_seeds) == 1:
         note("one training seed speaks of two trained agents, not of two recipes; --trainings 3 would")
-
-
-def _asked(question: str, default: str) -> str:
-    """The answer of a person at a terminal; elsewhere the default."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return default
-    return str(typer.prompt(question, default=default, err=True)).strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gymnasium
 import numpy as np
 from gymnasium.utils.env_checker import check_env
+
 from trunkzoo_gymnasium.environment import parts_of
 
 

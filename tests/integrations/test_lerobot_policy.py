@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from lerobot.configs.types import NormalizationMode
-from lerobot_policy_trunkzoo import TrunkzooConfig
 from safetensors.torch import load_file
 
 import trunkzoo
+from lerobot_policy_trunkzoo import TrunkzooConfig
 from lerobot_process import lerobot_eval, lerobot_train, train_on
 from trunkzoo.errors import ZooError
 
@@ -30,7 +30,9 @@ def trained(detour: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_folder_is_a_checkpoint_of_trunkzoo(trained: Path) -> None:
     agent = trunkzoo.load_agent(trained)
-    frozen = json.loads(json.loads((trained / "checkpoints/last/pretrained_model/config.json").read_text())["frozen_recipe"])
+    frozen = json.loads(
+        json.loads((trained / "checkpoints/last/pretrained_model/config.json").read_text())["frozen_recipe"]
+    )
     assert agent.recipe.model_dump(mode="json") == frozen
     assert agent.contract.sum_line() == "1 camera × 32 + 2 state = 34"
     assert agent.recipe.task is not None
@@ -56,9 +58,9 @@ def test_both_tools_play_the_same_episodes(trained: Path, tmp_path: Path) -> Non
     policy = trained / "checkpoints/last/pretrained_model"
     env = ("--env.type=trunkzoo", "--env.task=reach/detour", "--eval.n_episodes=2", "--seed=2000000")
     theirs = lerobot_eval(policy, tmp_path / "eval", *env)
-    ours = trunkzoo.api.evaluate(policy, seeds=range(2_000_000, 2_000_002)).ordered
-    assert [row["sum_reward"] for row in theirs] == pytest.approx([row["return"] for row in ours], abs=1e-4)
-    assert [row["success"] for row in theirs] == [row["success"] for row in ours]
+    ours = trunkzoo.evaluate(policy, seeds=range(2_000_000, 2_000_002)).ordered
+    assert theirs["sum_rewards"] == pytest.approx([row["return"] for row in ours], abs=1e-4)
+    assert theirs["successes"] == [row["success"] for row in ours]
 
 
 @pytest.mark.parametrize(

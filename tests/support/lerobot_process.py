@@ -30,13 +30,13 @@ def train_on(data: Path, out: Path, *arguments: str, steps: int = 2) -> Path:
     return out / "checkpoints" / "last" / "pretrained_model"
 
 
-def lerobot_eval(policy: Path, out: Path, *arguments: str) -> list[dict[str, Any]]:
-    """``lerobot-eval``: what it says of each episode."""
+def lerobot_eval(policy: Path, out: Path, *arguments: str) -> dict[str, list[Any]]:
+    """``lerobot-eval``: its ``sum_rewards`` and ``successes``, an entry for each episode."""
     from lerobot.scripts.lerobot_eval import main
 
     own = (f"--policy.path={policy}", "--policy.device=cpu", f"--output_dir={out}", "--eval.batch_size=1")
     with patch.object(sys, "argv", ["lerobot-eval", *own, *arguments]):
         main()
     info = json.loads((out / "eval_info.json").read_text(encoding="utf-8"))
-    found: list[dict[str, Any]] = info["per_task"][0]["metrics"]["per_episode"] if "per_task" in info else info["per_episode"]
-    return found
+    metrics: dict[str, list[Any]] = info["per_task"][0]["metrics"]
+    return metrics

@@ -32,7 +32,9 @@ class TrunkzooEnvConfig(EnvConfig):
 
     def __post_init__(self) -> None:
         if not self.task:
-            raise UsageError("--env.task: name a task of trunkzoo, such as robosuite/two-arm-lift; `zoo list` shows all")
+            raise UsageError(
+                "--env.task: name a task of trunkzoo, such as robosuite/two-arm-lift; `zoo list` shows all"
+            )
         found = configured_task(self.task, self._values())
         contract = contract_of(found)
         self.task, self.fps = found.id, found.spec.fps
@@ -49,7 +51,9 @@ class TrunkzooEnvConfig(EnvConfig):
         settings = {"settings": self._values(), "max_steps": self.max_steps}
         return {"task": self.task, **settings, "render_mode": "rgb_array", "tell_seed": True}
 
-    def create_envs(self, n_envs: int, use_async_envs: bool = False) -> dict[str, dict[int, gymnasium.vector.VectorEnv]]:
+    def create_envs(
+        self, n_envs: int, use_async_envs: bool = False
+    ) -> dict[str, dict[int, gymnasium.vector.VectorEnv]]:
         """``n_envs`` copies of the task, side by side in processes of their own if asked for."""
         makers = [partial(TaskEnv, **self.gym_kwargs)] * n_envs
         if use_async_envs and n_envs > 1:

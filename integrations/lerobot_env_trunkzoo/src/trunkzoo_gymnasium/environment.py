@@ -53,7 +53,9 @@ class TaskEnv(gymnasium.Env[dict[str, Any], Array]):
         low, high = (np.asarray(end, np.float32) for end in (self._scene.action_low, self._scene.action_high))
         self.action_space = spaces.Box(low, high, dtype=np.float32)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Begin the episode of ``seed``; without one, of a seed that gymnasium's generator draws."""
         super().reset(seed=seed)
         self._seed = int(self.np_random.integers(_SEEDS)) if seed is None else seed

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def _identity() -> dict[str, NormalizationMode]:
-    return {kind.value: NormalizationMode.IDENTITY for kind in (FeatureType.VISUAL, FeatureType.STATE, FeatureType.ACTION)}
+    return {
+        kind.value: NormalizationMode.IDENTITY for kind in (FeatureType.VISUAL, FeatureType.STATE, FeatureType.ACTION)
+    }
 
 
 @PreTrainedConfig.register_subclass("trunkzoo")
@@ -69,7 +71,9 @@ class TrunkzooConfig(PreTrainedConfig):
     def _find_recipe(self) -> Recipe:
         if not self.frozen_recipe:
             if not self.recipe:
-                raise UsageError("--policy.recipe: name a recipe of trunkzoo, such as imf-attnres-demo; `zoo list` shows all")
+                raise UsageError(
+                    "--policy.recipe: name a recipe of trunkzoo, such as imf-attnres-demo; `zoo list` shows all"
+                )
             return asked_recipe(self.recipe, self.trunk, self.settings).recipe
         if self.frozen_request != self.request:
             raise UsageError(
@@ -79,11 +83,13 @@ class TrunkzooConfig(PreTrainedConfig):
         return frozen_recipe(self.frozen_recipe)
 
     def _refuse_second_normalisation(self) -> None:
-        wrong = {key: mode for key, mode in self.normalization_mapping.items() if mode is not NormalizationMode.IDENTITY}
+        wrong = {
+            key: mode for key, mode in self.normalization_mapping.items() if mode is not NormalizationMode.IDENTITY
+        }
         if wrong:
             raise ConfigError(
                 f"normalization_mapping {wrong}: the agent normalises by itself, and twice would train without an error; "
-                "leave it out, and choose by --policy.settings='{\"normalize.action\": \"mean_std\"}'"
+                'leave it out, and choose by --policy.settings=\'{"normalize.action": "mean_std"}\''
             )
 
     @property

@@ -19,7 +19,10 @@ class Frames:
 
     def window(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Observations of a training batch: images (B, T, 3, H, W), state (B, T, state_dim)."""
-        images = {ours: self._image(batch[theirs].flatten(0, 1), batch[theirs].shape[:2]) for ours, theirs in self._keys.items()}
+        images = {
+            ours: self._image(batch[theirs].flatten(0, 1), batch[theirs].shape[:2])
+            for ours, theirs in self._keys.items()
+        }
         return {**images, STATE_KEY: batch[STATE_KEY].float()}
 
     def frame(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -11,6 +11,8 @@ from lerobot_policy_trunkzoo.configuration_trunkzoo import TrunkzooConfig
 
 def make_trunkzoo_pre_post_processors(
     config: TrunkzooConfig, dataset_stats: dict[str, dict[str, Any]] | None = None
-) -> tuple[PolicyProcessorPipeline[dict[str, Any], dict[str, Any]], PolicyProcessorPipeline[PolicyAction, PolicyAction]]:
+) -> tuple[
+    PolicyProcessorPipeline[dict[str, Any], dict[str, Any]], PolicyProcessorPipeline[PolicyAction, PolicyAction]
+]:
     """lerobot's usual steps; every feature is mapped to IDENTITY."""
     return make_default_pre_post_processors(config, dataset_stats)

@@ -57,7 +57,9 @@ def _continue(file: Path, agent: Agent, average: Averaged) -> int:
         numbers = json.loads(header.metadata["lerobot"])
         updates, averaged = int(numbers["updates"]), int(numbers["averaged"])
     except (KeyError, ValueError, TypeError):
-        raise CheckpointError(f"{file} was not written by lerobot-train; only `zoo train --resume` continues it") from None
+        raise CheckpointError(
+            f"{file} was not written by lerobot-train; only `zoo train --resume` continues it"
+        ) from None
     live = {name.removeprefix(_LIVE): tensor for name, tensor in read_tensors(file).items()}
     parameters = dict(agent.named_parameters())
     wrong = [name for name, tensor in live.items() if name not in parameters or tensor.shape != parameters[name].shape]

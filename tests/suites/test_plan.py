@@ -256,3 +256,12 @@ def test_arms_may_use_different_packages_but_not_versions(tmp_path: Path) -> Non
 def test_an_unfinished_suite_has_no_table(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match="has no result yet"):
         read_results(small(tmp_path))
+
+
+def test_the_first_trainings_alone_are_cells_of_the_whole_suite() -> None:
+    whole = plan_suite("phase2-lift", open_zoo(), Path("nowhere"))
+    first = whole.first(2)
+    keys = {cell.key for cell in every_cell(first)}
+    assert keys < {cell.key for cell in every_cell(whole)}
+    assert len(first.stages()["train"]) == 8
+    assert [cell.key for cell in first.stages()["train"]] == [cell.key for cell in whole.stages()["train"]][:8]

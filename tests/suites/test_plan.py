@@ -258,10 +258,8 @@ def test_an_unfinished_suite_has_no_table(tmp_path: Path) -> None:
         read_results(small(tmp_path))
 
 
-def test_the_first_trainings_alone_are_cells_of_the_whole_suite() -> None:
-    whole = plan_suite("phase2-lift", open_zoo(), Path("nowhere"))
-    first = whole.first(2)
-    keys = {cell.key for cell in every_cell(first)}
-    assert keys < {cell.key for cell in every_cell(whole)}
-    assert len(first.stages()["train"]) == 8
-    assert [cell.key for cell in first.stages()["train"]] == [cell.key for cell in whole.stages()["train"]][:8]
+def test_the_first_trainings_alone_are_cells_of_the_whole_suite(tmp_path: Path) -> None:
+    whole = small(tmp_path)
+    first = whole.first(1)
+    assert {cell.key for cell in every_cell(first)} < {cell.key for cell in every_cell(whole)}
+    assert {cell.inputs["seed"] for cell in first.stages()["train"]} == {whole.config.training_seeds[0]}

@@ -12,7 +12,7 @@ TRAINING_STATE = "training_state.safetensors"
 MANIFEST = "manifest.json"
 CHECKPOINTS = "checkpoints"
 BEST = "best"  # link to the checkpoint of the best score while training
-_OF_LEROBOT = ("pretrained_model", "checkpoints/last/pretrained_model")  # in a checkpoint, or in a run, of lerobot-train
+_OF_LEROBOT = ("pretrained_model", "checkpoints/last/pretrained_model")  # in a checkpoint or a run of lerobot-train
 _STEP = re.compile(r"step-(\d+)")
 
 

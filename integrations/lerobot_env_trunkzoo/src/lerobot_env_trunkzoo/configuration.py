@@ -56,6 +56,7 @@ class TrunkzooEnvConfig(EnvConfig):
     ) -> dict[str, dict[int, gymnasium.vector.VectorEnv]]:
         """``n_envs`` copies of the task, side by side in processes of their own if asked for."""
         makers = [partial(TaskEnv, **self.gym_kwargs)] * n_envs
+        vector: gymnasium.vector.VectorEnv
         if use_async_envs and n_envs > 1:
             vector = AsyncVectorEnv(makers, context="forkserver", autoreset_mode=AutoresetMode.SAME_STEP)
         else:

@@ -31,7 +31,8 @@ class Frames:
         return {**images, STATE_KEY: batch[STATE_KEY].float()}
 
     def _image(self, images: Tensor, shape: tuple[int, ...]) -> Tensor:
-        return self._resized(images).unflatten(0, shape)
+        resized = self._resized(images)
+        return resized.view(*shape, *resized.shape[1:])
 
     def _resized(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) at the contract's size; each side on its own, as trunkzoo's own training data are."""

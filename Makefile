@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 EXTRAS := robosuite,metaworld,aloha,transformers,convert,ray,tensorboard,serve,docs,dev
 
-.PHONY: demo test test-quick test-slow fuzz lint docs gl clean
+.PHONY: demo test test-quick test-slow test-lerobot fuzz lint docs gl clean
 
 demo: gl $(VENV)/.installed-demo
 	$(BIN)/zoo suite run phase2-demo
@@ -18,6 +18,24 @@ test-quick: gl $(VENV)/.installed-test
 
 test-slow: gl $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
+
+# lerobot needs Python 3.12 and other versions than constraints.txt: an environment of its own, several gigabytes.
+LEROBOT_VENV   ?= .venv-lerobot
+LEROBOT_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python) $(shell command -v python3.12))
+LEROBOT_PIP    := $(LEROBOT_VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check
+
+test-lerobot: $(LEROBOT_VENV)/.installed
+	$(LEROBOT_VENV)/bin/python -m pytest tests/integrations -m ""
+
+$(LEROBOT_VENV)/.installed: pyproject.toml $(wildcard integrations/*/pyproject.toml)
+	@test -n "$(LEROBOT_PYTHON)" || { echo "lerobot needs Python 3.12, and none was found: make test-lerobot LEROBOT_PYTHON=PATH"; exit 1; }
+	$(LEROBOT_PYTHON) -m venv $(LEROBOT_VENV)
+	@echo "Installing lerobot into $(LEROBOT_VENV) (several minutes and gigabytes the first time)"
+	$(LEROBOT_PIP) 'lerobot[training,evaluation]==0.6.1' pytest pytest-timeout hatchling editables
+	$(LEROBOT_PIP) --editable .
+	$(LEROBOT_PIP) --no-deps --no-build-isolation --editable integrations/lerobot_policy_trunkzoo --editable integrations/lerobot_env_trunkzoo
+	$(LEROBOT_PIP) --no-deps --no-build-isolation ./tests/thirdparty
+	@touch $@
 
 SECONDS ?= 60
 
@@ -57,4 +75,4 @@ gl:
 		echo "No libEGL or libOSMesa here: install one (Debian: apt-get install libegl1 libgl1), then run 'zoo doctor'"
 
 clean:
-	rm -rf $(VENV) runs data build dist
+	rm -rf $(VENV) $(LEROBOT_VENV) runs data build dist

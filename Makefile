@@ -1,12 +1,12 @@
 # make fuzz SECONDS=3600: hostile inputs for an hour.
-# make demo: environment, install, main job.   make test: environment, install, tests.
+# make docs: the site.   make demo: environment, install, main job.   make test: environment, install, tests.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-EXTRAS := robosuite,metaworld,aloha,transformers,convert,ray,tensorboard,onnx,dev
+EXTRAS := robosuite,metaworld,aloha,transformers,convert,ray,tensorboard,onnx,docs,dev
 
-.PHONY: demo test test-quick test-slow fuzz lint gl clean
+.PHONY: demo test test-quick test-slow fuzz lint docs gl clean
 
 demo: gl $(VENV)/.installed-demo
 	$(BIN)/zoo suite run phase2-demo
@@ -29,6 +29,10 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The site, in build/site; `python -m http.server -d build/site` serves it, with its search.
+docs: $(VENV)/.installed-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -16,9 +16,7 @@ from trunkzoo.plugin.contract import ACTION_KEY, STATE_KEY
 from trunkzoo.registry.recipe import Part, Recipe
 from trunkzoo.registry.train_config import TrainConfig
 from trunkzoo.training.batches import Sampler
-from trunkzoo.training.ema import Ema
-from trunkzoo.training.optimizer import adamw, set_rate
-from trunkzoo.training.schedule import learning_rate
+from trunkzoo.training.optimizer import Ema, adamw, learning_rate, set_rate
 
 ENTRY = "entry"
 """A key of a head's settings here: "wide" lets the noise enter as torch's default makes it, as heads did before."""

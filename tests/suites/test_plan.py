@@ -17,7 +17,8 @@ from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS, REPORT_SEEDS, SELECTION
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.conditions import require_equal_conditions
 from trunkzoo.suites.config import BETWEEN_SETS, SuiteConfig
-from trunkzoo.suites.planning import SuitePlan, every_cell, plan_suite, seeds_of
+from trunkzoo.suites.plan import SuitePlan, every_cell, seeds_of
+from trunkzoo.suites.planning import plan_suite
 from trunkzoo.suites.results import read_results
 from trunkzoo.suites.table import COLUMNS, notes, table
 

@@ -16,7 +16,7 @@ from trunkzoo_cli.output import emit_json, emit_table, note, say, write_page
 
 if TYPE_CHECKING:
     from trunkzoo.suites.engine import Engine
-    from trunkzoo.suites.planning import SuitePlan
+    from trunkzoo.suites.plan import SuitePlan
 
 suite = typer.Typer(
     no_args_is_help=True,

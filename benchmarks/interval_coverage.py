@@ -3,8 +3,8 @@
 Simulated suites of equal arms, with the variances that phase2-cpu's rows show: in success the training .084, the scene .343,
 the rest .357 (as correlated normal numbers behind a threshold); in average reward .043, .169, .150.
 
-    python benchmarks/coverage.py                                # about five minutes of CPU time
-    python benchmarks/coverage.py --seed 7 --suites 2000 --episodes 20 --rate 0.05
+    python benchmarks/interval_coverage.py                                # about five minutes of CPU time
+    python benchmarks/interval_coverage.py --seed 7 --suites 2000 --episodes 20 --rate 0.05
 """
 
 from __future__ import annotations

@@ -71,7 +71,10 @@ def _show(record: ExportRecord, out: Path) -> None:
     ports = [("in", port) for port in record.inputs] + [("out", port) for port in record.outputs]
     emit_table(
         ("", "name", "type", "shape", "range", "meaning"),
-        [(way, port.name, port.dtype, " × ".join(map(str, port.shape)), _range(port), port.meaning) for way, port in ports],
+        [
+            (way, port.name, port.dtype, " × ".join(map(str, port.shape)), _range(port), port.meaning)
+            for way, port in ports
+        ],
         title=f"{out / record.file}" + (f", ONNX opset {record.opset}" if record.opset else ", torch.export"),
     )
     for parity in record.parity:

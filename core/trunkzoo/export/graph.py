@@ -47,7 +47,9 @@ class AgentGraph(nn.Module):
         low, high = _range(normalizer.offset, normalizer.scale)
         return [
             *(_images(key, (c.obs_horizon, 3, *c.image_size), "RGB, oldest first") for key in c.image_keys),
-            _floats(STATE_KEY, (c.obs_horizon, c.state_dim), "raw units, oldest first; where training saw it", low, high),
+            _floats(
+                STATE_KEY, (c.obs_horizon, c.state_dim), "raw units, oldest first; where training saw it", low, high
+            ),
             _floats(NOISE, (c.pred_horizon, c.action_dim), "standard normal draws"),
         ]
 

@@ -43,7 +43,7 @@ def write_onnx(graph: Graph, path: Path) -> None:
         PluginError: onnx is not installed, or the trunk or head does something that ONNX cannot express.
     """
     require_onnx("onnx")
-    import onnx
+    import onnx  # an extra
 
     inputs, outputs = graph.inputs(), graph.outputs()
     names = [port.name for port in (*inputs, *outputs)]
@@ -69,7 +69,7 @@ def onnx_runner(path: Path, threads: int = 1) -> Runner:
         PluginError: onnxruntime is not installed, or refuses the file.
     """
     require_onnx("onnxruntime")
-    import onnxruntime as ort
+    import onnxruntime as ort  # an extra
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
@@ -85,9 +85,8 @@ def onnx_runner(path: Path, threads: int = 1) -> Runner:
 
 
 def inputs_read(path: Path, names: Sequence[str]) -> list[str]:
-    """Which of ``names`` the graph reads, in their order: exporters drop an input that decides nothing."""
-    import onnx
+    """Which of ``names`` the graph asks for, in their order: the exporter may drop an input that decides nothing."""
+    import onnx  # an extra
 
-    graph = onnx.load(str(path), load_external_data=False).graph
-    used = {name for node in graph.node for name in node.input}
-    return [name for name in names if name in used]
+    asked = {port.name for port in onnx.load(str(path), load_external_data=False).graph.input}
+    return [name for name in names if name in asked]

@@ -40,7 +40,9 @@ class Parity(Config):
     weights: Literal["real", "perturbed"] = Field(description="the agent's own, or a copy with noise on every weight")
     batches: tuple[PositiveInt, ...] = Field(description="batch sizes compared")
     error: NonNegativeFloat = Field(description="largest difference as a share of the output's range")
-    spread: NonNegativeFloat = Field(description="deviation of the outputs as a share of that range; 0 compares nothing")
+    spread: NonNegativeFloat = Field(
+        description="deviation of the outputs as a share of that range; 0 compares nothing"
+    )
     observations: str = Field(description="what both saw")
 
 
@@ -67,6 +69,11 @@ class ExportRecord(Config):
         """The same facts as a checkpoint tells them, without tensors."""
         fields = self.model_dump(include={"step", "recipe", "contract", "plugins", "versions"})
         return CheckpointHeader.model_validate({**fields, "format": FORMAT, "tensors": {}})
+
+    def require_acting(self, graph: Path) -> None:
+        """Raise UsageError unless onnxruntime can act with this graph."""
+        if (self.format, self.scope) != ("onnx", "agent"):
+            raise UsageError(f"{graph} is a {self.scope} for {self.format}; what acts here is a whole agent as ONNX")
 
 
 def is_export(path: Path) -> bool:

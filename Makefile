@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-EXTRAS := robosuite,metaworld,aloha,transformers,convert,ray,tensorboard,serve,docs,dev
+EXTRAS := robosuite,metaworld,aloha,transformers,convert,ray,tensorboard,onnx,serve,docs,dev
 
 .PHONY: demo test test-quick test-slow test-lerobot fuzz lint docs gl clean
 

@@ -50,7 +50,7 @@ def main() -> None:
         print("  ".join(f"{cell:18}" for cell in line))
     for row in rows[1:]:
         print(f"{row.recipe} ÷ imf, 1 step: {row.total.median / rows[0].total.median:.2f}")
-    share = rows[0].head_share
+    share = rows[0].head_share or 0.0  # None for exports alone
     print(f"head's share at one evaluation: {share:.0%} (at most {HEAD_SHARE_GATE:.0%})")
     raise SystemExit(0 if share <= HEAD_SHARE_GATE else 1)
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "data": "data:data",
     "train": "train:train",
     "inspect": "inspect:inspect",
+    "export": "export:export",
     "eval": "eval:evaluate",
     "compare": "compare:compare",
     "serve": "serve:serve",

@@ -65,6 +65,10 @@ class TaskError(ZooError):
     """A simulator task cannot be built or run."""
 
 
+class ExportError(ZooError):
+    """An exported graph does not compute what the agent computes."""
+
+
 class TrainingError(ZooError):
     """A training run cannot go on."""
 

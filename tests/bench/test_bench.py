@@ -16,6 +16,9 @@ def test_an_agents_parts_add_up_to_its_prediction() -> None:
     rows = bench_agent([recipe], (1, 2), rounds=3)
     assert [row.batch for row in rows] == [1, 2]
     for row in rows:
+        assert row.trunk
+        assert row.encoder
+        assert row.head
         parts = row.trunk.median + row.encoder.median + row.head.median
         assert row.total.median == pytest.approx(parts, rel=0.5)
         assert row.total.p95 >= row.total.median > 0

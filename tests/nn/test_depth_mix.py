@@ -57,6 +57,21 @@ def test_a_zero_query_averages(fused: bool) -> None:
     torch.testing.assert_close(mixed, torch.stack(sources).mean(0))
 
 
+@pytest.mark.parametrize("dim", [-1, 1])
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_traced_mix_has_few_operations_and_the_same_values(dim: int, masked: bool) -> None:
+    sources, query = sources_of(5, 2, 8, 4, 8), query_of(8)
+    positions = (2, 8, 4) if dim == -1 else (2, 4, 8)
+    mask = torch.rand(5, *positions, generator=torch.Generator().manual_seed(0)) > 0.3 if masked else None
+    if mask is not None:
+        mask[0] = True
+    traced = torch.jit.trace(lambda *v: depth_mix(query, v, dim=dim, mask=mask, fused=True), tuple(sources))
+    expected = depth_mix(query, sources, dim=dim, mask=mask)
+    torch.testing.assert_close(traced(*sources), expected, rtol=1e-12, atol=1e-12)
+    operations = [node for node in traced.graph.nodes() if node.kind().startswith("aten::")]
+    assert len(operations) < 25
+
+
 def test_weights_sum_to_one() -> None:
     weights = depth_weights(query_of(8) * 10, sources_of(4, 2, 8, 3, 3), dim=1)
     assert weights.shape == (4, 2, 3, 3)

@@ -66,7 +66,12 @@ def trunks(
 @bench.command("agent")
 def agent(
     names: Annotated[
-        list[str], typer.Argument(metavar="RECIPE...", help="Recipes of registry.toml.", autocompletion=complete_recipe)
+        list[str],
+        typer.Argument(
+            metavar="RECIPE|EXPORT...",
+            help="Recipes of registry.toml, and exports of `zoo export`.",
+            autocompletion=complete_recipe,
+        ),
     ],
     batch: Annotated[int, typer.Option(min=2, max=65_536, help="The batch size beside 1.")] = 8,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, …")] = "cpu",
@@ -79,16 +84,22 @@ def agent(
 ) -> None:
     """Latency of one prediction (median / 95th percentile), split into trunk, encoder and head, for batch 1 and n.
 
-    Example: zoo bench agent imf-resnet18-demo imf-attnres-demo --batch 8
+    An export acts in onnxruntime on the CPU; its graph is one piece.
+
+    Examples: zoo bench agent imf-resnet18-demo imf-attnres-demo --batch 8
+              zoo bench agent imf-resnet18-demo exports/resnet
     """
     from dataclasses import asdict
+    from pathlib import Path
 
     from trunkzoo.bench.agent import as_table, bench_agent
+    from trunkzoo.export.record import is_export
     from trunkzoo.registry import open_zoo
 
     zoo = open_zoo()
-    recipes = [recipe_of(name, trunk, set_, zoo) for name in names]
-    rows = bench_agent(recipes, (1, batch), device, rounds=rounds, threads=threads, compile=compile_)
+    exports = [Path(name) for name in names if is_export(Path(name))]
+    recipes = [recipe_of(name, trunk, set_, zoo) for name in names if Path(name) not in exports]
+    rows = bench_agent(recipes, (1, batch), device, rounds=rounds, threads=threads, compile=compile_, exports=exports)
     if json:
         emit_json([asdict(row) | {"head_share": row.head_share} for row in rows])
         return

@@ -31,8 +31,8 @@ def evaluate(
     checkpoint: Annotated[
         Path | None,
         typer.Argument(
-            metavar="RUN|CKPT",
-            help="A run directory, a checkpoint or a model.safetensors.",
+            metavar="RUN|CKPT|EXPORT",
+            help="A run directory, a checkpoint, a model.safetensors, or an export.",
             autocompletion=complete_run,
         ),
     ] = None,

@@ -1,14 +1,14 @@
-"""The agent: observation encoder + head + normalisers + action queue. Data flows one way, camera to action."""
+"""The agent: observation encoder + head + normalisers around an action queue. Data flows one way, camera to action."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from trunkzoo.agent.acting import Acting
 from trunkzoo.agent.encoder import ObservationEncoder
 from trunkzoo.agent.normalizer import Normalizer
 from trunkzoo.agent.probe import probe
@@ -22,7 +22,7 @@ from trunkzoo.registry.recipe import Recipe
 _OVERSHOOT = 0.05  # of [0, 1] beyond either end: bicubic resizing does that
 
 
-class Agent(nn.Module):
+class Agent(Acting, nn.Module):
     """A policy under a fixed contract. ``forward`` is the training loss, so that DDP can wrap it.
 
     A batch holds, for each camera ``observation.images.<camera>`` (B, obs_horizon, 3, H, W) uint8 or float in
@@ -39,7 +39,7 @@ class Agent(nn.Module):
         Raises:
             ContractError: the modules do not give what they declare or what the contract expects.
         """
-        super().__init__()
+        super().__init__(recipe.contract)
         self.recipe = recipe
         self.parts = tuple(parts)
         self.probe = probe(recipe, encoder, head)
@@ -47,8 +47,6 @@ class Agent(nn.Module):
         self.head = head
         self.state_normalizer = Normalizer(recipe.normalize.state, self.contract.state_dim, STATE_KEY)
         self.action_normalizer = Normalizer(recipe.normalize.action, self.contract.action_dim, ACTION_KEY)
-        self._history: deque[dict[str, Tensor]] = deque(maxlen=self.contract.obs_horizon)
-        self._queue: deque[Tensor] = deque()
 
     @property
     def contract(self) -> Contract:
@@ -99,55 +97,16 @@ class Agent(nn.Module):
             DataError: a key is missing, the state is not finite, or float images are not in [0, 1].
             ContractError: a shape differs.
         """
-        cond = self.condition(obs)  # (B, T, cond_dim)
+        check_window(obs, self.contract)
         check_numbers(obs, self.contract)
-        if noise is None:
-            shape = (len(cond), self.contract.pred_horizon, self.contract.action_dim)
-            noise = torch.randn(shape, generator=generator, device=generator.device if generator else None)
+        return self.chunk(obs, self.start_noise(len(obs[STATE_KEY]), noise, generator))
+
+    def chunk(self, obs: Mapping[str, Tensor], noise: Tensor) -> Tensor:
+        """The arithmetic of :meth:`predict`, without its checks: what an export holds."""
+        state = self.state_normalizer.normalize(obs[STATE_KEY])  # (B, T, S)
+        cond = cast(Tensor, self.encoder(obs, state))  # (B, T, cond_dim)
         chunk = cast(Head, self.head).sample(cond, noise.to(cond))  # (B, P, A), normalised
         return self.action_normalizer.denormalize(self.action_normalizer.clip(chunk))
-
-    @property
-    def needs_chunk(self) -> bool:
-        """True if the next :meth:`act` predicts a new chunk."""
-        return not self._queue
-
-    @property
-    def needs_observation(self) -> bool:
-        """True if the next :meth:`act` reads its observation: it will be in the window of the next prediction."""
-        return len(self._queue) < self.contract.obs_horizon
-
-    def act(
-        self, obs: Mapping[str, Tensor], noise: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> Tensor:
-        """One control step for B environments in step: actions (B, action_dim) in raw units.
-
-        ``obs`` holds one time step, images (B, 3, H, W) and ``observation.state`` (B, state_dim); its keys are read
-        only when :attr:`needs_observation`, so a lazy mapping need not render the others. Every
-        ``num_action_steps`` calls a new chunk is predicted; the first observation of an episode is repeated.
-        """
-        if self.needs_observation:
-            self._remember(obs)
-        if self.needs_chunk:
-            window = {key: torch.stack([frame[key] for frame in self._history], dim=1) for key in self._history[-1]}
-            chunk = self.predict(window, noise, generator)
-            self._queue.extend(chunk[:, : self.contract.num_action_steps].unbind(dim=1))  # each (B, A)
-        return self._queue.popleft()
-
-    def reset(self) -> None:
-        """Forget the history and the queued actions: a new episode begins."""
-        self._history.clear()
-        self._queue.clear()
-
-    def _remember(self, obs: Mapping[str, Tensor]) -> None:
-        keys = (*self.contract.image_keys, STATE_KEY)
-        missing = [key for key in keys if key not in obs]
-        if missing:
-            raise DataError(f"the observation lacks {', '.join(missing)}; this agent reads {', '.join(keys)}")
-        frame = {key: obs[key].to(self.device) for key in keys}
-        self._history.append(frame)
-        while len(self._history) < self.contract.obs_horizon:
-            self._history.append(frame)
 
 
 def check_window(obs: Mapping[str, Tensor], contract: Contract) -> None:

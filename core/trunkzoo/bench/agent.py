@@ -1,4 +1,4 @@
-"""Latency of one prediction of an agent, split into trunks, the rest of the encoder, and the head."""
+"""Latency of one prediction of an agent, split into trunks, the rest of the encoder, and the head; of an export whole."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from trunkzoo.agent.assemble import assemble
 from trunkzoo.agent.example import random_batch, random_noise, unit_statistics
 from trunkzoo.bench.clock import cpu_threads
 from trunkzoo.errors import UsageError
+from trunkzoo.export.acting import ExportedAgent, load_export
 from trunkzoo.registry.resolved import ResolvedRecipe
 from trunkzoo.system.devices import device_of
 
@@ -38,14 +40,16 @@ class AgentRow:
 
     recipe: str
     batch: int
-    trunk: Latency  # the image networks of all cameras
-    encoder: Latency  # normalisation, keypoints, projection
-    head: Latency  # one action chunk from the condition vector
+    trunk: Latency | None  # the image networks of all cameras; None for an export, which is one graph
+    encoder: Latency | None  # normalisation, keypoints, projection
+    head: Latency | None  # one action chunk from the condition vector
     total: Latency
 
     @property
-    def head_share(self) -> float:
-        """The head's part of the median prediction."""
+    def head_share(self) -> float | None:
+        """The head's part of the median prediction; None for an export."""
+        if self.trunk is None or self.encoder is None or self.head is None:
+            return None
         return self.head.median / (self.trunk.median + self.encoder.median + self.head.median)
 
 
@@ -57,33 +61,49 @@ def bench_agent(
     rounds: int = 20,
     threads: int = 1,
     compile: bool = False,
+    exports: Sequence[str | Path] = (),
 ) -> list[AgentRow]:
-    """Measure predictions of fresh agents on random observations, in turns (A B A B).
+    """Measure predictions of fresh agents, and of exported ones on the CPU, on random observations, in turns (A B A B).
 
     Raises:
-        UsageError: no recipes, or fewer than two rounds.
+        UsageError: neither recipes nor exports, or fewer than two rounds.
     """
-    if not recipes or rounds < 2:
+    if not (recipes or exports) or rounds < 2:
         raise UsageError(
             f"{len(recipes)} recipes, {rounds} rounds: a measurement needs at least one recipe, two rounds"
         )
     place = device_of(device)
-    agents = [_on_device(assemble(recipe), place, compile) for recipe in recipes]
+    agents: list[Agent | ExportedAgent] = [_on_device(assemble(recipe), place, compile) for recipe in recipes]
+    agents += [load_export(path, threads) for path in exports]
     with cpu_threads(threads):
         return [row for batch in batches for row in measure(agents, batch, rounds)]
 
 
-def measure(agents: Sequence[Agent], batch: int, rounds: int) -> list[AgentRow]:
+def measure(agents: Sequence[Agent | ExportedAgent], batch: int, rounds: int) -> list[AgentRow]:
     """Measure built agents at one batch size, after two rounds of warm-up."""
     times: list[list[tuple[float, ...]]] = [[] for _ in agents]
     works = [(agent, *_inputs(agent, batch)) for agent in agents]
     for number in range(rounds + 2):
-        for splits, work in zip(times, works, strict=True):
-            split = predict_in_parts(*work)
+        for splits, (agent, obs, noise) in zip(times, works, strict=True):
+            whole = isinstance(agent, ExportedAgent)
+            split = _predict_whole(agent, obs, noise) if whole else predict_in_parts(agent, obs, noise)
             if number >= 2:
-                splits.append((*split, sum(split)))
-    columns = [[_latency(part) for part in zip(*splits, strict=True)] for splits in times]
-    return [AgentRow(agent.recipe.name, batch, *parts) for agent, parts in zip(agents, columns, strict=True)]
+                splits.append(split)
+    return [_row(agent, batch, splits) for agent, splits in zip(agents, times, strict=True)]
+
+
+def _row(agent: Agent | ExportedAgent, batch: int, splits: Sequence[tuple[float, ...]]) -> AgentRow:
+    *parts, total = [_latency(part) for part in zip(*((*split, sum(split)) for split in splits), strict=True)]
+    if isinstance(agent, ExportedAgent):
+        return AgentRow(f"{agent.record.recipe['name']} in onnxruntime", batch, None, None, None, total)
+    return AgentRow(agent.recipe.name, batch, *parts, total=total)
+
+
+def _predict_whole(agent: Agent | ExportedAgent, obs: Mapping[str, Tensor], noise: Tensor) -> tuple[float, ...]:
+    now = _clock(agent.device)
+    start = now()
+    agent.predict(obs, noise)
+    return (now() - start,)
 
 
 @torch.no_grad()
@@ -137,7 +157,7 @@ def _on_device(agent: Agent, device: torch.device, compile: bool) -> Agent:
     return agent
 
 
-def _inputs(agent: Agent, batch: int) -> tuple[dict[str, Tensor], Tensor]:
+def _inputs(agent: Agent | ExportedAgent, batch: int) -> tuple[dict[str, Tensor], Tensor]:
     contract = agent.contract
     obs = {key: value.to(agent.device) for key, value in random_batch(contract, batch).items()}
     return obs, random_noise(contract, batch).to(agent.device)
@@ -155,11 +175,13 @@ def as_table(rows: Sequence[AgentRow]) -> tuple[tuple[str, ...], list[tuple[str,
             row.recipe,
             str(row.batch),
             *(_cell(getattr(row, part)) for part in (*PARTS, "total")),
-            f"{row.head_share:.0%}",
+            "–" if row.head_share is None else f"{row.head_share:.0%}",
         )
         for row in rows
     ]
 
 
-def _cell(latency: Latency) -> str:
+def _cell(latency: Latency | None) -> str:
+    if latency is None:
+        return "–"
     return f"{latency.median * 1e3:.1f} / {latency.p95 * 1e3:.1f} ms"

@@ -33,8 +33,10 @@ def depth_mix(
     ``query`` is w (C,), or one query per position, shaped as a source. ``mask`` is bool, broadcastable to
     (L, *positions); False takes a source out, and one must stay everywhere. ``eps`` is added to the mean square of a
     key. ``fused`` uses the closed-form backward of ``fused.py`` (faster, little memory; no forward-mode AD); a compiler
-    gets the plain formula in any case, whose backward it fuses as well.
+    gets the plain formula in any case, whose backward it fuses as well, and a traced graph the stacked one.
     """
+    if torch.jit.is_tracing():
+        return _stacked(query, sources, dim, mask, eps)
     values = [_channels_last(v, dim) for v in sources]  # L × (…, C)
     query = query if query.dim() == 1 else _channels_last(query, dim)  # (C,) or (…, C)
     if fused and not torch.compiler.is_compiling():
@@ -68,6 +70,19 @@ def _scores_in_one_loop(query: Tensor, values: Sequence[Tensor], eps: float) -> 
     wide = [v.to(wide_dtype(v)) for v in values]  # L × (…, C), float32 or wider
     w = query.to(wide[0].dtype).expand_as(wide[0])
     return torch.stack([(v * w).sum(-1) * torch.rsqrt(v.square().mean(-1) + eps) for v in wide])  # (L, …)
+
+
+def _stacked(query: Tensor, sources: Sequence[Tensor], dim: int, mask: Tensor | None, eps: float) -> Tensor:
+    """The same mix in a dozen operations whatever L is, without moving the channels.
+
+    An exported graph runs every operation as a kernel of its own: source by source it has thousands of small ones.
+    """
+    v = torch.stack([source.to(wide_dtype(source)) for source in sources])  # (L, *shape of a source)
+    at = dim if dim < 0 else dim + 1
+    w = query if query.dim() > 1 else query.reshape(-1, *[1] * (v.dim() - 1 - at % v.dim()))  # (C,) or (C, 1, 1)
+    scores = (v * w).sum(at, keepdim=True) * torch.rsqrt(v.square().mean(at, keepdim=True) + eps)
+    weights = softmax_over(scores, None if mask is None else mask.unsqueeze(at))
+    return (v * weights).sum(0).to(sources[0].dtype)
 
 
 def _channels_last(v: Tensor, dim: int) -> Tensor:

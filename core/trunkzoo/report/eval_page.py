@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.export.record import is_export
 from trunkzoo.report.charts import FLOOR_STYLE, Curve, IntervalBar, interval_chart, line_chart, strip, style
 from trunkzoo.report.films import film_figures
 from trunkzoo.report.page import Figure, Section, write_page
@@ -28,7 +29,7 @@ def write_eval_page(evaluation: Evaluation, floors: Sequence[Evaluation], catalo
     films = list(film_figures(list(_films(evaluation))))
     if films:
         sections.append(Section("Films", figures=films))
-    if job.checkpoint is not None:
+    if job.checkpoint is not None and not is_export(job.checkpoint):  # a graph shows no keypoints
         gaze = gaze_of_job(job, evaluation.seeds[0], catalogue)
         sections.append(Section(f"Where it looks, episode seed {evaluation.seeds[0]}", figures=list(figures_of(gaze))))
     if held := list(_held_out(job.checkpoint)):

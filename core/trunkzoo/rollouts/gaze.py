@@ -82,7 +82,7 @@ def record_gaze(policy: AgentPolicy, task: Task, seed: int, max_steps: int) -> G
     """Play the episode of ``seed`` with an agent and record its keypoints and depth weights at evenly spaced steps."""
     recorder = GazeRecorder(max_steps)
     run_episode(task, policy, seed, max_steps, recorder=recorder)
-    return gaze_of(policy.agent, recorder.steps, recorder.frames)
+    return gaze_of(cast("Agent", policy.agent), recorder.steps, recorder.frames)
 
 
 class GazeRecorder:

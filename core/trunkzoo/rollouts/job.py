@@ -21,7 +21,7 @@ class Job:
     max_steps: int
     """Control steps of every episode; success does not end it."""
     checkpoint: Path | None = None
-    """The ``model.safetensors`` that acts; None for floors and the ceiling."""
+    """The ``model.safetensors`` or exported graph that acts; None for floors and the ceiling."""
     noise_seed: int = 0
     """Base of the policy noise: chunk k of episode s starts from the draws of hash(noise_seed, s, k)."""
     device: str = "cpu"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from trunkzoo.checkpoint.header import CheckpointHeader
 from trunkzoo.checkpoint.layout import model_file
 from trunkzoo.checkpoint.parts import changed_versions, recipe_of, require_parts, resolve_parts
 from trunkzoo.errors import UsageError
+from trunkzoo.export.record import is_export, read_export, sha256_of
 from trunkzoo.plugin.records import TaskSpec
 from trunkzoo.registry.resolved import check_task
 from trunkzoo.rollouts.job import NEEDS_CHECKPOINT, Job, PolicyKind
@@ -49,11 +50,11 @@ def plan(
         CheckpointError, ContractError: the checkpoint is damaged or does not fit the task.
     """
     _check_request(policy, checkpoint, max_steps, noise_seed)
-    file = model_file(Path(checkpoint)).resolve() if checkpoint is not None else None  # workers may run elsewhere
-    header = read_header(file) if file else None
+    file, header = _source(Path(checkpoint)) if checkpoint is not None else (None, None)
+    exported = file is not None and is_export(file)
     recipe = recipe_of(header, file) if header and file else None
     if header and file and task is None:  # a floor needs no more of the checkpoint than its task
-        require_parts(header, catalogue, file, KINDS if policy in NEEDS_CHECKPOINT else ("task",))
+        require_parts(header, catalogue, file, KINDS if policy in NEEDS_CHECKPOINT and not exported else ("task",))
     part = task or (recipe.task if recipe else None)
     if part is None:
         raise UsageError("no task to act in: name one (`zoo list` shows them)", ["task"])
@@ -62,18 +63,32 @@ def plan(
         check_task(recipe, scene)
     if policy not in NEEDS_CHECKPOINT:
         file = header = recipe = None  # they only named the task
+    if exported and device != "cpu":
+        raise UsageError(f"device {device}: an exported agent acts on the CPU", ["device"])
     if file is not None and device != "cpu":
         from trunkzoo.system.devices import device_of  # torch, which a plan does not need otherwise
 
         device_of(device)
     job = Job(scene.as_part(), policy, max_steps or scene.spec.max_steps, file, noise_seed, device)
     parts: list[Found[Any]] = [scene]
-    if recipe and header and file:
+    if recipe and header and file and not exported:
         resolved = resolve_parts(header, recipe, catalogue, file)
         changed_versions(header, resolved.parts, file)
         parts += [resolved.trunk, resolved.head]
     plugins = {part.plugin.distribution: edition(part.plugin) for part in parts}
+    if file is not None and exported:
+        plugins["onnxruntime"] = metadata.version("onnxruntime") if find_spec("onnxruntime") else "not installed"
     return Plan(job, _provenance(job, scene.spec, header, plugins))
+
+
+def _source(path: Path) -> tuple[Path, CheckpointHeader]:
+    """The file that acts, absolute since workers may run elsewhere, and what it says about itself."""
+    if is_export(path):
+        graph, record = read_export(path)
+        record.require_acting(graph)
+        return graph.resolve(), record.header()
+    file = model_file(path).resolve()
+    return file, read_header(file)
 
 
 def _check_request(policy: PolicyKind, checkpoint: str | Path | None, max_steps: int | None, noise_seed: int) -> None:
@@ -91,7 +106,7 @@ def _provenance(
         "policy": job.policy,
         "recipe": header.recipe["name"] if header else None,
         "step": header.step if header else None,
-        "checkpoint_sha256": sha256(job.checkpoint) if job.checkpoint else None,
+        "checkpoint_sha256": sha256_of(job.checkpoint) if job.checkpoint else None,
         "task": job.task.name,
         "task_config": job.task.config,
         "success_rule": spec.success_rule,
@@ -105,9 +120,3 @@ def _provenance(
 def _simulator_versions(spec: TaskSpec[Any]) -> dict[str, str]:
     owners = metadata.packages_distributions() if spec.requires else {}
     return {owner: metadata.version(owner) for name in spec.requires for owner in owners.get(name, [])}
-
-
-def sha256(path: Path) -> str:
-    """Hash of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

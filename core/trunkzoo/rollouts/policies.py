@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from trunkzoo.catalogue.tasks import expert_commands
 from trunkzoo.errors import TaskError
+from trunkzoo.export.record import is_export
 from trunkzoo.plugin.contract import IMAGE_KEY
 from trunkzoo.plugin.protocols import Task
 from trunkzoo.rollouts.job import Job
@@ -18,7 +20,7 @@ from trunkzoo.rollouts.job import Job
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from trunkzoo.agent.agent import Agent
+    from trunkzoo.agent.acting import Acting
     from trunkzoo.catalogue.catalogue import Catalogue
 
 Action = NDArray[np.float32]
@@ -48,7 +50,16 @@ def make_policy(job: Job, catalogue: Catalogue) -> Policy:
         return RandomPolicy(job.noise_seed)
     if job.policy == "expert":
         return ExpertPolicy()
+    if job.checkpoint is not None and is_export(job.checkpoint):
+        return make_export_policy(job, job.checkpoint)
     return make_agent_policy(job, catalogue)
+
+
+def make_export_policy(job: Job, graph: Path) -> AgentPolicy:
+    """The exported agent of a job, in onnxruntime on one thread."""
+    from trunkzoo.export.acting import load_export
+
+    return AgentPolicy(load_export(graph), job.noise_seed, blind=job.policy == "blind")
 
 
 def make_agent_policy(job: Job, catalogue: Catalogue) -> AgentPolicy:
@@ -66,9 +77,9 @@ def make_agent_policy(job: Job, catalogue: Catalogue) -> AgentPolicy:
 
 
 class AgentPolicy:
-    """A trained agent, one environment at a time; ``blind`` blanks every image that it would see."""
+    """A trained or exported agent, one environment at a time; ``blind`` blanks every image that it would see."""
 
-    def __init__(self, agent: Agent, noise_seed: int, blind: bool = False) -> None:
+    def __init__(self, agent: Acting, noise_seed: int, blind: bool = False) -> None:
         self.agent, self._noise_seed, self._blind = agent, noise_seed, blind
         self._seed = self._chunk = 0
         self.latencies: list[float] = []
@@ -99,7 +110,7 @@ def _first(actions: Tensor) -> Action:
     return np.asarray(actions[0].cpu().numpy(), dtype=np.float32)
 
 
-def chunk_noise(agent: Agent, base: int, seed: int, chunk: int) -> Tensor:
+def chunk_noise(agent: Acting, base: int, seed: int, chunk: int) -> Tensor:
     """Start noise (1, pred_horizon, action_dim) of one chunk: a hash of (base, episode seed, chunk number)."""
     from trunkzoo.nn.draws import Draws, sample_seeds
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -31,9 +32,10 @@ def ratios(eager: Agent, exported: ExportedAgent, rounds: int) -> list[tuple[flo
     batch, noise = random_batch(eager.contract, 1), random_noise(eager.contract, 1)
     pairs = []
     for number in range(rounds + 2):
-        pair = tuple(elapsed(lambda one=one: one.predict(batch, noise), eager.device) for one in (eager, exported))
+        works = (partial(eager.predict, batch, noise), partial(exported.predict, batch, noise))
+        of_torch, of_onnx = (elapsed(work, eager.device) for work in works)
         if number >= 2:
-            pairs.append(pair)
+            pairs.append((of_torch, of_onnx))
     return pairs
 
 
@@ -48,7 +50,7 @@ def main() -> None:
         agent.fit_normalizers(unit_statistics(agent.contract))
         with tempfile.TemporaryDirectory() as folder, cpu_threads(1):
             record = export_agent(agent.eval(), Path(folder) / "out", zoo.catalogue)
-            agent.encoder.to(memory_format=torch.channels_last)  # as training and evaluation have it
+            agent.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as training and evaluation have it
             pairs = ratios(agent, load_export(Path(folder) / "out"), arguments.rounds)
         torch_ms, onnx_ms = (1e3 * statistics.median(times) for times in zip(*pairs, strict=True))
         error = max(parity.error for parity in record.parity)

@@ -63,7 +63,7 @@ def test_the_record_says_what_goes_in_and_out(exported: tuple[Path, ExportRecord
     assert sorted(path.name for path in folder.iterdir()) == ["agent.onnx", "export.json"]
     ports = {port.name: port for port in (*record.inputs, *record.outputs)}
     assert ports["observation.images.wrist"].shape == ("batch", 2, 3, 16, 16)
-    assert ports["observation.state"].low == (-1, -1, -1)
+    assert list(ports["observation.state"].low) == [-1.0, -1.0, -1.0]
     assert ports["action"].shape == ("batch", 4, 2)
     assert record.contract == tiny_agent.contract
     assert record.opset == 18
@@ -169,7 +169,7 @@ def test_a_program_of_torch_export_gives_the_same(
     assert record.file == f"{scope}.pt2"
 
 
-FAMILIES = {
+FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "resnet-18": ("tour-resnet", {}),
     "resnet-50": ("tour-resnet", {"trunk": "resnet-50", "trunk.width": 16, "trunk.norm": "group"}),
     "batch norm": ("tour-resnet", {"trunk.norm": "batch"}),
@@ -192,7 +192,7 @@ FAMILIES = {
 def test_every_family_of_trunks_and_heads_exports(family: str, tmp_path: Path) -> None:
     name, settings = FAMILIES[family]
     zoo = open_zoo()
-    given = dict(settings)
+    given = {**settings}
     recipe = zoo.recipe(name, given, given.pop("trunk", None))
     agent = assemble(recipe)
     agent.fit_normalizers(unit_statistics(agent.contract))

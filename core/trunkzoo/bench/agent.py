@@ -83,23 +83,27 @@ def measure(agents: Sequence[Agent | ExportedAgent], batch: int, rounds: int) ->
     """Measure built agents at one batch size, after two rounds of warm-up."""
     times: list[list[tuple[float, ...]]] = [[] for _ in agents]
     works = [(agent, *_inputs(agent, batch)) for agent in agents]
+    split: tuple[float, ...]
     for number in range(rounds + 2):
         for splits, (agent, obs, noise) in zip(times, works, strict=True):
-            whole = isinstance(agent, ExportedAgent)
-            split = _predict_whole(agent, obs, noise) if whole else predict_in_parts(agent, obs, noise)
+            if isinstance(agent, ExportedAgent):
+                split = _predict_whole(agent, obs, noise)
+            else:
+                split = predict_in_parts(agent, obs, noise)
             if number >= 2:
                 splits.append(split)
     return [_row(agent, batch, splits) for agent, splits in zip(agents, times, strict=True)]
 
 
 def _row(agent: Agent | ExportedAgent, batch: int, splits: Sequence[tuple[float, ...]]) -> AgentRow:
-    *parts, total = [_latency(part) for part in zip(*((*split, sum(split)) for split in splits), strict=True)]
+    found = [_latency(part) for part in zip(*((*split, sum(split)) for split in splits), strict=True)]
     if isinstance(agent, ExportedAgent):
-        return AgentRow(f"{agent.record.recipe['name']} in onnxruntime", batch, None, None, None, total)
-    return AgentRow(agent.recipe.name, batch, *parts, total=total)
+        return AgentRow(f"{agent.record.recipe['name']} in onnxruntime", batch, None, None, None, found[-1])
+    trunk, encoder, head, total = found
+    return AgentRow(agent.recipe.name, batch, trunk, encoder, head, total)
 
 
-def _predict_whole(agent: Agent | ExportedAgent, obs: Mapping[str, Tensor], noise: Tensor) -> tuple[float, ...]:
+def _predict_whole(agent: ExportedAgent, obs: Mapping[str, Tensor], noise: Tensor) -> tuple[float, ...]:
     now = _clock(agent.device)
     start = now()
     agent.predict(obs, noise)

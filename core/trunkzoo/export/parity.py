@@ -30,7 +30,7 @@ def perturbed(agent: Agent) -> Agent:
     generator = torch.Generator().manual_seed(0)
     for parameter in twin.parameters():
         deviation = 0.3 * parameter[0].numel() ** -0.5 if parameter.dim() > 1 else 0.05
-        parameter += deviation * torch.randn(parameter.shape, generator=generator).to(parameter)
+        parameter.add_(deviation * torch.randn(parameter.shape, generator=generator).to(parameter))
     return twin
 
 
@@ -102,6 +102,5 @@ def _spread(port: Port, values: Array) -> float:
 
 def _width(port: Port, values: Array) -> Array:
     """The range of an output: what the port says, else what ``values`` fill."""
-    if port.low:
-        return np.maximum(np.subtract(port.high, port.low), np.finfo(np.float32).tiny)
-    return np.maximum(np.ptp(values), np.finfo(np.float32).tiny)
+    range_ = np.subtract(port.high, port.low) if port.low else np.ptp(values)
+    return np.asarray(np.maximum(range_, np.finfo(np.float32).tiny))

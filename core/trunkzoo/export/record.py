@@ -17,7 +17,7 @@ from trunkzoo.system.plain import parse_table
 
 RECORD = "export.json"
 OPSET = 18
-BATCH = "batch"
+BATCH: Literal["batch"] = "batch"
 """The name of the free size in shapes."""
 ExportFormat = Literal["onnx", "torch"]
 ExportScope = Literal["agent", "trunk"]

@@ -35,7 +35,7 @@ def depth_mix(
     key. ``fused`` uses the closed-form backward of ``fused.py`` (faster, little memory; no forward-mode AD); a compiler
     gets the plain formula in any case, whose backward it fuses as well, and a traced graph the stacked one.
     """
-    if torch.jit.is_tracing():
+    if torch.jit.is_tracing():  # type: ignore[no-untyped-call,attr-defined]  # missing in the stubs
         return _stacked(query, sources, dim, mask, eps)
     values = [_channels_last(v, dim) for v in sources]  # L × (…, C)
     query = query if query.dim() == 1 else _channels_last(query, dim)  # (C,) or (…, C)

@@ -29,6 +29,7 @@ OPTIONS = {
     "resume": "--resume",
     "seeds": "--seeds",
     "settings": "--set",
+    "shard": "--shard",
     "state": "--state",
     "stop_at": "--stop-at",
     "task": "--task",

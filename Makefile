@@ -1,14 +1,14 @@
 # make fuzz SECONDS=3600: hostile inputs for an hour.
-# make demo: environment, install, main job.   make test: environment, install, tests.
+# make docs: the site.   make demo: environment, install, main job.   make test: environment, install, tests.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-EXTRAS := simulators,metaworld,transformers,convert,ray,tensorboard,dev
+EXTRAS := simulators,metaworld,transformers,convert,ray,tensorboard,docs,dev
 # They pin or ask for packages that no task of ours uses and that keep numpy below 2: pyproject.toml, extra `simulators`.
 ALONE  := robosuite gym-aloha dm_control
 
-.PHONY: demo test test-quick test-slow fuzz lint lock gl clean
+.PHONY: demo test test-quick test-slow test-lerobot fuzz lint docs lock gl clean
 
 demo: gl $(VENV)/.installed-demo
 	$(BIN)/zoo suite run phase2-demo
@@ -20,6 +20,24 @@ test-quick: gl $(VENV)/.installed-test
 
 test-slow: gl $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
+
+# lerobot needs Python 3.12 and other versions than constraints.txt: an environment of its own, several gigabytes.
+LEROBOT_VENV   ?= .venv-lerobot
+LEROBOT_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python) $(shell command -v python3.12))
+LEROBOT_PIP    := $(LEROBOT_VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check
+
+test-lerobot: $(LEROBOT_VENV)/.installed
+	$(LEROBOT_VENV)/bin/python -m pytest tests/integrations -m ""
+
+$(LEROBOT_VENV)/.installed: pyproject.toml $(wildcard integrations/*/pyproject.toml)
+	@test -n "$(LEROBOT_PYTHON)" || { echo "lerobot needs Python 3.12, and none was found: make test-lerobot LEROBOT_PYTHON=PATH"; exit 1; }
+	$(LEROBOT_PYTHON) -m venv $(LEROBOT_VENV)
+	@echo "Installing lerobot into $(LEROBOT_VENV) (several minutes and gigabytes the first time)"
+	$(LEROBOT_PIP) 'lerobot[training,evaluation]==0.6.1' pytest pytest-timeout hatchling editables
+	$(LEROBOT_PIP) --editable .
+	$(LEROBOT_PIP) --no-deps --no-build-isolation --editable integrations/lerobot_policy_trunkzoo --editable integrations/lerobot_env_trunkzoo
+	$(LEROBOT_PIP) --no-deps --no-build-isolation ./tests/thirdparty
+	@touch $@
 
 SECONDS ?= 60
 
@@ -35,6 +53,10 @@ lint: $(VENV)/.installed-test
 # The versions of constraints.txt for users of uv.
 lock:
 	uv lock $$(sed '/^#/d; s/^/--upgrade-package /' constraints.txt)
+
+# The site, in build/site; `python -m http.server -d build/site` serves it, with its search.
+docs: $(VENV)/.installed-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
@@ -62,4 +84,4 @@ gl: | $(BIN)/python
 		echo "No libEGL or libOSMesa here: install one (Debian: apt-get install libegl1 libgl1), then run 'zoo doctor'"
 
 clean:
-	rm -rf $(VENV) runs data build dist
+	rm -rf $(VENV) $(LEROBOT_VENV) runs data build dist

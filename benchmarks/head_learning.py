@@ -25,10 +25,11 @@ import torch
 from pose_agent import ENTRY, Learner, PoseAgent
 from posed_demonstrations import BODIES, POSE_KEY, Posed, Windows, demonstrations
 
+from trunkzoo.catalogue.part import Part
 from trunkzoo.catalogue.tasks import make_task
 from trunkzoo.nn.draws import Draws, sample_seeds
 from trunkzoo.plugin.contract import STATE_KEY
-from trunkzoo.registry import load_registry, open_zoo
+from trunkzoo.registry import open_zoo
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.rollouts.seeds import REPORT_SEEDS
 
@@ -120,12 +121,12 @@ class Bench:
     """The data of a task, and trainings on it."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self.options, self.catalogue = options, open_zoo().catalogue
-        recipes = load_registry()
-        self.recipes = {name: recipes.recipe(name, {}, None, self.catalogue) for name in recipes.recipe_names()}
+        zoo = open_zoo()
+        self.options, self.catalogue = options, zoo.catalogue
+        self.recipes = {name: zoo.recipe(name).recipe for name in zoo.registry.recipe_names()}
         self.recipe = self.recipes["imf-resnet18-demo"]
-        self.spec = self.catalogue.task(options.task).spec
-        self.task = Posed(make_task(self.spec, self.spec.config()), BODIES[options.task])
+        task = self.catalogue.configure("task", Part(name=options.task))
+        self.spec, self.task = task.spec, Posed(make_task(task), BODIES[options.task])
         episodes = demonstrations(self.task, self.spec, options.demonstrations + HELD_OUT, options.data)
         horizon = self.recipe.contract.pred_horizon
         self.training = Windows(episodes[: options.demonstrations], horizon)

@@ -18,7 +18,7 @@ from trunkzoo_imf.flow import FlowHead
 from trunkzoo_imf.imf import IMFHead
 from trunkzoo_imf.times import draw_interval
 
-CONTRACT = Contract(cameras=("a", "b", "c"), image_size=96, state_dim=16, action_dim=16, cond_dim=208)
+CONTRACT = Contract(cameras=("a", "b", "c"), image_size=(96, 96), state_dim=16, action_dim=16, cond_dim=208)
 TIME_GATE, BYTES_GATE = 1.75, 1.1
 
 
@@ -46,7 +46,7 @@ class Step:
         return loss
 
     def __call__(self) -> None:
-        self.loss().backward()
+        torch.autograd.backward(self.loss())
         self.head.zero_grad()
 
     def saved_bytes(self) -> int:

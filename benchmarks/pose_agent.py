@@ -11,14 +11,13 @@ from torch import Tensor, nn
 from trunkzoo.agent.assemble import build_head
 from trunkzoo.agent.normalizer import Normalizer
 from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.catalogue.part import Part
 from trunkzoo.nn.draws import Draws
 from trunkzoo.plugin.contract import ACTION_KEY, STATE_KEY
-from trunkzoo.registry.recipe import Part, Recipe
+from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.train_config import TrainConfig
 from trunkzoo.training.batches import Sampler
-from trunkzoo.training.ema import Ema
-from trunkzoo.training.optimizer import adamw, set_rate
-from trunkzoo.training.schedule import learning_rate
+from trunkzoo.training.optimizer import Ema, adamw, learning_rate, set_rate
 
 ENTRY = "entry"
 """A key of a head's settings here: "wide" lets the noise enter as torch's default makes it, as heads did before."""
@@ -36,8 +35,8 @@ class PoseAgent(nn.Module):
         eyes = contract.cond_dim - contract.state_dim
         self.eyes = nn.Sequential(nn.Linear(POSE_DIM, 128), nn.SiLU(), nn.Linear(128, eyes))
         config = {key: value for key, value in head.items() if key not in ("name", ENTRY)}
-        part = Part(name=head["name"], config=config)
-        built: Any = build_head(recipe.model_copy(update={"head": part}), catalogue)
+        part = catalogue.configure("head", Part(name=head["name"], config=config))
+        built: Any = build_head(part, contract)
         if head.get(ENTRY) == "wide":
             torch.manual_seed(seed + 1)
             built.network.action_in.reset_parameters()

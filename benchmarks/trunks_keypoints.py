@@ -101,7 +101,7 @@ def train(part: Part, seed: int, steps: int) -> Iterator[Pointer]:
     yield model
     for _ in range(steps):
         images, target = scenes(BATCH, stream)
-        F.smooth_l1_loss(model(images), target, beta=0.1).backward()
+        torch.autograd.backward(F.smooth_l1_loss(model(images), target, beta=0.1))
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()

@@ -71,7 +71,8 @@ def trunk(name: str, device: torch.device) -> nn.Module:
 
 
 def channels_last(module: nn.Module, device: torch.device) -> nn.Module:
-    return module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stub
+    moved: nn.Module = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stub
+    return moved
 
 
 def images(n: int, device: torch.device) -> Tensor:
@@ -190,11 +191,11 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_freed_memory()
     device, rounds = torch.device(options.device), options.rounds
-    groups = {
+    groups: dict[str, Callable[[], Iterator[Row]]] = {
         "plain": lambda: plain_rows(device, rounds),
         "trunk": lambda: trunk_rows(device, rounds),
         "mix": lambda: mix_rows(device, rounds, options.compiled),
-        "compiled": lambda: compiled_rows(device, rounds) if options.compiled else iter(()),
+        "compiled": lambda: compiled_rows(device, rounds) if options.compiled else iter([]),
     }
     for name, rows in groups.items():
         for row in rows() if options.only in (None, name) else ():

@@ -39,12 +39,12 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version
+        from importlib.metadata import version  # asked for seldom, and slow to load
 
         return version("trunkzoo")
     if name not in __all__:
         raise AttributeError(f"module 'trunkzoo' has no attribute {name!r}; it exports {', '.join(__all__)}")
-    from trunkzoo import api
+    from trunkzoo import api  # at the first use of a public name
 
     return getattr(api, name)
 

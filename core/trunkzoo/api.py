@@ -10,8 +10,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trunkzoo.catalogue.part import Part
+from trunkzoo.registry.resolved import resolve
 from trunkzoo.registry.zoo import open_zoo
-from trunkzoo.training.config import RunConfig
+from trunkzoo.rollouts import Evaluation, PolicyKind, Row, plan, run
+from trunkzoo.training import RunConfig, TrainResult
 
 __all__ = [
     "RunConfig",
@@ -27,11 +30,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from trunkzoo.agent.agent import Agent
-    from trunkzoo.catalogue.part import Part
     from trunkzoo.plugin.protocols import VisionTrunk
     from trunkzoo.registry.recipe import Recipe
-    from trunkzoo.rollouts import Evaluation, PolicyKind, Row
-    from trunkzoo.training import TrainResult
 
 
 def list_trunks(pattern: str = "*") -> list[str]:
@@ -45,7 +45,6 @@ def create_trunk(name: str, **config: Any) -> VisionTrunk:
     >>> trunk = create_trunk("resnet-18", norm="group")  # a torch.nn.Module
     """
     from trunkzoo.agent.assemble import build_trunk
-    from trunkzoo.catalogue.part import Part
 
     return build_trunk(open_zoo().catalogue.configure("trunk", Part(name=name, config=config)))
 
@@ -58,7 +57,6 @@ def load_recipe(name: str, overrides: Mapping[str, Any] | None = None, trunk: st
 def assemble(recipe: Recipe | str, seed: int = 0) -> Agent:
     """Build the agent of a recipe or of a recipe's name; the same seed gives the same weights."""
     from trunkzoo.agent.assemble import assemble as build
-    from trunkzoo.registry.resolved import resolve
 
     zoo = open_zoo()
     return build(zoo.recipe(recipe) if isinstance(recipe, str) else resolve(recipe, zoo.catalogue), seed)
@@ -71,14 +69,13 @@ def load_agent(path: str | Path, expect: Recipe | None = None) -> Agent:
         CheckpointError: it is absent, damaged, does not fit the code, or needs a plugin that is not installed.
         ContractError: its contract is not that of the recipe ``expect``.
     """
-    from trunkzoo.checkpoint import load_agent as load
+    from trunkzoo.checkpoint.load import load_agent as load
 
     return load(path, open_zoo().catalogue, expect)
 
 
 def train(run: RunConfig) -> TrainResult:
     """Train the recipe of ``run`` on its data; see :func:`trunkzoo.training.loop.train` for what it raises."""
-    from trunkzoo.registry.resolved import resolve
     from trunkzoo.training.loop import train as train_recipe
 
     return train_recipe(run, resolve(run.recipe, open_zoo().catalogue))
@@ -105,9 +102,6 @@ def evaluate(
         UsageError: the request does not fit together, or ``file`` holds rows of another evaluation.
         TaskError: an episode failed three times, or gave another row than before when it was filmed.
     """
-    from trunkzoo.catalogue.part import Part
-    from trunkzoo.rollouts import Evaluation, plan, run
-
     part = Part(name=task) if isinstance(task, str) else task
     planned = plan(open_zoo().catalogue, policy, checkpoint, part, max_steps, noise_seed, device)
     evaluation = Evaluation(planned, seeds, file, films, filmed)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from trunkzoo.agent.augment import centre_crop, cut, random_crop, random_shift
-from trunkzoo.agent.encoder import ObservationEncoder, expected_coordinates
+from trunkzoo.agent.encoder import ObservationEncoder, SpatialSoftmax, expected_coordinates
 from trunkzoo.nn.draws import Draws, sample_seeds
 from trunkzoo.plugin import Contract
 from trunkzoo.registry.recipe import EncoderConfig
@@ -143,3 +143,11 @@ def test_crop_is_random_in_training_and_central_in_evaluation() -> None:
 def test_settings_without_effect_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         EncoderConfig(**values)
+
+
+def test_normed_maps_give_the_same_keypoints_at_any_scale() -> None:
+    features = torch.randn(2, 8, 6, 6) + 3
+    pool = SpatialSoftmax(8, 4, normed=True)
+    assert torch.allclose(pool(features), pool(20 * features), atol=1e-5)
+    plain = SpatialSoftmax(8, 4)
+    assert not torch.allclose(plain(features), plain(20 * features), atol=1e-2)

@@ -115,8 +115,8 @@ def test_every_file_named_on_the_page_exists() -> None:
 
 
 def test_a_journey_has_five_steps_with_a_file_each() -> None:
-    journeys = re.split(r"^\*\*", section("Three journeys"), flags=re.MULTILINE)[1:]
-    assert len(journeys) == 3
+    journeys = re.split(r"^\*\*", section("Four journeys"), flags=re.MULTILINE)[1:]
+    assert len(journeys) == 4
     for journey in journeys:
         steps = re.split(r"^\d\. ", journey, flags=re.MULTILINE)[1:]
         assert len(steps) == 5

@@ -20,6 +20,8 @@ from zoo_process import pip_install, zoo
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(path.name for path in DOCS.glob("write-a-*-plugin.md"))
+TOUR = ("start", "suites", "reading-a-report", "act-on-a-robot")
+"""Guides that follow each other in one folder."""
 BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -34,9 +36,9 @@ def execute(command: str, work: Path, site: Path) -> None:
     if words[:3] == ["pip", "install", "-e"]:
         pip_install(work / words[3], site)
         return
-    if words[0] == "pytest":
+    if words[0] in ("pytest", "python"):
         environment = os.environ | {"PYTHONPATH": str(site)}
-        run = [sys.executable, "-m", *words]
+        run = [sys.executable, *(["-m"] if words[0] == "pytest" else []), *words[words[0] == "python" :]]
         tested = subprocess.run(run, cwd=work, env=environment, capture_output=True, text=True, check=False)
         assert tested.returncode == 0, f"{command}\n{tested.stdout}\n{tested.stderr}"
         return
@@ -46,9 +48,9 @@ def execute(command: str, work: Path, site: Path) -> None:
 
 
 def follow(page: str, folder: Path) -> Path:
-    """Do what a page says, in a new folder; returns where its files are."""
+    """Do what a page says, in a new folder or where another page ended; returns where its files are."""
     work, site = folder / "work", folder / "site"
-    work.mkdir()
+    work.mkdir(exist_ok=True)
     for kind, file, text in blocks(page):
         if file:
             (work / file).parent.mkdir(parents=True, exist_ok=True)
@@ -76,6 +78,33 @@ def test_the_task_page_leads_from_nothing_to_an_agent_that_beats_its_floors(tmp_
     floors = [solved(rows / f"eval-{floor}.jsonl") for floor in ("blind", "noop", "random")]
     assert solved(rows / "eval-expert.jsonl") >= 19
     assert solved(rows / "eval-agent.jsonl") >= max(floors) + 3
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_tour_of_the_guides_compares_two_agents_and_acts(tmp_path: Path) -> None:
+    for page in TOUR:
+        work = follow(f"{page}.md", tmp_path)
+    rows = work / "runs/resnet/checkpoints/step-000300"
+    assert solved(rows / "eval-agent.jsonl") > solved(rows / "eval-blind.jsonl")
+    assert list((work / "rows/reach/detour").glob("*.jsonl"))
+
+
+@pytest.mark.slow
+def test_the_page_on_own_data_leads_from_recordings_to_two_agents(tmp_path: Path) -> None:
+    work = follow("your-own-data.md", tmp_path)
+    for run in ("mine", "theirs"):
+        lines = (work / "runs" / run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        assert any(json.loads(line).get("holdout_error") is not None for line in lines)
+
+
+@pytest.mark.parametrize("page", [*TOUR, "your-own-data"])
+def test_every_block_of_a_guide_is_a_file_or_commands(page: str) -> None:
+    found = blocks(f"{page}.md")
+    assert any(kind == "console" for kind, _, _ in found)
+    assert all(file or kind == "console" for kind, file, _ in found)
+    lines = [line for kind, _, text in found if kind == "console" for line in text.splitlines()]
+    assert [line for line in lines if not re.match(r"\$ (zoo|python|pytest) ", line)] == []
 
 
 @pytest.mark.parametrize("page", PAGES)

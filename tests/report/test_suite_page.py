@@ -25,7 +25,8 @@ from trunkzoo.statistics import adjust, compare
 from trunkzoo.suites.cells import Cell, write_json
 from trunkzoo.suites.comparing import compare_task, pairs_of
 from trunkzoo.suites.layout import DONE, GAZE, RUN, film_file, report_rows, selection_rows
-from trunkzoo.suites.planning import SuitePlan, every_cell, plan_suite, seeds_of
+from trunkzoo.suites.plan import SuitePlan, every_cell, seeds_of
+from trunkzoo.suites.planning import plan_suite
 from trunkzoo.suites.results import TaskResult, read_results
 from trunkzoo.training.directory import METRICS
 

@@ -16,7 +16,7 @@ ERROR = 0.0126  # of a share near 0.95 among so many
 
 @pytest.fixture(scope="module")
 def coverage() -> Callable[..., dict[str, float]]:
-    """The simulation of benchmarks/coverage.py."""
+    """The simulation of benchmarks/interval_coverage.py."""
     found: Callable[..., dict[str, float]] = runpy.run_path(str(SCRIPT))["coverage"]
     return found
 

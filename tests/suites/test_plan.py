@@ -17,7 +17,8 @@ from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS, REPORT_SEEDS, SELECTION
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.conditions import require_equal_conditions
 from trunkzoo.suites.config import BETWEEN_SETS, SuiteConfig
-from trunkzoo.suites.planning import SuitePlan, every_cell, plan_suite, seeds_of
+from trunkzoo.suites.plan import SuitePlan, every_cell, seeds_of
+from trunkzoo.suites.planning import plan_suite
 from trunkzoo.suites.results import read_results
 from trunkzoo.suites.table import COLUMNS, notes, table
 
@@ -255,3 +256,10 @@ def test_arms_may_use_different_packages_but_not_versions(tmp_path: Path) -> Non
 def test_an_unfinished_suite_has_no_table(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match="has no result yet"):
         read_results(small(tmp_path))
+
+
+def test_the_first_trainings_alone_are_cells_of_the_whole_suite(tmp_path: Path) -> None:
+    whole = small(tmp_path, text=REGISTRY + "training_seeds = [4, 5]\n")
+    first = whole.first(1)
+    assert {cell.key for cell in every_cell(first)} < {cell.key for cell in every_cell(whole)}
+    assert {cell.inputs["seed"] for cell in first.stages()["train"]} == {whole.config.training_seeds[0]}

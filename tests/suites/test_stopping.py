@@ -15,7 +15,7 @@ from trunkzoo.statistics import Spread
 from trunkzoo.suites.cells import Cell, write_json
 from trunkzoo.suites.engine import Failure, Tick
 from trunkzoo.suites.outlook import SEEN, outlook
-from trunkzoo.suites.planning import SuitePlan, seeds_of
+from trunkzoo.suites.plan import SuitePlan, seeds_of
 from trunkzoo.suites.stopping import read_stop, run_until
 
 EIGHT = REGISTRY.replace("steps = 4", "steps = 4\ntraining_seeds = [0, 1, 2, 3, 4, 5, 6, 7]").replace(

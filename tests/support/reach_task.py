@@ -13,7 +13,8 @@ import pytest
 from trunkzoo.catalogue.part import Part
 from trunkzoo.registry import open_zoo
 from trunkzoo.suites.cells import Cell
-from trunkzoo.suites.planning import SuitePlan, plan_suite
+from trunkzoo.suites.plan import SuitePlan
+from trunkzoo.suites.planning import plan_suite
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "faulty"
 REGISTRY = """

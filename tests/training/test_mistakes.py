@@ -151,16 +151,18 @@ def test_lines_of_metrics_that_are_no_rows_are_dropped_on_resume(tiny_run: Train
     assert (output / "metrics.jsonl").read_bytes().startswith(rows + b'{"step": 6')
 
 
-def _hold(path: Path, held: Event, done: Event) -> None:
+def _hold(path: Path, file: str, held: Event, done: Event) -> None:
     with open_run(path, resume=False):
+        (path / file).touch()
         held.set()
         done.wait(30)
 
 
-def test_two_trainings_in_one_directory(tiny_run: TrainTiny, tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", [".lock", "run.json"], ids=["before its first word", "begun"])
+def test_two_trainings_in_one_directory(file: str, tiny_run: TrainTiny, tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     held, done = context.Event(), context.Event()
-    other = context.Process(target=_hold, args=(tmp_path / "run", held, done))
+    other = context.Process(target=_hold, args=(tmp_path / "run", file, held, done))
     other.start()
     assert held.wait(30)
     try:
@@ -169,6 +171,7 @@ def test_two_trainings_in_one_directory(tiny_run: TrainTiny, tmp_path: Path) -> 
     finally:
         done.set()
         other.join()
+    (tmp_path / "run" / "run.json").unlink(missing_ok=True)
     tiny_run(steps=1)  # the lock is gone with its owner
 
 

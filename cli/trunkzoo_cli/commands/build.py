@@ -9,7 +9,7 @@ import typer
 
 from trunkzoo_cli.completion import complete_recipe
 from trunkzoo_cli.options import MAX_SEED, JsonOption, SetOption, TrunkOption, recipe_of
-from trunkzoo_cli.output import emit_json, emit_table, note, say
+from trunkzoo_cli.output import emit_json, emit_table, note
 
 if TYPE_CHECKING:
     from trunkzoo.agent.agent import Agent
@@ -53,7 +53,6 @@ def build(
     emit_table(
         ("part", "what", "parameters", "shape"), _rows(facts), title=f"{chosen.recipe.name}: {chosen.recipe.summary}"
     )
-    say(facts["sum"])
     if out is not None:
         note(f"saved to {out}; it has seen no data yet: `zoo train {recipe} --data DIR -o RUN` trains one")
 
@@ -87,7 +86,7 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     total = f"{n} × {each:,} = {n * each:,}" if n > 1 else f"{each:,}"
     return [
         ("trunk", facts["trunk"], total, f"{channels} × {height} × {width} feature map"),
-        ("cameras", "SpatialSoftmax + Linear", f"{facts['camera_encoder_parameters']:,}", f"cond {facts['cond_dim']}"),
+        ("cameras", "SpatialSoftmax + Linear", f"{facts['camera_encoder_parameters']:,}", f"cond {facts['sum']}"),
         ("head", facts["head"], f"{facts['head_parameters']:,}", f"{steps} × {actions} chunk"),
         ("agent", "", f"{facts['parameters']:,}", f"{facts['num_action_steps']} actions executed"),
     ]

@@ -16,7 +16,7 @@ from trunkzoo_cli.output import emit_json, emit_table, note, say, write_page
 
 if TYPE_CHECKING:
     from trunkzoo.suites.engine import Engine
-    from trunkzoo.suites.planning import SuitePlan
+    from trunkzoo.suites.plan import SuitePlan
 
 suite = typer.Typer(
     no_args_is_help=True,
@@ -33,8 +33,10 @@ Out = Annotated[
 Only = Annotated[
     list[str] | None, typer.Option("--only", metavar="ARM", help="Only arms that match, e.g. 'imf-*'; may be repeated.")
 ]
-
-
+Trainings = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Only the first N training seeds; the same command with more goes on."),
+]
 From = Annotated[
     Path | None, typer.Option("--from", metavar="DIR", help="Published rows, as `zoo suite publish` writes them.")
 ]
@@ -76,6 +78,7 @@ def run(
         typer.Option(min=1, max=MAX_PROCESSES, help="Cores used at once; every training takes one. (default: all)"),
     ] = None,
     only: Only = None,
+    trainings: Trainings = None,
     published: From = None,
     until: Annotated[
         UntilName | None,
@@ -101,7 +104,7 @@ def run(
     from trunkzoo.suites.stopping import forget_stop, run_until
 
     slots = max_parallel or len(os.sched_getaffinity(0))
-    plan = _plan(name, out, only, slots)
+    plan = _plan(name, out, only, slots, trainings)
     if published is not None:
         note(f"{adopt(plan, published)} evaluations and floors taken from {published}")
     cells = _engine(engine, max_parallel, plan)
@@ -118,11 +121,13 @@ def run(
 
 
 @suite.command("status")
-def status(name: Name, out: Out = None, only: Only = None, json: JsonOption = False) -> None:
+def status(
+    name: Name, out: Out = None, only: Only = None, trainings: Trainings = None, json: JsonOption = False
+) -> None:
     """Show every cell of a suite and whether it is done."""
     from trunkzoo.suites.status import status_of
 
-    rows = status_of(_plan(name, out, only))
+    rows = status_of(_plan(name, out, only, trainings=trainings))
     if json:
         emit_json(rows)
     else:
@@ -130,9 +135,11 @@ def status(name: Name, out: Out = None, only: Only = None, json: JsonOption = Fa
 
 
 @suite.command("report")
-def report(name: Name, out: Out = None, only: Only = None, json: JsonOption = False) -> None:
+def report(
+    name: Name, out: Out = None, only: Only = None, trainings: Trainings = None, json: JsonOption = False
+) -> None:
     """Print the table and the comparison of a finished suite, and write its report."""
-    _show(_plan(name, out, only), json)
+    _show(_plan(name, out, only, trainings=trainings), json)
 
 
 @suite.command("plan")
@@ -196,13 +203,16 @@ def _say(line: str) -> None:
     say(line, aside=True)
 
 
-def _plan(name: str, out: Path | None, only: list[str] | None, slots: int = 2) -> SuitePlan:
+def _plan(
+    name: str, out: Path | None, only: list[str] | None, slots: int = 2, trainings: int | None = None
+) -> SuitePlan:
     from trunkzoo.registry import open_zoo
     from trunkzoo.suites.planning import plan_suite
 
     directory = out or Path("runs") / name
     _refuse_run(directory)
-    return plan_suite(name, open_zoo(), directory, only or (), slots)
+    whole = plan_suite(name, open_zoo(), directory, only or (), slots)
+    return whole if trainings is None else whole.first(trainings)
 
 
 def _refuse_run(directory: Path) -> None:

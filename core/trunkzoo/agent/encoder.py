@@ -7,6 +7,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from trunkzoo.agent.augment import centre_crop, colour_jitter, random_crop, random_shift
 from trunkzoo.nn.draws import Draws
@@ -34,24 +35,32 @@ def expected_coordinates(logits: Tensor) -> Tensor:
 
 
 class SpatialSoftmax(nn.Module):
-    """K keypoints of a feature map: 1×1 convolution, then :func:`expected_coordinates`."""
+    """K keypoints of a feature map: 1×1 convolution, then :func:`expected_coordinates`.
 
-    def __init__(self, channels: int, keypoints: int) -> None:
+    ``normed`` brings each map to mean 0 and rms 1 first, so that all trunks start with one softmax temperature.
+    """
+
+    def __init__(self, channels: int, keypoints: int, normed: bool = False) -> None:
         super().__init__()
+        self.normed = normed
         self.conv = nn.Conv2d(channels, keypoints, kernel_size=1)
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, C, h, w) → (N, K, 2)."""
+        if self.normed:
+            features = F.group_norm(features, num_groups=1)
         return expected_coordinates(self.conv(features))
 
 
 class CameraEncoder(nn.Module):
     """One camera: the pooled keypoints of its feature map as one vector of ``camera_dim`` numbers."""
 
-    def __init__(self, channels: int, contract: Contract, begin: Begin = any_values, name: str = "camera") -> None:
+    def __init__(
+        self, channels: int, contract: Contract, config: EncoderConfig, begin: Begin = any_values, name: str = "camera"
+    ) -> None:
         super().__init__()
         begin(f"{name}.pool")
-        self.pool = SpatialSoftmax(channels, contract.keypoints)
+        self.pool = SpatialSoftmax(channels, contract.keypoints, config.feature_norm)
         begin(f"{name}.project")  # a seed of its own: the pool draws as many values as the trunk has channels
         self.project = nn.Linear(2 * contract.keypoints, contract.camera_dim)
 
@@ -83,7 +92,9 @@ class ObservationEncoder(nn.Module):
             trunks.append(cast(nn.Module, build_trunk()))
         self.trunks = nn.ModuleList(trunks)
         self.out_channels = int(cast(VisionTrunk, trunks[0]).out_channels)
-        self.cameras = nn.ModuleList(CameraEncoder(self.out_channels, contract, begin, f"camera.{i}") for i in range(n))
+        self.cameras = nn.ModuleList(
+            CameraEncoder(self.out_channels, contract, config, begin, f"camera.{i}") for i in range(n)
+        )
         norm = cast(InputNorm, getattr(trunks[0], "input_norm", IMAGENET))
         self.register_buffer("mean", torch.tensor(norm.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(norm.std).view(1, 3, 1, 1), persistent=False)

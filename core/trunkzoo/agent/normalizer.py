@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +11,21 @@ from torch import Tensor, nn
 from trunkzoo.errors import DataError
 from trunkzoo.registry.recipe import NormKind
 
-_SOURCES: dict[NormKind, tuple[str, str]] = {
-    "min_max": ("min", "max"),
-    "quantile": ("q01", "q99"),
-    "mean_std": ("mean", "std"),
+
+class _Rule(NamedTuple):
+    """What a kind makes of two statistics of the data."""
+
+    statistics: tuple[str, str]
+    range: bool
+    """They are a range, which maps to [-1, 1]; otherwise a centre and a unit."""
+    clips: bool
+    """All data lie in that range, so what a head samples outside of it is clipped."""
+
+
+_RULES: dict[NormKind, _Rule] = {
+    "min_max": _Rule(("min", "max"), range=True, clips=True),
+    "quantile": _Rule(("q01", "q99"), range=True, clips=False),
+    "mean_std": _Rule(("mean", "std"), range=False, clips=False),
 }
 _CONSTANT = 1e-6  # a dimension that moves less than this is constant: it maps to 0 and back to its value
 
@@ -39,8 +51,8 @@ class Normalizer(nn.Module):
         Raises:
             DataError: the key or its numbers are missing, of another width, or not finite.
         """
-        low, high = (self._read(stats, name) for name in _SOURCES[self.kind])
-        offset, scale = (low, high) if self.kind == "mean_std" else ((high + low) / 2, (high - low) / 2)
+        first, second = (self._read(stats, name) for name in _RULES[self.kind].statistics)
+        offset, scale = ((first + second) / 2, (second - first) / 2) if _RULES[self.kind].range else (first, second)
         moves = scale.abs() > _CONSTANT
         self.offset.copy_(offset)
         self.scale.copy_(torch.where(moves, scale, torch.ones_like(scale)))
@@ -50,7 +62,9 @@ class Normalizer(nn.Module):
     def _read(self, stats: Mapping[str, Mapping[str, Sequence[float]]], name: str) -> Tensor:
         values = stats.get(self.key, {}).get(name)
         if values is None:
-            raise DataError(f"statistics of '{self.key}' lack '{name}', which {self.kind} normalisation needs")
+            raise DataError(
+                f"statistics of '{self.key}' lack '{name}', which {self.kind} normalisation needs; record or convert the data again"
+            )
         tensor = torch.as_tensor(values, dtype=torch.float64).flatten()
         if tensor.numel() != self.offset.numel():
             raise DataError(f"statistics of '{self.key}' have width {tensor.numel()}, not {self.offset.numel()}")
@@ -73,7 +87,7 @@ class Normalizer(nn.Module):
 
         Chi et al. 2023 clip samples the same way. Quantiles and deviations leave some of the data outside.
         """
-        return y.clamp(-1, 1) if self.kind == "min_max" else y
+        return y.clamp(-1, 1) if _RULES[self.kind].clips else y
 
     def _require_fit(self) -> None:
         if not self._ready:  # one device read, then never again

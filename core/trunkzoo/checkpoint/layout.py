@@ -12,6 +12,7 @@ TRAINING_STATE = "training_state.safetensors"
 MANIFEST = "manifest.json"
 CHECKPOINTS = "checkpoints"
 BEST = "best"  # link to the checkpoint of the best score while training
+_OF_LEROBOT = ("pretrained_model", "checkpoints/last/pretrained_model")  # in a checkpoint or a run of lerobot-train
 _STEP = re.compile(r"step-(\d+)")
 
 
@@ -35,7 +36,7 @@ def step_directories(run: Path) -> dict[int, Path]:
 
 
 def checkpoint_directory(path: Path) -> Path:
-    """The checkpoint that a directory means: itself, or the newest one of a run directory.
+    """The checkpoint that a directory means: itself, or the newest one of a run directory, of lerobot's as well.
 
     Raises:
         UsageError: there is none.
@@ -48,6 +49,9 @@ def checkpoint_directory(path: Path) -> Path:
             f"{path} has {MODEL} but no {MANIFEST}, so the checkpoint was never finished or is only half copied; "
             f"copy all of it, or name the file itself if you trust it"
         )
+    for inner in _OF_LEROBOT:
+        if (path / inner / MANIFEST).is_file():
+            return path / inner
     run = checkpoints_of(path)
     if not run:
         raise UsageError(f"{path} holds no checkpoint; expected {MODEL} and {MANIFEST}, or a run directory")

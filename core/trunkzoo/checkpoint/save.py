@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
-from trunkzoo.checkpoint.layout import MODEL, TRAINING_STATE
+from trunkzoo.checkpoint.layout import MANIFEST, MODEL, TRAINING_STATE
 from trunkzoo.checkpoint.manifest import write_manifest
 from trunkzoo.checkpoint.migrations import FORMAT
 from trunkzoo.checkpoint.parts import use_of
@@ -57,14 +57,25 @@ def save_checkpoint(
     Raises:
         DiskError, UsageError: ``directory`` exists, or the disk is full or not writable; nothing half remains.
     """
+    with readable_os_errors(directory), new_directory(directory) as temporary:
+        write_checkpoint(temporary, agent, training_state, step, weights)
+
+
+def write_checkpoint(
+    directory: Path,
+    agent: Agent,
+    training_state: TrainingState | None = None,
+    step: int = 0,
+    weights: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Write the files of a checkpoint into a directory that is there; until the manifest, the last one, it is none."""
     contents = {MODEL: (weights or agent.state_dict(), metadata_of(agent, step))}
     if training_state is not None:
         # a file of its own: acting needs no optimiser state
         contents[TRAINING_STATE] = (training_state.tensors, dict(training_state.metadata))
-    with readable_os_errors(directory), new_directory(directory) as temporary:
-        write_manifest(
-            temporary, step, {name: write_tensors(temporary / name, *content) for name, content in contents.items()}
-        )
+    (directory / MANIFEST).unlink(missing_ok=True)
+    files = {name: write_tensors(directory / name, *content) for name, content in contents.items()}
+    write_manifest(directory, step, files)
 
 
 def metadata_of(agent: Agent, step: int) -> dict[str, str]:

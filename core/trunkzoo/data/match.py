@@ -50,7 +50,8 @@ def match_cameras(info: Info, contract: Contract, camera_map: Mapping[str, str],
     if lines:
         used = {key for key in found.values() if key}
         free = [short_name(key) for key in info.cameras if key not in used]
-        proposed = _proposal(missing, free, camera_map)
+        pairs = {**camera_map, **_proposal(missing, free)} if 0 < len(missing) <= len(free) else {}
+        proposed = [f"{ours}={theirs}" for ours, theirs in pairs.items()]
         if missing:
             lines.append(_advice(missing, free, proposed))
         settings = {"cameras": proposed} if proposed else {}
@@ -100,16 +101,10 @@ def _width_lines(info: Info, contract: Contract) -> list[str]:
     return lines
 
 
-def _proposal(missing: Sequence[str], free: Sequence[str], given: Mapping[str, str]) -> list[str]:
-    """``OURS=THEIRS``: what was given, and for each missing camera the one that its name leaves no doubt about, or NAME.
-
-    Nothing if there are too few cameras.
-    """
-    if not missing or len(free) < len(missing):
-        return []
+def _proposal(missing: Sequence[str], free: Sequence[str]) -> dict[str, str]:
+    """For each missing camera the one that its name leaves no doubt about, or NAME."""
     likely = _alike(missing, free)
-    pairs = {**given, **{camera: likely.get(camera, OPEN) for camera in missing}}
-    return [f"{ours}={theirs}" for ours, theirs in pairs.items()]
+    return {camera: likely.get(camera, OPEN) for camera in missing}
 
 
 def _advice(missing: Sequence[str], free: Sequence[str], proposed: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from trunkzoo.data.lerobot.images import frames_at
 from trunkzoo.data.lerobot.layout import ORIGIN_PATH
@@ -60,8 +61,6 @@ def contact_sheet(reader: LeRobotReader, path: Path) -> None:
         UsageError: ``path`` cannot be written, or its name does not end like an image's.
         DataError: an image is missing or damaged, or there is no camera.
     """
-    from PIL import Image, ImageDraw
-
     if not reader.info.cameras:
         raise DataError(f"{reader.directory} has no camera to show")
     chosen = np.unique(np.linspace(0, len(reader.episodes) - 1, SHEET_EPISODES).round().astype(int))

@@ -21,6 +21,9 @@ class EncoderConfig(Config):
     crop: ImageSize | None = Field(default=None, description="(h, w) kept: random in training, centre otherwise")
     shift: NonNegativeInt = Field(default=0, le=4096, description="random shift in training, ± pixels, edges repeated")
     colour_jitter: float = Field(default=0.0, ge=0, lt=1, description="random brightness and contrast, ± share")
+    feature_norm: bool = Field(
+        default=False, description="bring every feature map to mean 0 and rms 1 before its keypoints"
+    )
     state_noise: NonNegativeFloat = Field(default=0.0, description="training noise on the normalised state, std")
     blank_images: bool = Field(default=False, description="show black images only: the blind floor")
 

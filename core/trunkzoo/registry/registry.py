@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from trunkzoo.catalogue.names import NameRules, NameTables
 from trunkzoo.errors import UsageError, did_you_mean
@@ -18,9 +18,7 @@ from trunkzoo.registry.assignments import assignment
 from trunkzoo.registry.file import RegistryFile, packaged_path, read_file, user_path
 from trunkzoo.registry.layers import Labels, Layer, Tree
 from trunkzoo.registry.toml_lines import KeyPath
-
-if TYPE_CHECKING:
-    from trunkzoo.registry.vouched import KnownPackage, TrunkFacts
+from trunkzoo.registry.vouched import KnownPackage, TrunkFacts
 
 RegistrySection = Literal["recipes", "suites"]
 LABELS = Labels()
@@ -58,15 +56,11 @@ class Registry:
         Raises:
             ConfigError: a fact is missing, unknown or of the wrong type.
         """
-        from trunkzoo.registry.vouched import TrunkFacts
-
         return self._tables("trunks", TrunkFacts)
 
     @property
     def known(self) -> Mapping[str, KnownPackage]:
         """Third-party packages that we have seen to work, by distribution; raises as :attr:`trunks` does."""
-        from trunkzoo.registry.vouched import KnownPackage
-
         return self._tables("known", KnownPackage)
 
     def _tables(self, section: str, model: type[ConfigT]) -> dict[str, ConfigT]:

@@ -17,7 +17,7 @@ from trunkzoo.rollouts.scores import scores, summary_of
 from trunkzoo.statistics import Summary
 from trunkzoo.suites.layout import GAZE, films_of
 from trunkzoo.suites.outcomes import outcome_table
-from trunkzoo.suites.planning import ArmPlan, SuitePlan
+from trunkzoo.suites.plan import ArmPlan, SuitePlan
 from trunkzoo.suites.results import ArmResult, TaskResult
 from trunkzoo.suites.stopping import Stop
 from trunkzoo.suites.table import COLUMNS, FLOOR_NAMES, selection_bias, table

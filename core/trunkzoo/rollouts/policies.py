@@ -55,7 +55,7 @@ def make_agent_policy(job: Job, catalogue: Catalogue) -> AgentPolicy:
     """The agent of a job, on its device; this process computes with one thread from now on."""
     import torch
 
-    from trunkzoo.checkpoint import load_agent
+    from trunkzoo.checkpoint.load import load_agent
 
     torch.set_num_threads(1)  # the sum of a dot product must not depend on the machine's cores
     torch.backends.cudnn.allow_tf32 = False  # as in training, see ieee_float32

@@ -2,7 +2,7 @@
 
 Seeds that people type by hand are small. Episodes that CHOOSE something (a checkpoint, a setting) and episodes that are
 REPORTED come from ranges that cannot meet: a score is biased upward on the seeds that chose it. Demonstrations lie
-above both.
+above both. How an episode's seed becomes its policy's noise: :func:`trunkzoo.rollouts.policies.chunk_noise`.
 """
 
 from __future__ import annotations

@@ -11,12 +11,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.catalogue.tasks import make_task
 from trunkzoo.errors import ZooError
+from trunkzoo.registry import open_zoo
 from trunkzoo.rollouts.job import EpisodeResult, Item, Job
 from trunkzoo.system.processes import begin_worker
 
 if TYPE_CHECKING:
-    from trunkzoo.catalogue.catalogue import Catalogue
     from trunkzoo.plugin.protocols import Task
     from trunkzoo.rollouts.policies import Policy
 
@@ -104,8 +106,6 @@ class EpisodeRunner:
         return Done(episode, tuple(policy.latencies))
 
     def _prepare(self, job: Job, catalogue: Catalogue) -> tuple[Task, Policy]:
-        from trunkzoo.catalogue.tasks import make_task
-
         if self._task is None or self._job is None or self._job.task != job.task:
             self.close()
             self._task = make_task(catalogue.configure("task", job.task))
@@ -124,6 +124,4 @@ class EpisodeRunner:
 
 
 def _open_catalogue() -> Catalogue:
-    from trunkzoo.registry import open_zoo
-
     return open_zoo().catalogue

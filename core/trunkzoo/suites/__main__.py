@@ -10,7 +10,9 @@ from pathlib import Path
 from types import FrameType
 
 from trunkzoo.errors import ZooError, printable_lines
+from trunkzoo.registry import open_zoo
 from trunkzoo.suites.cells import read_cell
+from trunkzoo.suites.work import run_cell
 
 
 def main() -> None:
@@ -18,9 +20,6 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _exit_on_signal)  # a training replaces it by its own: save, then leave
     threading.Thread(target=_watch_parent, daemon=True).start()
     try:
-        from trunkzoo.registry import open_zoo
-        from trunkzoo.suites.work import run_cell
-
         run_cell(read_cell(Path(sys.argv[1])), open_zoo())
     except ZooError as error:
         print(f"zoo: {printable_lines(str(error))}", file=sys.stderr)

@@ -9,7 +9,7 @@ from trunkzoo.rollouts.rows import Row
 from trunkzoo.rollouts.scores import scores
 from trunkzoo.statistics import Comparison, Components, Measure, compare_arms, components, pool
 from trunkzoo.statistics.intervals import FEWEST_EPISODES, Matrix
-from trunkzoo.suites.planning import ArmPlan
+from trunkzoo.suites.plan import ArmPlan
 
 MEASURES: tuple[tuple[Measure, str], ...] = (("success", "success"), ("average reward", "average_reward"))
 

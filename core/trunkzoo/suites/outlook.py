@@ -15,7 +15,7 @@ from trunkzoo.rollouts.scores import scores
 from trunkzoo.statistics import Measure, Spread, components, detectable, trainings_needed
 from trunkzoo.suites.comparing import MEASURES
 from trunkzoo.suites.layout import report_rows
-from trunkzoo.suites.planning import SuitePlan, TaskPlan
+from trunkzoo.suites.plan import SuitePlan, TaskPlan
 from trunkzoo.suites.published import runs_of
 
 EPISODES = (20, 40, 60, 100, 200)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path
@@ -22,83 +22,9 @@ from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.config import ArmConfig, SuiteConfig, SuiteTask
 from trunkzoo.suites.layout import CELLS
+from trunkzoo.suites.plan import ArmPlan, SuitePlan, TaskPlan
 
 TASK_REFERENCES = ("noop", "random", "expert")
-
-
-@dataclass(frozen=True)
-class ArmPlan:
-    """One arm on one task: its recipe, and its cells for every training seed."""
-
-    label: str
-    baseline: bool
-    control: str
-    """Label of the arm that differs in the treatment alone; empty if none was named."""
-    recipe: Recipe
-    smoke: Cell
-    trains: tuple[Cell, ...]
-    evaluations: tuple[Cell, ...]
-
-
-@dataclass(frozen=True)
-class TaskPlan:
-    """Everything on one task."""
-
-    name: str
-    collects: tuple[Cell, ...]
-    """The demonstrations of every training seed; one cell serves several seeds where they share a set."""
-    arms: tuple[ArmPlan, ...]
-    floors: dict[str, Cell]
-    latency: Cell
-    """Measures all arms in one process, in turns."""
-    stages: Mapping[str, float]
-    """The task's own, by the reward that shows them."""
-
-    def first(self, trainings: int) -> TaskPlan:
-        """The cells of the first training seeds."""
-        arms = [
-            replace(arm, trains=arm.trains[:trainings], evaluations=arm.evaluations[:trainings]) for arm in self.arms
-        ]
-        return replace(self, collects=self.collects[:trainings], arms=tuple(arms))
-
-
-@dataclass(frozen=True)
-class SuitePlan:
-    """A suite, resolved: every cell with all that decides it."""
-
-    name: str
-    config: SuiteConfig
-    directory: Path
-    tasks: tuple[TaskPlan, ...]
-
-    def first(self, trainings: int) -> SuitePlan:
-        """The same suite with its first training seeds alone; the cells are the same ones."""
-        seeds = self.config.training_seeds[:trainings]
-        config = self.config.model_copy(update={"training_seeds": seeds})
-        return replace(self, config=config, tasks=tuple(task.first(trainings) for task in self.tasks))
-
-    def stages(self) -> dict[str, list[Cell]]:
-        """The cells in stages; a stage needs nothing but the stages before it."""
-        arms = [arm for task in self.tasks for arm in task.arms]
-        return {
-            "smoke": _distinct([arm.smoke for arm in arms]),
-            "collect": _distinct([cell for task in self.tasks for cell in task.collects]),
-            "train": _seed_by_seed([arm.trains for arm in arms]),
-            "evaluate": [
-                *_seed_by_seed([arm.evaluations for arm in arms]),
-                *(cell for task in self.tasks for cell in task.floors.values()),
-                *(task.latency for task in self.tasks),
-            ],
-        }
-
-
-def _distinct(cells: Sequence[Cell]) -> list[Cell]:
-    return list({cell.key: cell for cell in cells}.values())
-
-
-def _seed_by_seed(cells_of_arms: Sequence[Sequence[Cell]]) -> list[Cell]:
-    """Every arm's first training seed, then every arm's second: a suite that stops early stops evenly."""
-    return [cell for of_one_seed in zip(*cells_of_arms, strict=True) for cell in of_one_seed]
 
 
 def load_suite(registry: Registry, name: str) -> SuiteConfig:
@@ -202,6 +128,7 @@ class _Planner:
             "report": [REPORT_SEEDS.start, config.report_episodes],
             "blind": config.blind and not baseline,
             "pictures": not baseline,
+            # said only where it is not "chosen", which cells made before there was a choice do not say either
             **({} if config.report_checkpoint == "chosen" else {"reported": config.report_checkpoint}),
         }
 
@@ -237,14 +164,3 @@ def _wanted(label: str, only: Sequence[str]) -> bool:
 def _essence(recipe: Recipe) -> dict[str, Any]:
     """What decides a training: all but the words."""
     return recipe.model_dump(mode="json", exclude={"summary"})
-
-
-def seeds_of(first_and_count: Sequence[int]) -> range:
-    """Episode seeds from ``[first, count]``."""
-    first, count = first_and_count
-    return range(first, first + count)
-
-
-def every_cell(plan: SuitePlan) -> list[Cell]:
-    """All cells of a suite, stage by stage."""
-    return [cell for cells in plan.stages().values() for cell in cells]

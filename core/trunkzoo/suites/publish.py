@@ -10,7 +10,7 @@ from typing import Any
 from trunkzoo.rollouts.rows import Row, read_rows
 from trunkzoo.suites.cells import Cell, write_json
 from trunkzoo.suites.layout import INDEX, parts_of
-from trunkzoo.suites.planning import ArmPlan, SuitePlan, TaskPlan
+from trunkzoo.suites.plan import ArmPlan, SuitePlan, TaskPlan
 from trunkzoo.system.files import write_text
 
 

@@ -11,7 +11,7 @@ from trunkzoo.errors import DataError, UsageError
 from trunkzoo.rollouts.rows import Row, read_rows
 from trunkzoo.suites.cells import Cell, write_json
 from trunkzoo.suites.layout import DONE, INDEX, report_rows, selection_rows
-from trunkzoo.suites.planning import SuitePlan
+from trunkzoo.suites.plan import SuitePlan
 from trunkzoo.system.files import write_text
 
 OWN = ("arm", "training_seed", "part")  # what publishing put before a row

@@ -15,7 +15,7 @@ from trunkzoo.statistics import Comparison, Components, Measure, Summary, adjust
 from trunkzoo.suites.comparing import best_arms, compare_task, components_of
 from trunkzoo.suites.conditions import require_equal_conditions
 from trunkzoo.suites.layout import report_rows
-from trunkzoo.suites.planning import ArmPlan, SuitePlan, TaskPlan
+from trunkzoo.suites.plan import ArmPlan, SuitePlan, TaskPlan
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from trunkzoo.errors import ZooError
 from trunkzoo.suites.cells import Cell, hold_suite
 from trunkzoo.suites.engine import Engine, Failure
-from trunkzoo.suites.planning import SuitePlan
+from trunkzoo.suites.plan import SuitePlan
 from trunkzoo.suites.work import progress_of
 from trunkzoo.system.progress import Bars
 

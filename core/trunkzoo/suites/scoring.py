@@ -15,7 +15,7 @@ from trunkzoo.rollouts.job import Item
 from trunkzoo.rollouts.rows import Row
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.layout import GAZE, RUN, film_file, report_rows, selection_rows
-from trunkzoo.suites.planning import seeds_of
+from trunkzoo.suites.plan import seeds_of
 from trunkzoo.training.directory import RunDirectory
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.layout import LOG
-from trunkzoo.suites.planning import SuitePlan, every_cell
+from trunkzoo.suites.plan import SuitePlan, every_cell
 from trunkzoo.suites.process import is_running
 from trunkzoo.suites.table import duration
 from trunkzoo.suites.work import progress_of

@@ -18,7 +18,7 @@ from trunkzoo.suites.cells import write_json
 from trunkzoo.suites.comparing import MEASURES, pairs_of
 from trunkzoo.suites.engine import Engine
 from trunkzoo.suites.layout import LOOKS, report_rows
-from trunkzoo.suites.planning import SuitePlan, TaskPlan
+from trunkzoo.suites.plan import SuitePlan, TaskPlan
 from trunkzoo.suites.run import run_suite
 
 Until = Literal["decided", "futile"]

@@ -15,9 +15,11 @@ from trunkzoo.errors import ZooError
 from trunkzoo.registry import Zoo
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import resolve
+from trunkzoo.rollouts.collect import Demonstration, collect
 from trunkzoo.suites.cells import Cell, write_json
 from trunkzoo.suites.layout import ATTEMPTS, DATA, DONE, RUN, parts_of
 from trunkzoo.suites.scoring import evaluate_cell, floor_cell
+from trunkzoo.training.config import RunConfig
 from trunkzoo.training.directory import is_begun
 from trunkzoo.training.metrics import read_metrics
 
@@ -69,8 +71,6 @@ def smoke_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
 
 def collect_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     """Record the demonstrations; a dataset appears whole, so one that is there is finished."""
-    from trunkzoo.rollouts.collect import Demonstration, collect
-
     episodes, attempts = int(cell.inputs["episodes"]), cell.directory / ATTEMPTS
     attempts.unlink(missing_ok=True)
 
@@ -93,7 +93,6 @@ def collect_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
 
 def train_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     """Train one arm; a run directory that is there is continued."""
-    from trunkzoo.training.config import RunConfig
     from trunkzoo.training.loop import train
 
     output = cell.directory / RUN

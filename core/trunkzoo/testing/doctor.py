@@ -19,6 +19,8 @@ from trunkzoo.catalogue.edits import editable_folder
 from trunkzoo.errors import ZooError, install_command, one_line
 from trunkzoo.plugin.records import install_line
 from trunkzoo.registry import Zoo, open_zoo
+from trunkzoo.simulation.gl import INSTALL_LINE, choose_gl
+from trunkzoo.testing.check import Subject, subject_of
 from trunkzoo.testing.simulators import SIMULATORS, installed_version, numpy_held_back, unmet
 
 PACKAGES = (
@@ -139,8 +141,6 @@ def _reason_alone(row: PluginRow) -> str:
 
 def _records(catalogue: Catalogue) -> Iterator[Finding]:
     """Records whose defaults their own schema refuses, and trunks that are not what they declare."""
-    from trunkzoo.testing.check import Subject, subject_of
-
     for kind, id, spec in catalogue.everything():
         try:
             subject: Subject[Any] = subject_of(id, spec)
@@ -167,8 +167,6 @@ def _try_trunk(subject: Any) -> None:
 
 
 def _renderer() -> Finding:
-    from trunkzoo.simulation.gl import INSTALL_LINE, choose_gl
-
     if find_spec("mujoco") is None:
         return Finding(
             "renderer", "mujoco", True, "not installed; simulator tasks need pip install 'trunkzoo[simulators]'"

@@ -34,8 +34,15 @@ class RunDirectory:
         return checkpoints_of(self.path)
 
     def latest(self) -> tuple[int, Path] | None:
-        """Step and directory of the newest finished checkpoint."""
-        found = self.checkpoints()
+        """Step and directory of the newest finished checkpoint, from which a run goes on.
+
+        Raises:
+            CheckpointError: one is half a copy; saving there would fail, hours from now.
+        """
+        found = step_directories(self.path)
+        for half in found.values():
+            if not (half / MANIFEST).is_file():
+                raise CheckpointError(f"{half} has no {MANIFEST}, so it is half a copy; copy the rest, or remove it")
         return max(found.items()) if found else None
 
     def checkpoint(self, step: int) -> Path:
@@ -65,17 +72,6 @@ def is_begun(path: Path) -> bool:
     return (path / RUN).is_file()
 
 
-def _check_contents(path: Path, resume: bool) -> None:
-    if resume and not is_begun(path):
-        raise UsageError(f"no run to resume at {path}; start one instead", ["resume"])
-    entries = (entry.name for entry in path.iterdir()) if path.exists() else ()
-    if not resume and any(name != LOCK and LEFTOVER not in name for name in entries):
-        raise UsageError(f"{path} already exists; resume it, or choose another directory", ["resume", "output"])
-    for half in step_directories(path).values():
-        if not (half / MANIFEST).is_file():  # saving there would fail, hours from now
-            raise CheckpointError(f"{half} has no {MANIFEST}, so it is half a copy; copy the rest, or remove it")
-
-
 @contextmanager
 def open_run(path: Path, resume: bool) -> Iterator[RunDirectory]:
     """Create or reopen a run directory and hold its lock, which the kernel drops even after kill -9.
@@ -85,17 +81,20 @@ def open_run(path: Path, resume: bool) -> Iterator[RunDirectory]:
     Raises:
         UsageError: another training works there, it holds something and this is no resume, there is nothing to resume,
             or it is not writable.
-        CheckpointError: it cannot be read, or holds half a checkpoint.
+        CheckpointError: it cannot be read.
     """
     with ExitStack() as held:
         with readable_os_errors(path):
             if path.exists() and not path.is_dir():
                 raise UsageError(f"{path} is a file; give a directory for the run")
-            _check_contents(path, resume)
+            if resume and not is_begun(path):
+                raise UsageError(f"no run to resume at {path}; start one instead", ["resume"])
             held.enter_context(acquire(path / LOCK, partial(_busy, path)))
+            held.callback(_remove_unless_begun, path)
+            if not resume and any(entry.name != LOCK and LEFTOVER not in entry.name for entry in path.iterdir()):
+                raise UsageError(f"{path} already exists; resume it, or choose another directory", ["resume", "output"])
             for folder in (path, path / CHECKPOINTS):
                 clear_leftovers(folder)
-        held.callback(_remove_unless_begun, path)
         yield RunDirectory(path)
 
 

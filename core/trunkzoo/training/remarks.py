@@ -20,14 +20,14 @@ def source_of(data: Path, contract: Contract, camera_map: Mapping[str, str]) -> 
     """
     if not (data / INFO_PATH).is_file():
         return {}
-    info, origin = read_info(data), read_origin(data) or {}
+    info = read_info(data)
     keys = {camera: feature_key(info, camera_map.get(camera, camera)) for camera in contract.cameras}
     cameras = {
         camera: {"name": short_name(key), "size": list(info.features[key].image_size)}
         for camera, key in keys.items()
         if key is not None
     }
-    return {"fps": info.fps, "task": origin.get("task"), "cameras": cameras}
+    return {"fps": info.fps, "task": (read_origin(data) or {}).get("task"), "cameras": cameras}
 
 
 def remarks(data: Path, recipe: ResolvedRecipe, camera_map: Mapping[str, str]) -> list[str]:

@@ -8,6 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from trunkzoo.data.convert.replay_zarr import ReplayZarr
+from trunkzoo.data.convert.robomimic import Robomimic
 from trunkzoo.data.convert.sealed import seal_hdf5, zarr_store
 from trunkzoo.data.convert.sources import Choices, Source, episode_frames
 from trunkzoo.data.lerobot.layout import FASTEST, Feature
@@ -76,7 +78,6 @@ def _open(path: Path) -> Iterator[Source]:
 @contextmanager
 def _robomimic(path: Path) -> Iterator[Source]:
     h5py = _optional("h5py", path)
-    from trunkzoo.data.convert.robomimic import Robomimic
 
     with ExitStack() as stack:
         with reading(path, DAMAGED):
@@ -89,7 +90,6 @@ def _robomimic(path: Path) -> Iterator[Source]:
 @contextmanager
 def _replay_zarr(path: Path) -> Iterator[Source]:
     zarr = _optional("zarr", path)
-    from trunkzoo.data.convert.replay_zarr import ReplayZarr
 
     with ExitStack() as stack:
         with reading(path, DAMAGED):

@@ -3,8 +3,8 @@
 Simulated suites of equal arms, with the variances that phase2-cpu's rows show: in success the training .084, the scene .343,
 the rest .357 (as correlated normal numbers behind a threshold); in average reward .043, .169, .150.
 
-    python benchmarks/coverage.py                                # about five minutes of CPU time
-    python benchmarks/coverage.py --seed 7 --suites 2000 --episodes 20 --rate 0.05
+    python benchmarks/interval_coverage.py                                # about five minutes of CPU time
+    python benchmarks/interval_coverage.py --seed 7 --suites 2000 --episodes 20 --rate 0.05
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from trunkzoo.statistics import adjust, compare_arms, pool, summarize
+from trunkzoo.statistics import Comparison, Measure, adjust, compare_arms, pool, summarize
 
 Array = NDArray[np.float64]
 TRAININGS = (2, 3, 5, 8, 12)
@@ -54,8 +54,9 @@ def held(suite: Suite, rate: float) -> Iterator[tuple[str, bool]]:
     summary = summarize(suite.success[0], suite.reward[0])
     yield "arm, success", summary.success.low <= rate <= summary.success.high
     yield "arm, average reward", summary.reward_mean.low <= 0.32 <= summary.reward_mean.high
-    found = []
-    for measure, scores in (("success", suite.success), ("average reward", suite.reward)):
+    of_measures: dict[Measure, NDArray[np.float64]] = {"success": suite.success, "average reward": suite.reward}
+    found: list[Comparison] = []
+    for measure, scores in of_measures.items():
         of = compare_arms(dict(zip(NAMES, scores, strict=True)), PAIRS, measure)
         yield f"pair alone, {measure}", of[0].difference.low <= 0 <= of[0].difference.high
         yield f"pooled, {measure}", all(c.pooled.low <= 0 <= c.pooled.high for c in of[:1] if c.pooled)

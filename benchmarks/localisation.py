@@ -1,0 +1,145 @@
+"""How exactly do an agent's eyes place an object? One camera's encoder learns the place and yaw of a two-arm task's object.
+
+    python benchmarks/localisation.py two-arm-handover --scenes 600 [--trunk conv-18] [--set encoder.shift=0]
+
+The encoder of the -demo recipes (trunk → SpatialSoftmax → Linear), then a small network, under supervision: an upper
+bound of what the agent's own training can teach it. Figures: error of the place in cm and of the yaw in degrees, on
+scenes that no training sees, along training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import zlib
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from posed_demonstrations import BODIES
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trunkzoo.agent.assemble import build_trunk
+from trunkzoo.agent.encoder import ObservationEncoder
+from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.catalogue.part import Part
+from trunkzoo.catalogue.tasks import make_task
+from trunkzoo.nn.draws import Draws, sample_seeds
+from trunkzoo.registry import open_zoo, parse_assignments
+from trunkzoo.registry.resolved import ResolvedRecipe
+from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS
+from trunkzoo.training.optimizer import adamw, learning_rate, set_rate
+
+TESTED, BATCH, MOMENTS = 200, 32, 4
+IN_PLANE = {"two-arm-handover": 2, "two-arm-lift": 0}
+"""Which axis of the object lies in the table's plane."""
+TRUNKS = {"resnet-18": "imf-resnet18-demo", "conv-18": "imf-attnres-demo"}
+
+
+def scenes(task_name: str, wanted: int, file: Path, catalogue: Catalogue) -> tuple[Tensor, Tensor]:
+    """Images (N, 3, 96, 96) uint8 of the first camera and the object's x, y (m), cos and sin of its yaw (N, 4)."""
+    if file.exists():
+        return cast("tuple[Tensor, Tensor]", torch.load(file))
+    task = make_task(catalogue.configure("task", Part(name=f"robosuite/{task_name}")))
+    key = task.contract.image_keys[0]
+    images, poses = [], []
+    for seed in range(DEMONSTRATION_SEEDS, DEMONSTRATION_SEEDS + wanted):
+        task.reset(seed)
+        body = cast(Any, task).data.body(BODIES[task_name])
+        along = body.xmat.reshape(3, 3)[:2, IN_PLANE[task_name]]
+        images.append(torch.from_numpy(np.moveaxis(task.observe()[key], -1, 0).copy()))
+        poses.append(torch.from_numpy(np.concatenate([body.xpos[:2], along / np.linalg.norm(along)])).float())
+    task.close()
+    found = torch.stack(images), torch.stack(poses)
+    torch.save(found, file)
+    return found
+
+
+class Locator(nn.Module):
+    """One camera's encoder of a recipe, and a small network from its vector to place and yaw."""
+
+    def __init__(self, recipe: ResolvedRecipe, seed: int) -> None:
+        super().__init__()
+        contract = recipe.recipe.contract
+        one = contract.model_copy(update={"cameras": contract.cameras[:1]})
+        self.key = one.image_keys[0]
+
+        def begin(part: str) -> None:
+            torch.manual_seed(seed + zlib.crc32(part.encode()))  # each part draws from its own seed, as in an agent
+
+        self.encoder = ObservationEncoder(one, recipe.recipe.encoder, lambda: build_trunk(recipe.trunk), begin)
+        begin("head")
+        self.read = nn.Sequential(nn.Linear(one.camera_dim, 128), nn.SiLU(), nn.Linear(128, 4))
+
+    def forward(self, images: Tensor, draws: Draws | None = None) -> Tensor:
+        """(B, 3, H, W) uint8 → normalised x, y and the yaw's cosine and sine (B, 4)."""
+        return cast(Tensor, self.read(self.encoder.encode_camera(0, images[:, None], draws)[:, 0]))
+
+
+@torch.no_grad()
+def errors(model: Locator, images: Tensor, poses: Tensor, scale: Tensor) -> tuple[float, float]:
+    """Mean error of the place in cm and of the yaw in degrees."""
+    model.eval()
+    guess = torch.cat([model(part) for part in torch.split(images, 64)])
+    model.train()
+    place = (guess[:, :2] * scale - poses[:, :2]).norm(dim=-1).mean() * 100
+    turn = torch.atan2(guess[:, 3], guess[:, 2]) - torch.atan2(poses[:, 3], poses[:, 2])
+    return float(place), float(torch.atan2(turn.sin(), turn.cos()).abs().mean().rad2deg())
+
+
+def train(recipe: ResolvedRecipe, data: tuple[Tensor, Tensor], seed: int, steps: int) -> dict[str, Any]:
+    """One training on all scenes but the last TESTED; its errors along the way and its CPU seconds."""
+    images, poses = data
+    centre, scale = poses[:-TESTED, :2].mean(0), poses[:-TESTED, :2].std()
+    poses = torch.cat([poses[:, :2] - centre, poses[:, 2:]], dim=1)
+    model = Locator(recipe, seed)
+    config = recipe.recipe.train.model_copy(update={"steps": steps})
+    optimizer, generator = adamw(model, config), torch.Generator().manual_seed(seed)
+    start, along = time.process_time(), {}
+    for step in range(steps):
+        index = torch.randint(len(images) - TESTED, (BATCH,), generator=generator)
+        target = torch.cat([poses[index, :2] / scale, poses[index, 2:]], dim=1)
+        guess = model(images[index], Draws(sample_seeds(seed, step, index)))
+        torch.autograd.backward(F.smooth_l1_loss(guess, target, beta=0.1))
+        nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        set_rate(optimizer, learning_rate(step, config))
+        optimizer.step()
+        optimizer.zero_grad()
+        if (step + 1) % (steps // MOMENTS) == 0:
+            along[step + 1] = errors(model, images[-TESTED:], poses[-TESTED:], scale)
+    return {"errors": along, "cpu_seconds": round(time.process_time() - start, 1)}
+
+
+def main() -> None:
+    """Train every asked arm and seed; one line each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", choices=list(BODIES))
+    parser.add_argument("--scenes", type=int, default=600, help="to train on")
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--trunk", choices=list(TRUNKS), nargs="+", default=list(TRUNKS))
+    parser.add_argument("--set", metavar="KEY=VALUE", nargs="*", default=[], help="settings of the recipe")
+    parser.add_argument("--cache", type=Path, default=Path("runs"), help="where the rendered scenes are kept")
+    parser.add_argument("-o", "--out", type=Path, help="add a row for each training to this file")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    zoo = open_zoo()
+    options.cache.mkdir(parents=True, exist_ok=True)
+    file = options.cache / f"{options.task}-{options.scenes}-scenes.pt"
+    data = scenes(options.task, options.scenes + TESTED, file, zoo.catalogue)
+    for seed in options.seeds:
+        for trunk in options.trunk:
+            recipe = zoo.recipe(TRUNKS[trunk], parse_assignments(options.set))
+            row = {"task": options.task, "trunk": trunk, "set": options.set, "scenes": options.scenes, "seed": seed}
+            row |= train(recipe, data, seed, options.steps)
+            print(json.dumps(row), flush=True)
+            if options.out:
+                with options.out.open("a", encoding="utf-8") as rows:
+                    rows.write(json.dumps(row) + "\n")
+
+
+if __name__ == "__main__":
+    main()

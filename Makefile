@@ -52,7 +52,7 @@ lint: $(VENV)/.installed-test
 
 # The versions of constraints.txt for users of uv.
 lock:
-	uv lock $$(sed '/^#/d; s/^/--upgrade-package /' constraints.txt)
+	uv lock $$(sed "/^#/d; /python_version </d; s/;.*//; s/^/--upgrade-package /" constraints.txt)
 
 # The site, in build/site; `python -m http.server -d build/site` serves it, with its search.
 docs: $(VENV)/.installed-test

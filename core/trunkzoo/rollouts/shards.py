@@ -107,7 +107,7 @@ def _shards_beside(whole: Path) -> list[Shard]:
     found = [Shard(int(m[1]), int(m[2])) for path in sorted(whole.parent.glob("*")) if (m := name.fullmatch(path.name))]
     counts = sorted({shard.count for shard in found})
     if not counts:
-        raise DataError(f"no shards beside {whole}; `zoo eval … --shard 1/n` to n/n write them")
+        raise DataError(f"no shards beside {whole}; `zoo eval` writes them, shard 1/n to n/n")
     if len(counts) > 1:
         raise DataError(
             f"shards of {' and of '.join(map(str, counts))} lie beside {whole}: keep those of one evaluation"

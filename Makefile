@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-EXTRAS := simulators,metaworld,transformers,convert,ray,tensorboard,docs,dev
+EXTRAS := simulators,metaworld,transformers,convert,ray,tensorboard,serve,docs,dev
 # They pin or ask for packages that no task of ours uses and that keep numpy below 2: pyproject.toml, extra `simulators`.
 ALONE  := robosuite gym-aloha dm_control
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "inspect": "inspect:inspect",
     "eval": "eval:evaluate",
     "compare": "compare:compare",
+    "serve": "serve:serve",
     "runs": "runs:runs",
     "clean": "clean:clean",
     "suite": "suite:suite",

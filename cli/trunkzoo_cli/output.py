@@ -17,6 +17,7 @@ from trunkzoo.errors import printable, printable_lines
 ItemT = TypeVar("ItemT")
 
 OPTIONS = {
+    "arms": "--arm",
     "cameras": "--camera",
     "detect": "--detect",
     "engine": "--engine",
@@ -26,6 +27,7 @@ OPTIONS = {
     "until": "--until",
     "output": "-o",
     "parallel": "--max-parallel",
+    "registry": "-o",
     "resume": "--resume",
     "seeds": "--seeds",
     "settings": "--set",
@@ -106,6 +108,15 @@ def write_page(what: str, path: Path, write: Callable[[], None]) -> None:
 
     with plugin_code(f"the results stand, but writing {what} {path}"):
         write()
+
+
+def asked(question: str, default: str) -> str:
+    """The answer of a person at a terminal; elsewhere the default."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return default
+    import typer
+
+    return str(typer.prompt(question, default=default, err=True)).strip()
 
 
 def note(text: str) -> None:

@@ -14,8 +14,8 @@ import pytest
 from reach_task import install, untrained
 from tiny import TrainTiny
 from trunkzoo.checkpoint.layout import why_this_one
-from trunkzoo.training.metrics import duration, losses
-from trunkzoo.training.runs import facts_of_run, find_runs
+from trunkzoo.training.metrics import duration, losses, read_metrics
+from trunkzoo.training.runs import checkpoint_scores, facts_of_run, find_runs
 from trunkzoo.training.waste import find_waste
 from trunkzoo_cli.app import main
 from trunkzoo_cli.commands.list_records import _grouped
@@ -48,6 +48,30 @@ def test_the_best_score_is_what_was_played(tiny_run: TrainTiny, tmp_path: Path) 
     rows = [json.dumps({"seed": seed, "success": seed < 3}) for seed in range(4)]
     (result.checkpoint / "eval-agent.jsonl").write_text("\n".join(rows) + "\n")
     assert facts_of_run(result.output).score == "3/4 solved at step 8"
+
+
+def test_every_checkpoint_is_shown_with_its_held_out_error(
+    tiny_run: TrainTiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = tiny_run(holdout_episodes=1, checkpoint_every=4)
+    (result.checkpoint / "eval-agent.jsonl").write_text('{"seed": 1, "success": true}\n{"seed": 2, "success": false}\n')
+    logged = {row["step"]: row["holdout_error"] for row in read_metrics(result.output) if "holdout_error" in row}
+    found = {each.step: each for each in checkpoint_scores(result.output)}
+    assert {step: each.holdout_error for step, each in found.items()} == logged
+    assert (found[4].solved, found[8].solved, found[8].episodes) == (None, 1, 2)
+    assert zoo("inspect", str(result.output)) == 0
+    shown = capsys.readouterr().out
+    assert re.search(rf"^step 4 +{logged[4]:.4g} +–$", shown, re.MULTILINE)
+    assert re.search(rf"^step 8 +{logged[8]:.4g} +1/2$", shown, re.MULTILINE)
+    assert checkpoint_scores(result.checkpoint) == []
+
+
+def test_training_says_the_held_out_error_of_a_checkpoint(
+    tiny_run: TrainTiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = tiny_run(holdout_episodes=1, progress=True)
+    (error,) = {row.get("holdout_error") for row in read_metrics(result.output) if row.get("step") == 8} - {None}
+    assert f"step-000008, held-out action error {error:.4g}" in capsys.readouterr().err
 
 
 def test_waste_is_shown_first_and_deleted_on_demand(

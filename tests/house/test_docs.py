@@ -16,6 +16,7 @@ from trunkzoo import plugin
 from trunkzoo.catalogue.discovery import Status
 from trunkzoo.plugin import HeadSpec, TaskSpec, TrunkSpec
 from trunkzoo.plugin import hooks as hookspecs
+from trunkzoo.registry import open_zoo
 from zoo_process import pip_install, zoo
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -23,6 +24,8 @@ PAGES = sorted(path.name for path in DOCS.glob("write-a-*-plugin.md"))
 TOUR = ("start", "suites", "reading-a-report", "act-on-a-robot")
 """Guides that follow each other in one folder."""
 BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+README = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+README_BLOCKS = {kind: text for kind, _, text in BLOCK.findall(README)}
 
 
 def blocks(page: str) -> list[tuple[str, str, str]]:
@@ -88,6 +91,8 @@ def test_the_tour_of_the_guides_compares_two_agents_and_acts(tmp_path: Path) -> 
     rows = work / "runs/resnet/checkpoints/step-000300"
     assert solved(rows / "eval-agent.jsonl") > solved(rows / "eval-blind.jsonl")
     assert list((work / "rows/reach/detour").glob("*.jsonl"))
+    (work / "readme.py").write_text(README_BLOCKS["python"], encoding="utf-8")
+    execute("python readme.py", work, tmp_path / "site")
 
 
 @pytest.mark.slow
@@ -105,6 +110,32 @@ def test_every_block_of_a_guide_is_a_file_or_commands(page: str) -> None:
     assert all(file or kind == "console" for kind, file, _ in found)
     lines = [line for kind, _, text in found if kind == "console" for line in text.splitlines()]
     assert [line for line in lines if not re.match(r"\$ (zoo|python|pytest) ", line)] == []
+
+
+def test_every_command_of_the_readme_is_one_that_runs() -> None:
+    """Those of the console are executed with the guides; those of make are what CI and these tests run."""
+    run = {
+        line
+        for page in TOUR
+        for kind, _, text in blocks(f"{page}.md")
+        if kind == "console"
+        for line in text.splitlines()
+    }
+    shown = README_BLOCKS["console"].splitlines()
+    assert len(shown) >= 4
+    assert sorted(set(shown) - run) == []
+    makefile = (DOCS.parent / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^make (\w+)", README_BLOCKS["bash"], re.MULTILINE)
+    assert targets == ["demo", "test"]
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+    assert "suite run phase2-demo" in makefile
+
+
+def test_what_the_readme_names_of_other_libraries_is_there() -> None:
+    zoo = open_zoo()
+    named = re.findall(r"--trunk ([\w/-]+)", README)
+    assert len(named) == 2
+    assert all(zoo.catalogue.trunk(name) for name in named)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -23,6 +23,10 @@ LINE = re.compile(
     r"( (?P<best>[\d.]+|–) \|)?$"
 )
 DIFFERENCE = re.compile(r"^\| `(?P<a>[\w.-]+)` − `(?P<b>[\w.-]+)` \| (?P<measure>[a-z ]+) \| (?P<said>.+) \|$")
+ANSWER = re.compile(
+    r"^\| `(?P<a>[\w.-]+)` (?P<won>\d+/\d+) \| `(?P<b>[\w.-]+)` (?P<theirs>\d+/\d+)[^|]* \| (?P<said>[^|]+) \|$"
+)
+"""A line of README's answer."""
 VERDICT = re.compile(r"^> (?P<sentence>.+)$")
 
 
@@ -124,6 +128,25 @@ def test_a_line_of_the_differences(folder: str, a: str, b: str, measure: str, sa
     limits = f"[{found.pooled.low:+.{digits}f}, {found.pooled.high:+.{digits}f}]"
     own = found.difference.text(digits, signed=True)
     assert said == f"{own} | {limits} | {found.p:.2f} | {found.adjusted:.2f}"
+
+
+ANSWERS = [found for line in (ROOT / "README.md").read_text().splitlines() if (found := ANSWER.match(line))]
+
+
+def test_the_readme_answers() -> None:
+    assert len(ANSWERS) == 2
+
+
+@pytest.mark.parametrize("line", ANSWERS, ids=lambda line: line["b"])
+def test_a_line_of_the_readmes_answer(line: re.Match[str]) -> None:
+    folder = "results/phase2-cpu/robosuite/two-arm-lift"
+    for arm, said in ((line["a"], line["won"]), (line["b"], line["theirs"])):
+        won = [row["success"] for run in rows(folder, arm, "report") for row in run]
+        assert said == f"{sum(won)}/{len(won)}"
+    pair = (line["a"], line["b"], "success")
+    (found,) = (c for c in of_suite(folder) if (c.a, c.b, c.measure) == pair)
+    assert found.pooled is not None
+    assert line["said"] == f"{found.difference.value:+.2f} [{found.pooled.low:+.2f}, {found.pooled.high:+.2f}]"
 
 
 def test_every_comparison_of_the_suite_is_in_its_table() -> None:

@@ -13,6 +13,7 @@ from trunkzoo_cli.output import emit_json, emit_table, note
 
 if TYPE_CHECKING:
     from trunkzoo.checkpoint import CheckpointHeader
+    from trunkzoo.training.runs import CheckpointScores
 
 
 def inspect(
@@ -47,17 +48,22 @@ def inspect(
     from trunkzoo.checkpoint.layout import model_file
     from trunkzoo.checkpoint.manifest import read_verified
     from trunkzoo.errors import UsageError
+    from trunkzoo.training.runs import checkpoint_scores
 
     if out is None and (task or seed):
         raise UsageError("--task and --seed choose the episode that is played with -o DIR; give -o too")
     file = model_file(checkpoint)
     header, verified = read_verified(file)
     pictures = _pictures(file, task, seed, out) if out else []
+    scored = checkpoint_scores(checkpoint)
     if json:
         kept = header.model_dump(mode="json", exclude=None if tensors else {"tensors"})
-        emit_json({"file": str(file), "verified": verified, "numbers": header.numbers, "pictures": pictures, **kept})
+        facts = {"file": str(file), "verified": verified, "numbers": header.numbers, "pictures": pictures}
+        emit_json({**facts, "checkpoints": [each.to_dict() for each in scored], **kept})
         return
     emit_table(("what", "value"), _rows(file, header, verified), title=str(file))
+    if scored:
+        emit_table(("checkpoint", "held-out action error", "solved"), [_scores(each) for each in scored])
     for picture in pictures:
         note(picture)
     if tensors:
@@ -97,6 +103,11 @@ def _rows(file: Path, header: CheckpointHeader, verified: bool) -> list[tuple[st
         ("checksum", "as in the manifest" if verified else "unknown: no manifest beside the file"),
         ("made with", ", ".join(f"{name} {version}" for name, version in header.versions.items())),
     ]
+
+
+def _scores(found: CheckpointScores) -> tuple[str, str, str]:
+    error = "–" if found.holdout_error is None else f"{found.holdout_error:.4g}"
+    return f"step {found.step}", error, "–" if found.solved is None else f"{found.solved}/{found.episodes}"
 
 
 def _settings(config: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from trunkzoo_cli.commands.suite_new import new
 from trunkzoo_cli.completion import complete_suite
 from trunkzoo_cli.options import MAX_PROCESSES, JsonOption
 from trunkzoo_cli.output import emit_json, emit_table, note, say, write_page
@@ -67,6 +68,9 @@ class EngineName(StrEnum):
 
     local = "local"
     ray = "ray"
+
+
+suite.command("new")(new)
 
 
 @suite.command("run")

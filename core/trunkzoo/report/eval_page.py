@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from trunkzoo.catalogue.catalogue import Catalogue
-from trunkzoo.report.charts import FLOOR_STYLE, IntervalBar, interval_chart, strip, style
+from trunkzoo.report.charts import FLOOR_STYLE, Curve, IntervalBar, interval_chart, line_chart, strip, style
 from trunkzoo.report.films import film_figures
 from trunkzoo.report.page import Figure, Section, write_page
 from trunkzoo.report.pictures import figures_of
@@ -14,6 +14,8 @@ from trunkzoo.rollouts import Evaluation
 from trunkzoo.rollouts.gaze import gaze_of_job
 from trunkzoo.rollouts.scores import summary_of
 from trunkzoo.statistics import Summary, detectable_rate
+from trunkzoo.training.directory import METRICS
+from trunkzoo.training.metrics import read_metrics
 
 
 def write_eval_page(evaluation: Evaluation, floors: Sequence[Evaluation], catalogue: Catalogue, path: Path) -> None:
@@ -29,6 +31,8 @@ def write_eval_page(evaluation: Evaluation, floors: Sequence[Evaluation], catalo
     if job.checkpoint is not None:
         gaze = gaze_of_job(job, evaluation.seeds[0], catalogue)
         sections.append(Section(f"Where it looks, episode seed {evaluation.seeds[0]}", figures=list(figures_of(gaze))))
+    if held := list(_held_out(job.checkpoint)):
+        sections.append(Section("Over training", figures=held))
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     texts = [f"Success: {facts['success_rule']}.", f"Versions: {versions}."]
     seeds = f"{len(evaluation.ordered)} episodes, seeds {evaluation.seeds[0]} to {evaluation.seeds[-1]}"
@@ -38,6 +42,17 @@ def write_eval_page(evaluation: Evaluation, floors: Sequence[Evaluation], catalo
         f"{job.policy}, {seeds}, {job.max_steps} steps each",
         [*sections, Section("How it was measured", texts=texts)],
     )
+
+
+def _held_out(checkpoint: Path | None) -> Iterator[Figure]:
+    """The held-out error of every checkpoint of the run that the agent is from, where it has several."""
+    run = checkpoint.resolve().parent.parent.parent if checkpoint else None  # RUN/checkpoints/step-…/model.safetensors
+    rows = read_metrics(run) if run and (run / METRICS).is_file() else []
+    held = {int(row["step"]): float(row["holdout_error"]) for row in rows if row.get("holdout_error") is not None}
+    if len(held) > 1:
+        curve = Curve("held-out episodes", list(held), list(held.values()), style(0))
+        caption = "Error of predicted actions on demonstrations kept from training, at every checkpoint."
+        yield Figure(caption, line_chart([curve], "action error", "Held-out action error", zero=False))
 
 
 def _limits(summary: Summary) -> str:

@@ -40,6 +40,7 @@ def training_figures(result: TaskResult, styles: Styles) -> list[Figure]:
             line_chart(curves(lambda found: found.reward_mean), REWARD, "Reward over training"),
         ),
         *_losses(result.arms, styles),
+        *_held_out(result.arms, styles),
         *_entropy(result.arms, styles),
     ]
 
@@ -65,6 +66,13 @@ def _losses(arms: Sequence[ArmResult], styles: Styles) -> Iterator[Figure]:
             what = "Training loss" if name == "loss" else f"Unweighted training error ({name})"
             caption = f"{what} of {head}{_bands(arms)}; those of different heads are not comparable."
             yield Figure(caption, line_chart(curves, name, f"{what} of {head}", zero=False))
+
+
+def _held_out(arms: Sequence[ArmResult], styles: Styles) -> Iterator[Figure]:
+    curves = _metric(arms, "holdout_error", styles)
+    if curves:
+        caption = f"Error of predicted actions on held-out demonstrations, at every checkpoint{_bands(arms)}."
+        yield Figure(caption, line_chart(curves, "action error", "Held-out action error", zero=False))
 
 
 def _error_of(arms: Sequence[ArmResult]) -> str:

@@ -80,6 +80,33 @@ def score_of(run: Path) -> str:
     return f"loss {losses[-1]:.3g}" if losses else ""
 
 
+@dataclass(frozen=True)
+class CheckpointScores:
+    """What is known of one checkpoint of a run."""
+
+    step: int
+    holdout_error: float | None
+    """Error of predicted actions on held-out episodes, in normalised units."""
+    solved: int | None
+    """Of ``episodes`` that the agent played; None where it has played none."""
+    episodes: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-able copy."""
+        return asdict(self)
+
+
+def checkpoint_scores(run: Path) -> list[CheckpointScores]:
+    """Every finished checkpoint of a run directory with its scores, oldest first; none for any other path."""
+    held = {row.get("step"): row.get("holdout_error") for row in _rows(run / METRICS) if "holdout_error" in row}
+    found = []
+    for step, path in checkpoints_of(run).items():
+        played = path / ROWS
+        won, episodes, _ = _solved(played) if played.is_file() and played.stat().st_size else (None, 0, step)
+        found.append(CheckpointScores(step, held.get(step), won, episodes))
+    return found
+
+
 def _solved(path: Path) -> tuple[int, int, int]:
     rows = _rows(path)
     return sum(bool(row.get("success")) for row in rows), max(len(rows), 1), int(path.parent.name.removeprefix("step-"))

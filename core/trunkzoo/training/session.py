@@ -46,6 +46,7 @@ class Session:
         self.since_log = Meter(**progress.since_log)
         self.since_checkpoint = Meter(**progress.since_checkpoint)
         self.row: dict[str, Any] = {}
+        self._judged = ""  # what the held-out episodes say of the checkpoint that is about to be saved
         self._saved = progress.step  # the step of the newest checkpoint; 0 before the first
         self._mark = (time.perf_counter(), 0.0, progress.step)  # wall time, data wait and step of the last row
 
@@ -128,6 +129,7 @@ class Session:
         with self.learner.acting():
             error = self.holdout.error(self.agent)
         self.log.write({"step": self.progress.step, "holdout_error": error})
+        self._judged = f", held-out action error {error:.4g}"
         return error
 
     def _save(self, bars: Bars) -> None:
@@ -140,7 +142,8 @@ class Session:
         save_checkpoint(path, self.agent, state, progress.step, weights)
         self.directory.publish(progress.step, progress.best_step, self.config.keep)
         self._saved = progress.step
-        bars.say(f"saved {path}")
+        bars.say(f"saved {path}{self._judged}")
+        self._judged = ""
 
     def _skip(self, values: dict[str, float], bars: Bars) -> None:
         """Count a step that moved nothing, or give up.

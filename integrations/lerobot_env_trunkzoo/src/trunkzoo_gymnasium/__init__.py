@@ -1,4 +1,4 @@
-"""Every task of trunkzoo as a gymnasium environment ``trunkzoo/NAME-v0``; gymnasium finds this by its entry point."""
+"""Every task of trunkzoo as a gymnasium environment ``trunkzoo/NAME-v0``. Importing this registers them, as gymnasium 1 asks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from gymnasium.envs.registration import register
 
 
 def register_tasks() -> None:
-    """Register every installed task; gymnasium calls this in the namespace ``trunkzoo`` when it is imported.
+    """Register every installed task. No simulator is imported.
 
-    A name that several plugins have comes with its plugin: ``trunkzoo/metaworld.reach-v0``. No simulator is imported.
+    A name that several plugins have comes with its plugin: ``trunkzoo/metaworld.reach-v0``.
     """
     from trunkzoo.registry.zoo import open_zoo
 
@@ -19,4 +19,7 @@ def register_tasks() -> None:
     for id in tasks:
         plugin, _, name = id.partition("/")
         ours = name if shared[name] == 1 else f"{plugin}.{name}"
-        register(f"{ours}-v0", entry_point="trunkzoo_gymnasium.environment:TaskEnv", kwargs={"task": id})
+        register(f"trunkzoo/{ours}-v0", entry_point="trunkzoo_gymnasium.environment:TaskEnv", kwargs={"task": id})
+
+
+register_tasks()

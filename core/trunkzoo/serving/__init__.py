@@ -1,0 +1,1 @@
+"""An agent behind a socket: a control loop in another environment asks it for chunks of actions."""

@@ -4,9 +4,11 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-EXTRAS := robosuite,metaworld,aloha,transformers,convert,ray,tensorboard,onnx,serve,docs,dev
+EXTRAS := simulators,metaworld,transformers,convert,ray,tensorboard,onnx,serve,docs,dev
+# They pin or ask for packages that no task of ours uses and that keep numpy below 2: pyproject.toml, extra `simulators`.
+ALONE  := robosuite gym-aloha dm_control
 
-.PHONY: demo test test-quick test-slow test-lerobot fuzz lint docs gl clean
+.PHONY: demo test test-quick test-slow test-lerobot fuzz lint docs lock gl clean
 
 demo: gl $(VENV)/.installed-demo
 	$(BIN)/zoo suite run phase2-demo
@@ -48,27 +50,34 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The versions of constraints.txt for users of uv.
+lock:
+	uv lock $$(sed "/^#/d; /python_version </d; s/;.*//; s/^/--upgrade-package /" constraints.txt)
+
 # The site, in build/site; `python -m http.server -d build/site` serves it, with its search.
 docs: $(VENV)/.installed-test
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "trunkzoo needs Python 3.11 or newer, $(PYTHON) is older; try: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
+		echo "trunkzoo runs on Python 3.11, 3.12 and 3.13, $(PYTHON) is $$($(PYTHON) -V 2>&1); try: make $(MAKECMDGOALS) PYTHON=python3.12"; \
+		exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed-demo: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing trunkzoo with the robosuite task into $(VENV) (a few minutes the first time)"
-	$(PIP) --editable '.[robosuite]'
+	$(PIP) --editable '.[simulators]'
+	$(PIP) --no-deps robosuite
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing trunkzoo with all extras that the tests use into $(VENV) (a few minutes the first time)"
 	$(PIP) --editable '.[$(EXTRAS)]'
+	$(PIP) --no-deps $(ALONE)
 	@touch $@ $(VENV)/.installed-demo
 
 # MuJoCo renders through the system's libEGL or libOSMesa; install one where we may, else `zoo doctor` says the line.
-gl:
+gl: | $(BIN)/python
 	@ldconfig -p 2>/dev/null | grep -qE 'libEGL\.so\.1|libOSMesa\.so' || { \
 		command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && \
 		apt-get -qq update && apt-get -qq install -y --no-install-recommends libegl1 libgl1; } || \

@@ -31,6 +31,7 @@ OPTIONS = {
     "resume": "--resume",
     "seeds": "--seeds",
     "settings": "--set",
+    "shard": "--shard",
     "state": "--state",
     "stop_at": "--stop-at",
     "task": "--task",

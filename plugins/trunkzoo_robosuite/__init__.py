@@ -11,6 +11,9 @@ from trunkzoo_robosuite.config import HandoverConfig, LiftConfig, contract
 if TYPE_CHECKING:
     from trunkzoo_robosuite.task import TwoArmTask
 
+NO_DEPS = {"robosuite": "1.5.2"}
+"""It pins mink 0.0.5, which holds numpy below 2 and which no task here uses."""
+
 
 def _build_lift(config: LiftConfig) -> TwoArmTask:
     from trunkzoo_robosuite.lift import lift_expert
@@ -33,7 +36,8 @@ TWO_ARM_LIFT = TaskSpec(
     reward_range=(0.0, 1.0),
     stages={"held": 0.42, "raised": 0.51},  # both hands near and one holding give up to 5/12, both holding up to 1/2
     requires=("robosuite", "mujoco"),
-    extra="robosuite",
+    extra="simulators",
+    no_deps=NO_DEPS,
 )
 
 
@@ -58,7 +62,8 @@ TWO_ARM_HANDOVER = TaskSpec(
     reward_range=(0.0, 1.0),
     stages={"grasped": 0.25, "lifted": 0.5, "held by both": 0.75},
     requires=("robosuite", "mujoco"),
-    extra="robosuite",
+    extra="simulators",
+    no_deps=NO_DEPS,
 )
 
 

@@ -39,4 +39,6 @@ def test_what_is_absent_is_named_with_the_line_that_installs_it(
     with pytest.raises(error, match=r"(?s)it needs nosuchpackage\.part and norany, not installed here\..*Install: pip"):
         require_installed(spec)
     assert "pip install 'trunkzoo[more]'" in install_line(_record(kind, requires=("norany",), extra="more"))
+    alone = _record(kind, requires=("norany",), extra="more", no_deps={"norany": "1.0"})
+    assert install_line(alone) == "pip install 'trunkzoo[more]' && pip install --no-deps 'norany==1.0'"
     require_installed(_record(kind, requires=("json",)))

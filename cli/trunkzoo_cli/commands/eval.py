@@ -67,6 +67,13 @@ def evaluate(
         Path | None,
         typer.Option("-o", "--out", metavar="FILE", help="Rows (JSON lines); an existing file is continued."),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Play part I of N (1/N to N/N) into a file of its own, without floors."),
+    ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Join the files of all shards, checked, instead of playing; then the table.")
+    ] = False,
     video: Annotated[
         int, typer.Option(min=0, max=MAX_COUNT, metavar="K", help="Film the first K episodes (mp4, beside the rows).")
     ] = 0,
@@ -86,7 +93,11 @@ def evaluate(
     Rows are written as episodes end: after Ctrl-C the same command continues. An agent is shown between its floors (itself
     on blanked images, no-op, random) and the expert.
 
+    On several machines, or in a job array: the same command with --shard 1/8 to 8/8, and then once with --merge. Without
+    either it then goes on from the joined rows, with floors, films and report.
+
     Examples: zoo eval runs/imf --episodes 200 --workers 2 --video 4
+              zoo eval runs/imf --episodes 200 --shard 3/8
               zoo eval --policy expert --task two-arm-lift -n 20 -o expert.jsonl
     """
     from trunkzoo.catalogue.part import Part
@@ -95,6 +106,8 @@ def evaluate(
     from trunkzoo.rollouts import Evaluation, plan, run
     from trunkzoo.rollouts.floors import floors_of
     from trunkzoo.rollouts.progress import evaluation_bar
+    from trunkzoo.rollouts.shards import merge as merge_shards
+    from trunkzoo.rollouts.shards import parse_shard
 
     if (
         checkpoint is not None
@@ -107,10 +120,17 @@ def evaluate(
     planned = plan(catalogue, policy.value, checkpoint, part, max_steps, noise_seed, device)
     chosen = seeds_of(seeds, episodes)
     file = out or default_file(planned.job.checkpoint, policy.value)
+    if shard is not None or merge:
+        file = _require_whole(file, shard, merge, bool(video or report))
+    if shard is not None and file is not None:
+        chosen, file = parse_shard(shard).of(chosen, file)
     evaluation = Evaluation(planned, chosen, file, _films(file, video), video)
-    beside = floors_of(evaluation, catalogue, floors) if floors and policy is PolicyChoice.agent else []
+    alone = shard is not None or merge or not floors or policy is not PolicyChoice.agent
+    beside = [] if alone else floors_of(evaluation, catalogue, floors)
     processes = workers or len(os.sched_getaffinity(0))  # in a container fewer than the machine has
-    for batch in ([evaluation], beside):
+    if merge and file:
+        evaluation = merge_shards(planned, chosen, file)
+    for batch in () if merge else ([evaluation], beside):
         with evaluation_bar(planned.job.task.name, batch) as on_row:
             run(batch, processes, on_row)
     if evaluation.resumed:
@@ -124,6 +144,17 @@ def evaluate(
 
         write_page("the report", report, lambda: write_eval_page(evaluation, beside, catalogue, report))
         note(f"report is in {report}")
+
+
+def _require_whole(file: Path | None, shard: str | None, merge: bool, pictures: bool) -> Path:
+    """The file of the whole evaluation, beside which those of its shards lie."""
+    from trunkzoo.errors import UsageError
+
+    if file is None:
+        raise UsageError("shards need a file, beside which theirs lie: -o FILE")
+    if pictures or (shard is not None and merge):
+        raise UsageError("--shard only plays and --merge only joins; films, pages and floors: then without either")
+    return file
 
 
 def seeds_of(text: str | None, episodes: int | None) -> range:

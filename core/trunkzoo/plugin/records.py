@@ -43,6 +43,8 @@ class Record(Generic[ConfigT]):
     """Import names of optional packages; where one is absent, checks skip and building says how to install it."""
     extra: str = ""
     """Name of the extra that installs them: ``pip install 'trunkzoo[extra]'``."""
+    no_deps: Mapping[str, str] = field(default_factory=dict)
+    """Versions by package of what is then installed with ``--no-deps``, since its own pins would hold others back."""
 
     def __post_init__(self) -> None:
         if fault := name_fault(self.kind, self.name):
@@ -105,7 +107,8 @@ def install_line(spec: Record[Any]) -> str:
     if not absent:
         return ""
     if spec.extra:
-        return install_command(f"trunkzoo[{spec.extra}]")
+        alone = [install_command(name, version, "install --no-deps") for name, version in spec.no_deps.items()]
+        return " && ".join([install_command(f"trunkzoo[{spec.extra}]"), *alone])
     return " && ".join(install_command(name) for name in absent)
 
 

@@ -56,6 +56,11 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
+def times_file(rows: Path) -> Path:
+    """Where the milliseconds per chunk of each episode lie, beside a file of rows."""
+    return rows.with_name(rows.name + ".ms")
+
+
 class RowFile:
     """An append-only file of rows, and beside it ``….ms`` with the milliseconds per chunk of each episode.
 
@@ -66,7 +71,7 @@ class RowFile:
     """
 
     def __init__(self, path: Path, provenance: Mapping[str, Any]) -> None:
-        self._path, self._times = path, path.with_name(path.name + ".ms")
+        self._path, self._times = path, times_file(path)
         self._provenance = json.loads(json.dumps(provenance))
         self._rows: dict[int, Row] = {}
         self.chunk_ms: list[float] = []

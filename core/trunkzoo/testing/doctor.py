@@ -10,7 +10,6 @@ import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
 
@@ -22,6 +21,7 @@ from trunkzoo.plugin.records import install_line
 from trunkzoo.registry import Zoo, open_zoo
 from trunkzoo.simulation.gl import INSTALL_LINE, choose_gl
 from trunkzoo.testing.check import Subject, subject_of
+from trunkzoo.testing.simulators import SIMULATORS, installed_version, numpy_held_back, unmet
 
 PACKAGES = (
     "torch",
@@ -32,7 +32,7 @@ PACKAGES = (
     "pyarrow",
     "av",
     "mujoco",
-    "robosuite",
+    *SIMULATORS,
     "transformers",
 )
 
@@ -77,10 +77,19 @@ def examine() -> Iterator[Finding]:
 def _versions() -> Iterator[Finding]:
     yield Finding("version", "python", True, f"{platform.python_version()} on {platform.platform()}")
     for name in ("trunkzoo", *PACKAGES):
-        try:
-            yield Finding("version", name, True, metadata.version(name))
-        except metadata.PackageNotFoundError:
-            yield Finding("version", name, True, "not installed")
+        version = installed_version(name) or "not installed"
+        held_back = numpy_held_back() if name == "numpy" else ""
+        yield Finding("version", name, True, f"{version}, {held_back}" if held_back else version)
+    yield from _unmet()
+
+
+def _unmet() -> Iterator[Finding]:
+    """Simulators lack packages, or have other versions than they ask for, where pip did not follow their requirements."""
+    for name in filter(installed_version, SIMULATORS):
+        for requirement, here in unmet(name):
+            needed = f"{requirement.name}{requirement.specifier}"
+            detail = f"{name} asks for {needed}, here is {here or 'none'}"
+            yield Finding("version", requirement.name, False, detail, f"pip install '{needed}'")
 
 
 def _registry(zoo: Zoo) -> Iterator[Finding]:
@@ -160,7 +169,7 @@ def _try_trunk(subject: Any) -> None:
 def _renderer() -> Finding:
     if find_spec("mujoco") is None:
         return Finding(
-            "renderer", "mujoco", True, "not installed; simulator tasks need pip install 'trunkzoo[robosuite]'"
+            "renderer", "mujoco", True, "not installed; simulator tasks need pip install 'trunkzoo[simulators]'"
         )
     try:
         return Finding("renderer", "MUJOCO_GL", True, choose_gl())

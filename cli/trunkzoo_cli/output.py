@@ -20,6 +20,7 @@ OPTIONS = {
     "arms": "--arm",
     "cameras": "--camera",
     "detect": "--detect",
+    "device": "--device",
     "engine": "--engine",
     "file": "-o",
     "fps": "--fps",

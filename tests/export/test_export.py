@@ -172,7 +172,6 @@ def test_a_program_of_torch_export_gives_the_same(
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "resnet-18": ("tour-resnet", {}),
     "resnet-50": ("tour-resnet", {"trunk": "resnet-50", "trunk.width": 16, "trunk.norm": "group"}),
-    "batch norm": ("tour-resnet", {"trunk.norm": "batch"}),
     "attnres-conv-18": ("tour-attnres", {}),
     "attnres-conv-deep": ("tour-attnres", {"trunk": "attnres-conv-deep"}),
     "attnres-tokens": ("tour-attnres", {"trunk": "attnres-tokens"}),
@@ -180,10 +179,10 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "dinov2": ("tour-resnet", {"trunk": "transformers/dinov2-small"}),
     "convnextv2": ("tour-resnet", {"trunk": "transformers/convnextv2-atto"}),
     "swin": ("tour-resnet", {"trunk": "transformers/swin-tiny"}),
-    "flow": ("tour-resnet", {"head": {"name": "imf/flow", "width": 32, "blocks": 1, "heads": 2}}),
-    "ddim": ("tour-resnet", {"head": {"name": "imf/ddim", "width": 32, "blocks": 1, "heads": 2}}),
-    "drift": ("tour-resnet", {"head": {"name": "imf/drift", "width": 32, "blocks": 1, "heads": 2}}),
-    "regression": ("tour-resnet", {"head": {"name": "imf/regression", "width": 32, "blocks": 1, "heads": 2}}),
+    "flow": ("tour-resnet", {"head.name": "imf/flow", "head.width": 32, "head.blocks": 1, "head.heads": 2}),
+    "ddim": ("tour-resnet", {"head.name": "imf/ddim", "head.width": 32, "head.blocks": 1, "head.heads": 2}),
+    "drift": ("tour-resnet", {"head.name": "imf/drift", "head.width": 32, "head.blocks": 1, "head.heads": 2}),
+    "regression": ("tour-resnet", {"head.name": "imf/regression", "head.width": 32, "head.blocks": 1, "head.heads": 2}),
 }
 
 

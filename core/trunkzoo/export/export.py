@@ -64,9 +64,8 @@ def export_agent(
         require_onnx("onnx", "onnxruntime")
     say("observations for the comparison")
     window, observations = windows_of(agent, catalogue, max(BATCHES))
-    agent.predict(
-        {key: values[:1] for key, values in window.items()}
-    )  # raises what is wrong with it before minutes pass
+    agent.eval()
+    agent.predict({key: values[:1] for key, values in window.items()})  # what is wrong with it, before minutes pass
     twin = graph_of(perturbed(agent), scope)
     graph = graph_of(agent, scope)
     with readable_os_errors(output), new_directory(output) as folder:

@@ -18,7 +18,7 @@ from trunkzoo.errors import ZooError
 from trunkzoo.plugin.contract import STATE_KEY
 from trunkzoo.plugin.protocols import Task
 
-Frames = dict[str, list[NDArray[Any]]]
+Window = dict[str, list[NDArray[Any]]]
 """Key → the frames of one window, images (H, W, 3) uint8 and states (state_dim,)."""
 
 
@@ -43,9 +43,9 @@ def windows_of(agent: Agent, catalogue: Catalogue, count: int) -> tuple[dict[str
     return _stack([_drawn(agent, seed) for seed in range(count)]), "drawn discs, states of the trained range"
 
 
-def _played(task: Task, seed: int, horizon: int) -> Frames:
+def _played(task: Task, seed: int, horizon: int) -> Window:
     task.reset(seed)
-    frames: Frames = {key: [] for key in (*task.contract.image_keys, STATE_KEY)}
+    frames: Window = {key: [] for key in (*task.contract.image_keys, STATE_KEY)}
     for step in range(horizon):
         if step:
             task.step(task.hold())
@@ -55,7 +55,7 @@ def _played(task: Task, seed: int, horizon: int) -> Frames:
     return frames
 
 
-def _drawn(agent: Agent, seed: int) -> Frames:
+def _drawn(agent: Agent, seed: int) -> Window:
     c, normalizer, rng = agent.contract, agent.state_normalizer, np.random.default_rng(seed)
     images = episode(c, c.obs_horizon, rng)
     offset, scale = normalizer.offset.cpu().numpy(), normalizer.scale.cpu().numpy()
@@ -63,7 +63,7 @@ def _drawn(agent: Agent, seed: int) -> Frames:
     return {key: list(images[key]) for key in c.image_keys} | {STATE_KEY: list(states.astype(np.float32))}
 
 
-def _stack(windows: Sequence[Frames]) -> dict[str, Tensor]:
+def _stack(windows: Sequence[Window]) -> dict[str, Tensor]:
     stacked = {key: np.stack([np.stack(window[key]) for window in windows]) for key in windows[0]}  # (B, T, …)
     return {
         key: torch.from_numpy(values.astype(np.float32) if key == STATE_KEY else np.moveaxis(values, -1, 2).copy())

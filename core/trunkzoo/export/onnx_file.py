@@ -19,8 +19,8 @@ from trunkzoo.export.graph import Graph, example
 from trunkzoo.export.record import BATCH, OPSET
 from trunkzoo.export.sizes import FixedSizes
 
-Array = NDArray[Any]
-Runner = Callable[[Mapping[str, Array]], tuple[Array, ...]]
+Numbers = NDArray[Any]
+Runner = Callable[[Mapping[str, Numbers]], tuple[Numbers, ...]]
 """Arrays by input name → the outputs in their order. Names that the graph does not read are passed over."""
 
 
@@ -77,7 +77,7 @@ def onnx_runner(path: Path, threads: int = 1) -> Runner:
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     read = [port.name for port in session.get_inputs()]
 
-    def run(arrays: Mapping[str, Array]) -> tuple[Array, ...]:
+    def run(arrays: Mapping[str, Numbers]) -> tuple[Numbers, ...]:
         with plugin_code(f"onnxruntime on {path}"):
             return tuple(session.run(None, {name: np.ascontiguousarray(arrays[name]) for name in read}))
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from trunkzoo.agent.agent import Agent
 from trunkzoo.errors import ExportError
 from trunkzoo.export.graph import NOISE, Graph
-from trunkzoo.export.onnx_file import Array, Runner
+from trunkzoo.export.onnx_file import Numbers, Runner
 from trunkzoo.export.record import Parity, Port
 from trunkzoo.plugin.contract import STATE_KEY
 
@@ -48,7 +48,7 @@ def compare(
             which compare nothing.
     """
     arrays, ports = _inputs(graph, window), graph.outputs()
-    eager: tuple[Array, ...] = ()
+    eager: tuple[Numbers, ...] = ()
     error = 0.0
     for size in BATCHES:
         batch = {name: values[:size] for name, values in arrays.items()}
@@ -71,7 +71,7 @@ def _judge(found: Parity) -> None:
         raise ExportError(f"perturbed weights give outputs that hardly move ({found.spread:.2g}): nothing was compared")
 
 
-def _inputs(graph: Graph, window: Mapping[str, Tensor]) -> dict[str, Array]:
+def _inputs(graph: Graph, window: Mapping[str, Tensor]) -> dict[str, Numbers]:
     size = len(window[STATE_KEY])
     generator = torch.Generator().manual_seed(1)
     arrays = {}
@@ -83,11 +83,11 @@ def _inputs(graph: Graph, window: Mapping[str, Tensor]) -> dict[str, Array]:
 
 
 @torch.no_grad()
-def _eager(graph: Graph, batch: Mapping[str, Array]) -> tuple[Array, ...]:
+def _eager(graph: Graph, batch: Mapping[str, Numbers]) -> tuple[Numbers, ...]:
     return tuple(out.numpy() for out in graph(*(torch.from_numpy(values) for values in batch.values())))
 
 
-def _difference(port: Port, mine: Array, other: Array) -> float:
+def _difference(port: Port, mine: Numbers, other: Numbers) -> float:
     if mine.shape != other.shape:
         raise ExportError(f"the graph gives '{port.name}' as {other.shape}, the agent as {mine.shape}")
     if not (np.isfinite(mine).all() and np.isfinite(other).all()):
@@ -95,12 +95,12 @@ def _difference(port: Port, mine: Array, other: Array) -> float:
     return float((np.abs(mine - other) / _width(port, mine)).max())
 
 
-def _spread(port: Port, values: Array) -> float:
+def _spread(port: Port, values: Numbers) -> float:
     axes: Sequence[int] = range(values.ndim - 1 if port.low else values.ndim)
     return float((values.std(axis=tuple(axes)) / _width(port, values)).mean())
 
 
-def _width(port: Port, values: Array) -> Array:
+def _width(port: Port, values: Numbers) -> Numbers:
     """The range of an output: what the port says, else what ``values`` fill."""
     range_ = np.subtract(port.high, port.low) if port.low else np.ptp(values)
     return np.asarray(np.maximum(range_, np.finfo(np.float32).tiny))

@@ -12,7 +12,7 @@ from torch import nn
 
 from trunkzoo.catalogue.guard import plugin_code
 from trunkzoo.export.graph import Graph, example
-from trunkzoo.export.onnx_file import Array, Runner
+from trunkzoo.export.onnx_file import Numbers, Runner
 
 _MOST = 4096  # samples in a batch
 
@@ -39,7 +39,7 @@ def program_runner(path: Path, names: list[str]) -> Runner:
     module: Any = torch.export.load(path).module()
 
     @torch.no_grad()
-    def run(arrays: Mapping[str, Array]) -> tuple[Array, ...]:
+    def run(arrays: Mapping[str, Numbers]) -> tuple[Numbers, ...]:
         return tuple(out.numpy() for out in module(*(torch.from_numpy(arrays[name]) for name in names)))
 
     return run

@@ -172,6 +172,7 @@ def test_a_program_of_torch_export_gives_the_same(
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "resnet-18": ("tour-resnet", {}),
     "resnet-50": ("tour-resnet", {"trunk": "resnet-50", "trunk.width": 16, "trunk.norm": "group"}),
+    "batch norm": ("tour-resnet", {"trunk.norm": "batch"}),
     "attnres-conv-18": ("tour-attnres", {}),
     "attnres-conv-deep": ("tour-attnres", {"trunk": "attnres-conv-deep"}),
     "attnres-tokens": ("tour-attnres", {"trunk": "attnres-tokens"}),

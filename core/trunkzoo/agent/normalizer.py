@@ -63,7 +63,8 @@ class Normalizer(nn.Module):
         values = stats.get(self.key, {}).get(name)
         if values is None:
             raise DataError(
-                f"statistics of '{self.key}' lack '{name}', which {self.kind} normalisation needs; record or convert the data again"
+                f"statistics of '{self.key}' lack '{name}', which {self.kind} normalisation needs; "
+                f"record or convert the data again"
             )
         tensor = torch.as_tensor(values, dtype=torch.float64).flatten()
         if tensor.numel() != self.offset.numel():

@@ -16,7 +16,7 @@ from trunkzoo.export.observations import windows_of
 from trunkzoo.export.onnx_file import Runner, inputs_read, onnx_runner, require_onnx, write_onnx
 from trunkzoo.export.parity import BATCHES, compare, perturbed
 from trunkzoo.export.program import program_runner, write_program
-from trunkzoo.export.record import OPSET, RECORD, ExportFormat, ExportRecord, ExportScope, sha256_of
+from trunkzoo.export.record import OPSET, RECORD, ExportFormat, ExportRecord, ExportScope, Weights, sha256_of
 from trunkzoo.system.files import new_directory, readable_os_errors
 from trunkzoo.system.versions import library_versions
 
@@ -71,11 +71,12 @@ def export_agent(
     with readable_os_errors(output), new_directory(output) as folder:
         file = folder / f"{scope}{SUFFIXES[format]}"
         parity = []
-        for weights, one in (("perturbed", twin), ("real", graph)):
+        graphs: dict[Weights, Graph] = {"perturbed": twin, "real": graph}
+        for weights, one in graphs.items():
             say(f"graph with {weights} weights")
             runner = _write(one, file, format)
             say(f"parity on {weights} weights")
-            parity.append(compare(one, runner, weights, window, observations))  # type: ignore[arg-type]
+            parity.append(compare(one, runner, weights, window, observations))
         read = inputs_read(file, [port.name for port in graph.inputs()]) if format == "onnx" else None
         record = ExportRecord(
             format=format,

@@ -54,6 +54,8 @@ def write_onnx(graph: Graph, path: Path) -> None:
             example(inputs),
             str(path),
             dynamo=False,
+            # the module is in eval mode; EVAL would also fold batch norms into convolutions, in place and wrongly
+            training=torch.onnx.TrainingMode.PRESERVE,
             opset_version=OPSET,
             input_names=names[: len(inputs)],
             output_names=names[len(inputs) :],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from trunkzoo.agent.agent import Agent
 from trunkzoo.errors import ExportError
 from trunkzoo.export.graph import NOISE, Graph
 from trunkzoo.export.onnx_file import Numbers, Runner
-from trunkzoo.export.record import Parity, Port
+from trunkzoo.export.record import Parity, Port, Weights
 from trunkzoo.plugin.contract import STATE_KEY
 
 BATCHES = (1, 3, 5)
@@ -37,7 +36,7 @@ def perturbed(agent: Agent) -> Agent:
 def compare(
     graph: Graph,
     runner: Runner,
-    weights: Literal["real", "perturbed"],
+    weights: Weights,
     window: Mapping[str, Tensor],
     observations: str,
 ) -> Parity:

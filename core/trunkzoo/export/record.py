@@ -21,6 +21,7 @@ BATCH: Literal["batch"] = "batch"
 """The name of the free size in shapes."""
 ExportFormat = Literal["onnx", "torch"]
 ExportScope = Literal["agent", "trunk"]
+Weights = Literal["real", "perturbed"]
 
 
 class Port(Config):
@@ -37,7 +38,7 @@ class Port(Config):
 class Parity(Config):
     """How far the graph is from the agent in eager torch on one set of weights."""
 
-    weights: Literal["real", "perturbed"] = Field(description="the agent's own, or a copy with noise on every weight")
+    weights: Weights = Field(description="the agent's own, or a copy with noise on every weight")
     batches: tuple[PositiveInt, ...] = Field(description="batch sizes compared")
     error: NonNegativeFloat = Field(description="largest difference as a share of the output's range")
     spread: NonNegativeFloat = Field(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -225,3 +227,14 @@ def test_a_film_shows_where_chunks_begin_over_the_reward() -> None:
     frame = compose([np.zeros((16, 16, 3), np.uint8)], rewards=[1.0] * 8, chunks=[0, 4], first_success=None, steps=8)
     row = frame[SIDE + STRIP - 6]
     assert [x for x in range(frame.shape[1]) if tuple(row[x]) == TICK] == [0, frame.shape[1] // 2]
+
+
+def test_a_script_without_a_main_guard_runs_once(tmp_path: Path) -> None:
+    """Workers do not run the script that started them."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import trunkzoo\nprint('once')\n"
+        "print(len(trunkzoo.evaluate(policy='noop', task='reach/detour', seeds=range(2), workers=2).ordered))\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["once", "2"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from trunkzoo.errors import TaskError
 from trunkzoo.rollouts.job import Item
 from trunkzoo.rollouts.worker import Done, Failed, main
-from trunkzoo.system.processes import no_interrupts
+from trunkzoo.system.processes import worker_start
 
 ATTEMPTS = 3
 STALL_SECONDS = 300.0  # without a sign of life; the first episode also imports and compiles
@@ -95,7 +95,7 @@ class Worker:
         self.item: Item | None = None
         self._log, self._heard = log, time.monotonic()
         self._process = context.Process(target=main, args=(theirs, log), daemon=True)
-        with no_interrupts():
+        with worker_start():
             self._process.start()
         theirs.close()  # so that the pipe ends when the process does
 

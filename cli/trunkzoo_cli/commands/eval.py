@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -155,8 +154,9 @@ def evaluate(
 
 def _require_terminal() -> None:
     from trunkzoo.errors import UsageError
+    from trunkzoo.system.progress import drawn
 
-    if not sys.stderr.isatty():
+    if not drawn():
         raise UsageError("--live draws in a terminal, and stderr is none; --video K films K episodes instead")
 
 

@@ -45,12 +45,17 @@ class Bar:
         return f"{self.label} {self.done}{total} {self.note}".rstrip()
 
 
+def drawn() -> bool:
+    """Whether progress is drawn: stderr is a terminal."""
+    return sys.stderr.isatty()
+
+
 class Bars:
     """Bars one below the other. ``plain_every``: seconds between plain lines where stderr is no terminal."""
 
     def __init__(self, plain_every: float = float("inf"), *, quiet: bool = False) -> None:
         self._quiet, self._plain_every, self._said = quiet, plain_every, time.monotonic()
-        self._drawing = None if quiet or not sys.stderr.isatty() else _drawing()
+        self._drawing = _drawing() if drawn() and not quiet else None
         self._bars: list[Bar] = []
 
     def __enter__(self) -> Self:

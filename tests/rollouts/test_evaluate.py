@@ -21,7 +21,7 @@ from trunkzoo.catalogue.part import Part
 from trunkzoo.errors import ContractError, DataError, TaskError, UsageError
 from trunkzoo.registry import open_zoo
 from trunkzoo.rollouts import REPORT_SEEDS, SELECTION_SEEDS, Evaluation, plan, read_rows, run
-from trunkzoo.rollouts.live import Frame, side_by_side
+from trunkzoo.rollouts.live import LiveFrame, side_by_side
 from trunkzoo.rollouts.seeds import parse_seeds
 
 
@@ -232,7 +232,7 @@ def test_a_film_shows_where_chunks_begin_over_the_reward() -> None:
 
 def test_watching_changes_no_row() -> None:
     unseen = evaluate(policy="random", task=reach(), seeds=range(3))
-    watched, frames = Evaluation(unseen.plan, range(3), live=True), list[Frame]()
+    watched, frames = Evaluation(unseen.plan, range(3), live=True), list[LiveFrame]()
     run([watched], 1, on_frame=frames.append)
     assert watched.ordered == unseen.ordered
     assert [frame.seed for frame in frames if frame.step == 0] == [0, 1, 2]

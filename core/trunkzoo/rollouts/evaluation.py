@@ -18,17 +18,17 @@ from trunkzoo.rollouts.rows import Row, RowFile, make_row
 from trunkzoo.rollouts.worker import Done
 
 if TYPE_CHECKING:
-    from trunkzoo.rollouts.live import Frame
+    from trunkzoo.rollouts.live import LiveFrame
 
 OnRow = Callable[["Evaluation", Row], None]
-OnFrame = Callable[["Frame"], None]
+OnFrame = Callable[["LiveFrame"], None]
 
 
 def _say_nothing(evaluation: Evaluation, row: Row) -> None:
     """What happens to a finished row where no progress is shown: nothing."""
 
 
-def _show_nothing(frame: Frame) -> None:
+def _show_nothing(frame: LiveFrame) -> None:
     """What happens to a frame where nobody watches: nothing."""
 
 

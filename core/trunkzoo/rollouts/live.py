@@ -19,7 +19,7 @@ TALLEST = 48  # pixels of a picture in a terminal, two to a line
 
 
 @dataclass(frozen=True)
-class Frame:
+class LiveFrame:
     """What the cameras see after some step of the episode of ``seed``."""
 
     seed: int
@@ -47,7 +47,7 @@ class Broadcast:
             self._send(task, float(step.reward))
 
     def _send(self, task: Task, reward: float) -> None:
-        self._connection.send(Frame(self._seed, self._steps, reward, tuple(camera_images(task))))
+        self._connection.send(LiveFrame(self._seed, self._steps, reward, tuple(camera_images(task))))
         self._last = time.monotonic()
 
 

@@ -17,7 +17,7 @@ from trunkzoo.rollouts.worker import Alive, Done, Failed, main
 from trunkzoo.system.processes import worker_start
 
 if TYPE_CHECKING:
-    from trunkzoo.rollouts.live import Frame
+    from trunkzoo.rollouts.live import LiveFrame
 
 ATTEMPTS = 3
 STALL_SECONDS = 300.0  # without a sign of life; the first episode also imports and compiles
@@ -25,7 +25,7 @@ STALL_SECONDS = 300.0  # without a sign of life; the first episode also imports 
 
 def run_items(
     items: Sequence[Item], workers: int, stall_seconds: float = STALL_SECONDS
-) -> Iterator[tuple[Item, Done | Frame]]:
+) -> Iterator[tuple[Item, Done | LiveFrame]]:
     """Yield every item with its result, in the order they finish; an item that is live with its frames before that.
 
     Raises:
@@ -53,7 +53,7 @@ class Pool:
         self._started += 1
         return Worker(self._logs / f"worker-{self._started}.log")
 
-    def run(self) -> Iterator[tuple[Item, Done | Frame]]:
+    def run(self) -> Iterator[tuple[Item, Done | LiveFrame]]:
         """Yield results and frames until no item waits and none is running."""
         while len(self._workers) < self._count:  # one by one: an interrupt meanwhile ends those that are there
             self._workers.append(self._start())
@@ -113,12 +113,12 @@ class Worker:
         except (BrokenPipeError, ConnectionResetError):
             return
 
-    def poll(self, stall_seconds: float) -> Done | Failed | Frame | None:
+    def poll(self, stall_seconds: float) -> Done | Failed | LiveFrame | None:
         """The result or a frame if there is one; Failed too for a process that died or went silent."""
         try:
             while self.connection.poll():
                 self._heard = time.monotonic()
-                message: Done | Failed | Frame | Alive = self.connection.recv()
+                message: Done | Failed | LiveFrame | Alive = self.connection.recv()
                 if not isinstance(message, Alive):
                     self.item = None if isinstance(message, Done) else self.item
                     return message

@@ -13,7 +13,7 @@ from trunkzoo.statistics import wilson
 from trunkzoo.system.progress import Bars
 
 if TYPE_CHECKING:
-    from trunkzoo.rollouts.live import Frame
+    from trunkzoo.rollouts.live import LiveFrame
 
 
 class EvaluationBar:
@@ -39,7 +39,7 @@ class EvaluationBar:
         if row["seed"] == self._watched:
             self._watched = None
 
-    def on_frame(self, frame: Frame) -> None:
+    def on_frame(self, frame: LiveFrame) -> None:
         """Draw it, if it is of the episode that is watched: one after another."""
         self._watched = frame.seed if self._watched is None else self._watched
         if frame.seed == self._watched:

@@ -49,7 +49,7 @@ def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None], *, qu
 
 def _idle(plan: SuitePlan, cell: Cell) -> bool:
     """Whether nothing that is to be done needs these demonstrations: their trainings were taken over."""
-    trains = [train for task in plan.tasks for arm in task.arms for train in arm.trains]
+    trains = [train for task in plan.tasks for trained in task.trained for train in trained.trains]
     return cell.kind == "collect" and all(
         train.done() is not None for train in trains if train.inputs["data"] == cell.key
     )

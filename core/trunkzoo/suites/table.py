@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from trunkzoo.rollouts.rows import Row
 from trunkzoo.rollouts.scores import summary_of
 from trunkzoo.statistics import Summary
-from trunkzoo.suites.results import ArmResult, TaskResult
+from trunkzoo.suites.results import ArmResult, ForeignResult, TaskResult
 
 COLUMNS = (
     "arm",
@@ -26,12 +26,13 @@ FLOOR_NAMES = {"noop": "no-op", "random": "random", "expert": "expert (ceiling)"
 
 
 def table(result: TaskResult) -> list[tuple[str, ...]]:
-    """Rows of the table: arms, baselines, the arms on blanked images, floors, the ceiling."""
+    """Rows of the table: arms, baselines, what other packages trained, all on blanked images, floors, the ceiling."""
     arms = [arm for arm in result.arms if not arm.plan.baseline]
     baselines = [arm for arm in result.arms if arm.plan.baseline]
     return [
         *(_arm_row(arm) for arm in (*arms, *baselines)),
-        *(_floor_row(f"{arm.plan.label}, images blanked", arm.blind) for arm in arms if arm.blind),
+        *(_foreign_row(it) for it in result.foreign),
+        *(_floor_row(f"{arm.plan.label}, images blanked", arm.blind) for arm in (*arms, *result.foreign) if arm.blind),
         *(_floor_row(FLOOR_NAMES[name], [rows]) for name, rows in result.floors.items()),
     ]
 
@@ -49,6 +50,12 @@ def _arm_row(arm: ArmResult) -> tuple[str, ...]:
         f"{arm.max_average_reward:.3f}" + ("" if _last(arm) else f" @ {', '.join(map(str, arm.chosen))}"),
         f"{arm.latency_ms:.1f} ms",
     )
+
+
+def _foreign_row(it: ForeignResult) -> tuple[str, ...]:
+    latency = NO_VALUE if it.latency_ms is None else f"{it.latency_ms:.1f} ms"
+    cost = (str(it.steps), duration(it.train_seconds))
+    return (it.plan.label, it.plan.policy, *[NO_VALUE] * 2, *cost, *_scores(summary_of(*it.rows)), NO_VALUE, latency)
 
 
 def _floor_row(name: str, runs: Sequence[Sequence[Row]]) -> tuple[str, ...]:

@@ -4,11 +4,11 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-EXTRAS := simulators,metaworld,transformers,convert,ray,tensorboard,onnx,serve,docs,dev
+EXTRAS := simulators,metaworld,transformers,convert,ray,slurm,tensorboard,onnx,serve,docs,dev
 # They pin or ask for packages that no task of ours uses and that keep numpy below 2: pyproject.toml, extra `simulators`.
 ALONE  := robosuite gym-aloha dm_control
 
-.PHONY: demo test test-quick test-slow test-lerobot fuzz lint docs lock gl clean
+.PHONY: demo test test-quick test-slow test-cluster test-lerobot fuzz lint docs lock gl clean
 
 demo: gl $(VENV)/.installed-demo
 	$(BIN)/zoo suite run phase2-demo
@@ -20,6 +20,14 @@ test-quick: gl $(VENV)/.installed-test
 
 test-slow: gl $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
+
+# A SLURM of one node on this machine: as root, which also may install what is missing.
+test-cluster: $(VENV)/.installed-test
+	@command -v slurmctld slurmd munged >/dev/null || { \
+		command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get -qq update && \
+		DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends slurm-wlm munge; } || \
+		echo "No SLURM here, and no right to install it (Debian: apt-get install slurm-wlm munge): its tests are skipped"
+	$(BIN)/python -m pytest -m cluster tests/suites
 
 # lerobot needs Python 3.12 and other versions than constraints.txt: an environment of its own, several gigabytes.
 LEROBOT_VENV   ?= .venv-lerobot

@@ -93,6 +93,7 @@ def run(
     outcome: Annotated[Outcome, typer.Option(help="What --until looks at.")] = Outcome.success,
     detect: Annotated[float, typer.Option(metavar="DIFFERENCE", help="What --until calls worth finding.")] = 0.1,
     engine: Annotated[EngineName, typer.Option(help="local processes, or a Ray cluster.")] = EngineName.local,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing but the table, or what failed.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Run a suite: smoke tests, demonstrations, trainings, evaluations; then print its table.
@@ -111,13 +112,13 @@ def run(
     plan = _plan(name, out, only, slots, trainings)
     if published is not None:
         note(f"{adopt(plan, published)} evaluations and floors taken from {published}")
-    cells = _engine(engine, max_parallel, plan)
+    cells, tell = _engine(engine, max_parallel, plan), _say_nothing if quiet else _say
     try:
         if until is None:
             forget_stop(plan.directory)
-            run_suite(plan, cells, _say)
+            run_suite(plan, cells, tell, quiet=quiet)
         else:
-            run_until(plan, cells, _say, until.value, MEASURE[outcome], detect)
+            run_until(plan, cells, tell, until.value, MEASURE[outcome], detect, quiet=quiet)
     except KeyboardInterrupt:
         note(f"finished cells are in {plan.directory}; the same command continues there")
         raise
@@ -205,6 +206,10 @@ def publish(
 
 def _say(line: str) -> None:
     say(line, aside=True)
+
+
+def _say_nothing(line: str) -> None:
+    """What --quiet says of a stage."""
 
 
 def _plan(

@@ -43,16 +43,15 @@ def train(
             min=0, max=MAX_SEED, help="Decides initial weights, batches and every sample's noise. (default: 0)"
         ),
     ] = None,
-    start: Annotated[
+    from_: Annotated[
         str | None,
         typer.Option(
             "--from", metavar="RUN|CKPT", help="Start from this agent's weights.", autocompletion=complete_run
         ),
     ] = None,
-    start_parts: Annotated[
+    from_parts: Annotated[
         str | None,
         typer.Option(
-            "--from-parts",
             metavar="PARTS",
             help="What --from gives, of trunk, cameras, head and normalizers, with commas between. "
             "(default: trunk,cameras,head)",
@@ -110,7 +109,7 @@ def train(
     chosen, start = _start(recipe, data, out, trunk, [*(set_ or []), *given], resume=resume)
     options = {
         "seed": seed,
-        "start": _start_of(start, start_parts),
+        "start": _start_of(from_, from_parts),
         "device": device,
         "threads": threads,
         "cameras": parse_camera_map(camera or [], "--camera") or None,

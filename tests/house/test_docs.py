@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from typer import Context
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from trunkzoo import plugin
 from trunkzoo.catalogue.discovery import Status
 from trunkzoo.plugin import HeadSpec, TaskSpec, TrunkSpec
 from trunkzoo.plugin import hooks as hookspecs
 from trunkzoo.registry import open_zoo
+from trunkzoo_cli.group import app
 from zoo_process import pip_install, zoo
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -129,6 +133,25 @@ def test_every_command_of_the_readme_is_one_that_runs() -> None:
     assert targets == ["demo", "test"]
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
     assert "suite run phase2-demo" in makefile
+
+
+@pytest.mark.parametrize("page", ["questions.md"])
+def test_every_command_in_a_sentence_has_the_options_that_it_names(page: str) -> None:
+    commands = re.findall(r"`zoo ([^`]+)`", (DOCS / page).read_text(encoding="utf-8"))
+    assert len(commands) >= 10
+    for line in commands:
+        command, words = get_command(app), shlex.split(line)
+        while isinstance(command, TyperGroup):
+            command = command.get_command(Context(command), words.pop(0)) or command
+        command.make_context(line, words).close()
+
+
+def test_the_questions_are_answered_by_code_that_runs() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "questions.md").read_text(encoding="utf-8"), re.DOTALL)
+    run = subprocess.run(
+        [sys.executable, "-c", code + "print(tuple(features.shape))"], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "(2, 512, 3, 3)\n"
 
 
 def test_what_the_readme_names_of_other_libraries_is_there() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -17,11 +16,11 @@ from urllib.parse import unquote, urldefrag
 
 import pytest
 
+from browser import CHROMIUM, Tab, browser
 from trunkzoo.registry import open_zoo
 
 ROOT = Path(__file__).parents[2]
 GALLERY = ROOT / "docs" / "gallery"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FETCHED = ("script", "img", "video", "source", "iframe", "link")
 """Elements whose address a browser fetches by itself."""
 
@@ -118,6 +117,48 @@ def test_a_browser_shows_a_page_without_complaint(page: str, address: str, tmp_p
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert picture.is_file(), done.stderr
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
+
+
+QUESTIONS = {
+    "list available models": "questions.html",
+    "how do I use a pretrained timm backbone": "questions.html",
+    "freeze backbone": "questions.html",
+    "train on my own lerobot dataset": "your-own-data.html",
+    "change image resolution": "questions.html",
+    "resume training from checkpoint": "questions.html",
+    "train on multiple gpus": "questions.html",
+    "tensorboard logs": "questions.html",
+    "is the difference in success rate significant": "questions.html",
+    "export onnx": "export.html",
+    "run policy on real robot": "act-on-a-robot.html",
+    "custom backbone": "questions.html",
+    "lerobot-train policy type": "lerobot.html",
+    "compare two checkpoints": "reference/cli.html",
+}
+"""What users of lerobot and timm would type, and a page that answers."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+def test_the_search_answers_what_users_of_lerobot_and_timm_ask(address: str, tmp_path: Path) -> None:
+    with browser(tmp_path / "profile", f"{address}/index.html") as tab:
+        tab.value("document.querySelector('[data-md-toggle=search]').click()")
+        found = {question: first_pages(tab, question) for question in QUESTIONS}
+    assert {question: pages for question, pages in found.items() if QUESTIONS[question] not in pages} == {}
+
+
+def first_pages(tab: Tab, question: str) -> list[str]:
+    """The pages of the first three answers of the site's search."""
+    said = "document.querySelector('.md-search-result__meta').innerText"
+    for text, sign in (("", "Type to start"), (question, "match")):
+        tab.value(f"""(() => {{
+            const field = document.querySelector('input[name=query]');
+            field.focus(); field.value = {json.dumps(text)};
+            for (const name of ['keyup', 'input']) field.dispatchEvent(new Event(name, {{bubbles: true}}));
+        }})()""")
+        tab.wait_for(f"{said}.includes({json.dumps(sign)})")
+    links = "[...document.querySelectorAll('.md-search-result__item')].slice(0, 3).map(item => item.querySelector('a').pathname)"
+    return [str(path).removeprefix("/") for path in tab.value(links)]
 
 
 def test_the_gallery_shows_what_was_made_and_nothing_else() -> None:

@@ -1,6 +1,7 @@
 """`zoo eval` shows an agent between its floors and the expert, in the table, in JSON and on the page."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from reach_task import install, untrained
 from trunkzoo.rollouts import read_rows
 from trunkzoo_cli.app import main
+from zoo_process import zoo, zoo_in_terminal
 
 
 def evaluate(folder: Path, *arguments: str) -> None:
@@ -44,3 +46,22 @@ def test_floors_can_be_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[st
     evaluate(tmp_path, "-n", "1", "--floors", "0")
     assert "expert" not in capsys.readouterr().out
     assert [path.name for path in tmp_path.glob("rows*.jsonl")] == ["rows.jsonl"]
+
+
+def test_watching_needs_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        main(["eval", "--policy", "noop", "--task", "reach/detour", "--live"])
+    assert leaving.value.code == 2
+    assert "--video K films K episodes instead" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_terminal_shows_what_the_cameras_see(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    asked = ["--policy", "expert", "--task", "reach/detour", "-n", "3", "--workers", "1"]
+    run = zoo_in_terminal("eval", *asked, "--live", "-o", str(rows), columns=60)
+    assert run.code == 0
+    assert run.out.count("▀") >= 3 * 60 * 10
+    assert re.search(r"seed 200000\d, step \d+, reward \d\.\d\d", run.out)
+    assert zoo("eval", *asked, "-o", str(tmp_path / "unseen.jsonl")).code == 0
+    assert rows.read_bytes() == (tmp_path / "unseen.jsonl").read_bytes()

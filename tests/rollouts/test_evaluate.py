@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from trunkzoo.catalogue.part import Part
 from trunkzoo.errors import ContractError, DataError, TaskError, UsageError
 from trunkzoo.registry import open_zoo
 from trunkzoo.rollouts import REPORT_SEEDS, SELECTION_SEEDS, Evaluation, plan, read_rows, run
+from trunkzoo.rollouts.live import LiveFrame, side_by_side
 from trunkzoo.rollouts.seeds import parse_seeds
 
 
@@ -225,3 +228,30 @@ def test_a_film_shows_where_chunks_begin_over_the_reward() -> None:
     frame = compose([np.zeros((16, 16, 3), np.uint8)], rewards=[1.0] * 8, chunks=[0, 4], first_success=None, steps=8)
     row = frame[SIDE + STRIP - 6]
     assert [x for x in range(frame.shape[1]) if tuple(row[x]) == TICK] == [0, frame.shape[1] // 2]
+
+
+def test_watching_changes_no_row() -> None:
+    unseen = evaluate(policy="random", task=reach(), seeds=range(3))
+    watched, frames = Evaluation(unseen.plan, range(3), live=True), list[LiveFrame]()
+    run([watched], 1, on_frame=frames.append)
+    assert watched.ordered == unseen.ordered
+    assert [frame.seed for frame in frames if frame.step == 0] == [0, 1, 2]
+    assert {image.shape for frame in frames for image in frame.cameras} == {(16, 16, 3)}
+
+
+def test_cameras_fit_a_terminal() -> None:
+    cameras = [np.full((96, 96, 3), 9, np.uint8), np.full((60, 120, 3), 8, np.uint8)]
+    wide, narrow = side_by_side(cameras, 300), side_by_side(cameras, 61)
+    assert (wide.shape, narrow.shape) == ((48, 145, 3), (20, 61, 3))
+    assert [int(value) for value in narrow[0, [0, 19, 20, 21, 60], 0]] == [9, 9, 0, 8, 8]
+
+
+def test_a_script_without_a_main_guard_runs_once(tmp_path: Path) -> None:
+    """Workers do not run the script that started them."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import trunkzoo\nprint('once')\n"
+        "print(len(trunkzoo.evaluate(policy='noop', task='reach/detour', seeds=range(2), workers=2).ordered))\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["once", "2"]

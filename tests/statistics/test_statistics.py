@@ -14,6 +14,7 @@ from statsmodels.stats.power import TTestPower
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from trunkzoo.statistics import (
+    Interval,
     bootstrap,
     compare,
     detectable_mean,
@@ -221,6 +222,11 @@ def test_small_rewards_are_written_with_enough_digits() -> None:
         "a 0.00413, b 0.00000, difference +0.00413 [+0.00388, "
         in compare("a", a, "b", a * 0, "average reward").sentence()
     )
+
+
+def test_an_interval_of_rounding_errors_reads_as_zero() -> None:
+    interval = Interval(-1e-17, -5e-17, 4e-17)
+    assert interval.text(interval.digits, signed=True) == "+0.00 [+0.00, +0.00]"
 
 
 def test_reward_comparison_agrees_with_the_t_interval_on_many_episodes() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,3 +57,23 @@ def write_plugin(folder: Path, name: str, code: str, entry_points: str | None = 
 
 
 GOOD = (FIXTURES / "zoofix_good.py").read_text()
+
+
+def zoo_in_terminal(*arguments: str, columns: int = 100) -> Run:
+    """``zoo`` in a terminal of its own with 24-bit colours; all that it shows counts as printed."""
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (40, columns))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trunkzoo_cli", *arguments],
+        env=os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # as a terminal says that nobody holds its other end
+        while part := os.read(ours, 65536):
+            shown += part
+    os.close(ours)
+    return Run(process.wait(), shown.decode(), "")

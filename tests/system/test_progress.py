@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import pytest
 
 from trunkzoo.system.progress import Bars, progress
@@ -37,6 +38,23 @@ def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
         bars.say("news")
         assert not bars.due
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_terminal_sees_a_picture_above_the_bars(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    pixels = np.zeros((5, 3, 3), np.uint8)
+    pixels[0, :, 0], pixels[1, :, 2] = 255, 7
+    with Bars() as bars:
+        bars.update(bars.add("shown", 4), 3)
+        bars.show(pixels, "step 3")
+    printed = capsys.readouterr().err
+    assert printed.count("▀") % 6 == 0  # two rows of three characters, as often as it was drawn
+    assert "38;2;255;0;0;48;2;0;0;7m▀" in printed
+    assert printed.rindex("▀") < printed.rindex("step 3") < printed.rindex("3/4")
 
 
 def test_a_terminal_sees_bars_and_news(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

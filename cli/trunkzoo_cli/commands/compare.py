@@ -49,7 +49,7 @@ def compare(
     from trunkzoo.registry import open_zoo
     from trunkzoo.rollouts import Evaluation, plan, run
     from trunkzoo.rollouts.pairs import comparisons, require_equal_conditions
-    from trunkzoo.rollouts.progress import evaluation_bar
+    from trunkzoo.rollouts.progress import EvaluationBar
     from trunkzoo.rollouts.scores import summary_of
 
     part, catalogue = Part(name=task) if task else None, open_zoo().catalogue
@@ -58,8 +58,8 @@ def compare(
     sides = [Evaluation(it, chosen, default_file(it.job.checkpoint, "agent")) for it in plans]
     require_equal_conditions(sides[0], sides[1])
     _refuse_itself(sides)
-    with evaluation_bar(plans[0].job.task.name, sides) as on_row:
-        run(sides, workers or len(os.sched_getaffinity(0)), on_row)
+    with EvaluationBar(plans[0].job.task.name, sides) as bar:
+        run(sides, workers or len(os.sched_getaffinity(0)), bar.on_row)
     found = comparisons(_labels(first, second, sides), sides[0], sides[1])
     if json:
         rows = {str(path): side.ordered for path, side in zip((first, second), sides, strict=True)}

@@ -77,6 +77,9 @@ def evaluate(
     video: Annotated[
         int, typer.Option(min=0, max=MAX_COUNT, metavar="K", help="Film the first K episodes (mp4, beside the rows).")
     ] = 0,
+    live: Annotated[
+        bool, typer.Option("--live", help="Show what the cameras see in this terminal while episodes run.")
+    ] = False,
     max_steps: Annotated[
         int | None, typer.Option(min=1, max=MAX_COUNT, help="Step cap. (default: the task's own)")
     ] = None,
@@ -98,6 +101,7 @@ def evaluate(
 
     Examples: zoo eval runs/imf --episodes 200 --workers 2 --video 4
               zoo eval runs/imf --episodes 200 --shard 3/8
+              zoo eval runs/imf --live --workers 1
               zoo eval --policy expert --task two-arm-lift -n 20 -o expert.jsonl
     """
     from trunkzoo.catalogue.part import Part
@@ -105,7 +109,7 @@ def evaluate(
     from trunkzoo.registry import open_zoo
     from trunkzoo.rollouts import Evaluation, plan, run
     from trunkzoo.rollouts.floors import floors_of
-    from trunkzoo.rollouts.progress import evaluation_bar
+    from trunkzoo.rollouts.progress import EvaluationBar
     from trunkzoo.rollouts.shards import merge as merge_shards
     from trunkzoo.rollouts.shards import parse_shard
 
@@ -115,6 +119,8 @@ def evaluate(
         and (why := why_this_one(checkpoint))
     ):
         note(why)
+    if live:
+        _require_terminal()
     part = Part(name=task) if task else None
     catalogue = open_zoo().catalogue
     planned = plan(catalogue, policy.value, checkpoint, part, max_steps, noise_seed, device)
@@ -124,15 +130,15 @@ def evaluate(
         file = _require_whole(file, shard, merge, bool(video or report))
     if shard is not None and file is not None:
         chosen, file = parse_shard(shard).of(chosen, file)
-    evaluation = Evaluation(planned, chosen, file, _films(file, video), video)
+    evaluation = Evaluation(planned, chosen, file, _films(file, video), video, live)
     alone = shard is not None or merge or not floors or policy is not PolicyChoice.agent
     beside = [] if alone else floors_of(evaluation, catalogue, floors)
     processes = workers or len(os.sched_getaffinity(0))  # in a container fewer than the machine has
     if merge and file:
         evaluation = merge_shards(planned, chosen, file)
     for batch in () if merge else ([evaluation], beside):
-        with evaluation_bar(planned.job.task.name, batch) as on_row:
-            run(batch, processes, on_row)
+        with EvaluationBar(planned.job.task.name, batch) as bar:
+            run(batch, processes, bar.on_row, on_frame=bar.on_frame)
     if evaluation.resumed:
         note(f"{evaluation.resumed} of {len(chosen)} episodes were in {file} already")
     if json:
@@ -144,6 +150,14 @@ def evaluate(
 
         write_page("the report", report, lambda: write_eval_page(evaluation, beside, catalogue, report))
         note(f"report is in {report}")
+
+
+def _require_terminal() -> None:
+    from trunkzoo.errors import UsageError
+    from trunkzoo.system.progress import drawn
+
+    if not drawn():
+        raise UsageError("--live draws in a terminal, and stderr is none; --video K films K episodes instead")
 
 
 def _require_whole(file: Path | None, shard: str | None, merge: bool, pictures: bool) -> Path:

@@ -97,6 +97,7 @@ def run(
     engine: Annotated[
         EngineName, typer.Option(help="local processes, a Ray cluster, or jobs of SLURM.")
     ] = EngineName.local,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing but the table, or what failed.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Run a suite: smoke tests, demonstrations, trainings, evaluations; then print its table.
@@ -120,13 +121,13 @@ def run(
     plan = _plan(name, out, only, slots, trainings, zoo)
     if published is not None:
         note(f"{adopt(plan, published)} evaluations and floors taken from {published}")
-    cells = _engine(engine, max_parallel, plan, zoo)
+    cells, tell = _engine(engine, max_parallel, plan, zoo), _say_nothing if quiet else _say
     try:
         if until is None:
             forget_stop(plan.directory)
-            run_suite(plan, cells, _say)
+            run_suite(plan, cells, tell, quiet=quiet)
         else:
-            run_until(plan, cells, _say, until.value, MEASURE[outcome], detect)
+            run_until(plan, cells, tell, until.value, MEASURE[outcome], detect, quiet=quiet)
     except KeyboardInterrupt:
         jobs = "; its jobs stay in SLURM's queue" if engine is EngineName.slurm else ""
         note(f"finished cells are in {plan.directory}{jobs}; the same command continues there")
@@ -216,6 +217,10 @@ def publish(
 
 def _say(line: str) -> None:
     say(line, aside=True)
+
+
+def _say_nothing(line: str) -> None:
+    """What --quiet says of a stage."""
 
 
 def _plan(

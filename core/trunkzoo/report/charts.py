@@ -62,19 +62,14 @@ def interval_chart(bars: Sequence[IntervalBar], label: str, title: str, differen
         y, top = len(bars) - index - 0.74, plot.py(len(bars) - index)
         plot.veil(top, top + 17)
         plot.text(plot.left, top + 13, short(bar.label), label=bar.style != FLOOR_STYLE)
-        plot.text(plot.right, top + 13, bar.interval.text(_digits(bar.interval, difference), signed=difference), "end")
+        digits = bar.interval.digits if difference else 2
+        plot.text(plot.right, top + 13, bar.interval.text(digits, signed=difference), "end")
         if math.isfinite(bar.interval.low):
             plot.whisker((bar.interval.low, bar.interval.high), (y, y), f"whisker {bar.style}")
         for value in bar.seeds:
             plot.dot(value, y, f"seed {bar.style}", f"{bar.label}, one training seed: {value:.3f}", radius=5.5)
         plot.dot(bar.interval.value, y, f"dot {bar.style}", f"{bar.label}: {bar.interval.text(3)}", radius=5)
     return plot.render(y_ticks=False)
-
-
-def _digits(interval: Interval, difference: bool) -> int:
-    """Two, or as many as a narrow difference needs to show how wide it is."""
-    width = interval.high - interval.low
-    return 1 - math.floor(math.log10(width)) if difference and 0 < width < 0.1 else 2
 
 
 def short(name: str) -> str:

@@ -27,7 +27,7 @@ from trunkzoo.plugin.records import TaskSpec
 from trunkzoo.registry import open_zoo
 from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS
 from trunkzoo.system.files import refuse_existing
-from trunkzoo.system.processes import begin_worker, no_interrupts
+from trunkzoo.system.processes import begin_worker, worker_start
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,7 +150,7 @@ def _in_order(
     seed = first_seed
     while True:
         while len(ahead) < workers + 1:  # one in reserve, so that no worker waits for the writer
-            with no_interrupts():  # a worker may be started for it
+            with worker_start():  # a worker may be started for it
                 ahead.append(executor.submit(_in_worker, part, seed, noise))
             seed += 1
         try:

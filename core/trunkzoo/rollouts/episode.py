@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from trunkzoo.errors import TaskError
@@ -30,7 +30,7 @@ def run_episode(
     seed: int,
     max_steps: int,
     alive: Callable[[], None] = lambda: None,
-    recorder: Recorder | None = None,
+    recorders: Sequence[Recorder] = (),
 ) -> EpisodeResult:
     """Run ``max_steps`` control steps of the episode of ``seed``; ``alive`` is called after every step.
 
@@ -39,7 +39,7 @@ def run_episode(
     """
     task.reset(seed)
     policy.reset(task, seed)
-    if recorder:
+    for recorder in recorders:
         recorder.start(task)
     rewards: list[float] = []
     success_step: int | None = None
@@ -49,7 +49,7 @@ def run_episode(
         rewards.append(float(step.reward))
         if step.success and success_step is None:
             success_step = number
-        if recorder:
+        for recorder in recorders:
             recorder.add(task, step, new_chunk=len(policy.latencies) > predicted)
         alive()
     total = sum(rewards)

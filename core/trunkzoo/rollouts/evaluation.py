@@ -8,18 +8,28 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trunkzoo.errors import TaskError, UsageError
 from trunkzoo.rollouts.job import Item
 from trunkzoo.rollouts.plan import Plan
 from trunkzoo.rollouts.pool import STALL_SECONDS, run_items
 from trunkzoo.rollouts.rows import Row, RowFile, make_row
+from trunkzoo.rollouts.worker import Done
+
+if TYPE_CHECKING:
+    from trunkzoo.rollouts.live import LiveFrame
 
 OnRow = Callable[["Evaluation", Row], None]
+OnFrame = Callable[["LiveFrame"], None]
 
 
 def _say_nothing(evaluation: Evaluation, row: Row) -> None:
     """What happens to a finished row where no progress is shown: nothing."""
+
+
+def _show_nothing(frame: LiveFrame) -> None:
+    """What happens to a frame where nobody watches: nothing."""
 
 
 @dataclass(eq=False)  # each is itself alone, and a key of tables
@@ -34,6 +44,8 @@ class Evaluation:
     """Directory of videos."""
     filmed: int = 0
     """How many of the first seeds are filmed."""
+    live: bool = False
+    """Whether frames of running episodes are wanted."""
     rows: dict[int, Row] = field(default_factory=dict)
     chunk_ms: list[float] = field(default_factory=list)
     """Milliseconds of every chunk prediction, rendering left out."""
@@ -55,7 +67,7 @@ class Evaluation:
         films = {seed: self.films / f"seed-{seed}.mp4" for seed in self.seeds[: self.filmed]} if self.films else {}
         unseen = {seed: path for seed, path in films.items() if not path.exists()}
         todo = [seed for seed in self.seeds if seed not in self.rows or seed in unseen]
-        return [Item(self.plan.job, seed, unseen.get(seed)) for seed in todo]
+        return [Item(self.plan.job, seed, unseen.get(seed), self.live) for seed in todo]
 
 
 def run(
@@ -63,8 +75,9 @@ def run(
     workers: int,
     on_row: OnRow = _say_nothing,
     stall_seconds: float = STALL_SECONDS,
+    on_frame: OnFrame = _show_nothing,
 ) -> None:
-    """Fill in the rows of all evaluations with one pool of workers.
+    """Fill in the rows of all evaluations with one pool of workers; ``on_frame`` gets the frames of those that are live.
 
     Rows are appended to their files as episodes end and put in the order of their seeds at last, so a killed run
     continues and a finished file has the same bytes for any number of workers.
@@ -81,6 +94,9 @@ def run(
         owner = {item: evaluation for evaluation in evaluations for item in evaluation.items()}
         for item, done in run_items(list(owner), workers, stall_seconds):
             evaluation = owner[item]
+            if not isinstance(done, Done):
+                on_frame(done)
+                continue
             row = json.loads(json.dumps(make_row(done.episode, evaluation.plan.provenance)))  # as a reader sees it
             _check_repeats(evaluation.rows.setdefault(item.seed, row), row)
             evaluation.chunk_ms.extend(done.latencies)

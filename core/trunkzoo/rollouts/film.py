@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from trunkzoo.plugin.contract import IMAGE_KEY
 from trunkzoo.plugin.protocols import Step, Task
-from trunkzoo.rollouts.episode import run_episode
+from trunkzoo.rollouts.episode import Recorder, run_episode
 from trunkzoo.rollouts.job import EpisodeResult, Item
 from trunkzoo.rollouts.policies import Policy
 from trunkzoo.system.files import new_file
@@ -23,11 +23,18 @@ STRIP = 48  # height of the reward strip
 BACKGROUND, LINE, GOAL, TICK = (24, 24, 28), (90, 170, 255), (90, 210, 120), (230, 230, 235)
 
 
-def film(task: Task, policy: Policy, item: Item, fps: int, alive: Callable[[], None] = lambda: None) -> EpisodeResult:
+def film(
+    task: Task,
+    policy: Policy,
+    item: Item,
+    fps: int,
+    alive: Callable[[], None] = lambda: None,
+    beside: Sequence[Recorder] = (),
+) -> EpisodeResult:
     """Run the episode of ``item`` and write its film; the episode is the same as without one."""
     assert item.video is not None
     with new_file(item.video) as part, Film(str(part), fps, item.job.max_steps) as recorder:
-        return run_episode(task, policy, item.seed, item.job.max_steps, alive, recorder)
+        return run_episode(task, policy, item.seed, item.job.max_steps, alive, [recorder, *beside])
 
 
 class Film:

@@ -81,7 +81,7 @@ def _below(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray
 def record_gaze(policy: AgentPolicy, task: Task, seed: int, max_steps: int) -> Gaze:
     """Play the episode of ``seed`` with an agent and record its keypoints and depth weights at evenly spaced steps."""
     recorder = GazeRecorder(max_steps)
-    run_episode(task, policy, seed, max_steps, recorder=recorder)
+    run_episode(task, policy, seed, max_steps, recorders=[recorder])
     return gaze_of(cast("Agent", policy.agent), recorder.steps, recorder.frames)
 
 

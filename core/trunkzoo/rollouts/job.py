@@ -29,11 +29,14 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """One episode to run, and where its video goes, if anywhere. An item equals only itself."""
+    """One episode to run, and who sees it. An item equals only itself."""
 
     job: Job
     seed: int
     video: Path | None = None
+    """Where its film goes, if anywhere."""
+    live: bool = False
+    """Whether frames are sent while it runs."""
 
 
 @dataclass(frozen=True)

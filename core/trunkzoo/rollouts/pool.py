@@ -9,18 +9,24 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trunkzoo.errors import TaskError
 from trunkzoo.rollouts.job import Item
-from trunkzoo.rollouts.worker import Done, Failed, main
-from trunkzoo.system.processes import no_interrupts
+from trunkzoo.rollouts.worker import Alive, Done, Failed, main
+from trunkzoo.system.processes import worker_start
+
+if TYPE_CHECKING:
+    from trunkzoo.rollouts.live import LiveFrame
 
 ATTEMPTS = 3
 STALL_SECONDS = 300.0  # without a sign of life; the first episode also imports and compiles
 
 
-def run_items(items: Sequence[Item], workers: int, stall_seconds: float = STALL_SECONDS) -> Iterator[tuple[Item, Done]]:
-    """Yield every item with its result, in the order they finish.
+def run_items(
+    items: Sequence[Item], workers: int, stall_seconds: float = STALL_SECONDS
+) -> Iterator[tuple[Item, Done | LiveFrame]]:
+    """Yield every item with its result, in the order they finish; an item that is live with its frames before that.
 
     Raises:
         TaskError: an item failed three times, or its request is wrong; the message ends with the worker's last words.
@@ -47,8 +53,8 @@ class Pool:
         self._started += 1
         return Worker(self._logs / f"worker-{self._started}.log")
 
-    def run(self) -> Iterator[tuple[Item, Done]]:
-        """Yield results until no item waits and none is running."""
+    def run(self) -> Iterator[tuple[Item, Done | LiveFrame]]:
+        """Yield results and frames until no item waits and none is running."""
         while len(self._workers) < self._count:  # one by one: an interrupt meanwhile ends those that are there
             self._workers.append(self._start())
         while self._waiting or any(worker.item for worker in self._workers):
@@ -61,11 +67,11 @@ class Pool:
                 if item is None:
                     continue
                 answer = worker.poll(self._stall)
-                if isinstance(answer, Done):
-                    yield item, answer
-                elif isinstance(answer, Failed):
+                if isinstance(answer, Failed):
                     self._again(item, answer, worker)
                     self._workers[index] = self._start()
+                elif answer is not None:
+                    yield item, answer
 
     def _again(self, item: Item, failure: Failed, worker: Worker) -> None:
         words = worker.stop()
@@ -95,7 +101,7 @@ class Worker:
         self.item: Item | None = None
         self._log, self._heard = log, time.monotonic()
         self._process = context.Process(target=main, args=(theirs, log), daemon=True)
-        with no_interrupts():
+        with worker_start():
             self._process.start()
         theirs.close()  # so that the pipe ends when the process does
 
@@ -107,13 +113,13 @@ class Worker:
         except (BrokenPipeError, ConnectionResetError):
             return
 
-    def poll(self, stall_seconds: float) -> Done | Failed | None:
-        """The result if there is one; Failed too for a process that died or went silent."""
+    def poll(self, stall_seconds: float) -> Done | Failed | LiveFrame | None:
+        """The result or a frame if there is one; Failed too for a process that died or went silent."""
         try:
             while self.connection.poll():
                 self._heard = time.monotonic()
-                message = self.connection.recv()
-                if isinstance(message, (Done, Failed)):
+                message: Done | Failed | LiveFrame | Alive = self.connection.recv()
+                if not isinstance(message, Alive):
                     self.item = None if isinstance(message, Done) else self.item
                     return message
         except (EOFError, ConnectionResetError):

@@ -20,6 +20,7 @@ from trunkzoo.system.processes import begin_worker
 
 if TYPE_CHECKING:
     from trunkzoo.plugin.protocols import Task
+    from trunkzoo.rollouts.episode import Recorder
     from trunkzoo.rollouts.policies import Policy
 
 ALIVE_EVERY = 2.0  # seconds
@@ -63,7 +64,7 @@ def main(connection: Connection, log: Path) -> None:
 def _attempt(runner: EpisodeRunner, item: Item, connection: Connection) -> Done | Failed:
     """Play one item. Anything but a ZooError ends the process: its traceback is the log's last line."""
     try:
-        return runner.play(item, Heartbeat(connection))
+        return runner.play(item, connection)
     except ZooError as error:
         return Failed(str(error), final=True)
 
@@ -89,20 +90,21 @@ class EpisodeRunner:
         self._task: Task | None = None
         self._policy: Policy | None = None
 
-    def play(self, item: Item, alive: Heartbeat) -> Done:
-        """Run one episode."""
+    def play(self, item: Item, connection: Connection) -> Done:
+        """Run one episode; ``connection`` gets signs of life, and frames if somebody watches."""
         from trunkzoo.rollouts.episode import run_episode
 
         # at the first episode: then what is wrong with a plugin is told as that episode's failure
         catalogue = self._catalogue = self._catalogue or _open_catalogue()
         task, policy = self._prepare(item.job, catalogue)
+        alive, watching = Heartbeat(connection), _watching(item, connection)
         if item.video is None:
-            episode = run_episode(task, policy, item.seed, item.job.max_steps, alive)
+            episode = run_episode(task, policy, item.seed, item.job.max_steps, alive, watching)
         else:
             from trunkzoo.rollouts.film import film
 
             fps = catalogue.task(item.job.task.name).spec.fps
-            episode = film(task, policy, item, fps, alive)
+            episode = film(task, policy, item, fps, alive, watching)
         return Done(episode, tuple(policy.latencies))
 
     def _prepare(self, job: Job, catalogue: Catalogue) -> tuple[Task, Policy]:
@@ -121,6 +123,14 @@ class EpisodeRunner:
         if self._task is not None:
             self._task.close()
             self._task = None
+
+
+def _watching(item: Item, connection: Connection) -> list[Recorder]:
+    if not item.live:
+        return []
+    from trunkzoo.rollouts.live import Broadcast
+
+    return [Broadcast(connection, item.seed)]
 
 
 def _open_catalogue() -> Catalogue:

@@ -80,7 +80,7 @@ class Comparison(NamedTuple):
 
 def _sentence(found: Comparison) -> str:
     """What the episodes of a comparison show, and for whom."""
-    digits = _digits(found.difference)
+    digits = found.difference.digits
     numbers = _numbers(found, digits)
     if found.episodes < FEWEST_EPISODES:
         said = "1 episode shows" if found.episodes == 1 else f"{found.episodes} episodes show"
@@ -133,12 +133,6 @@ def _missed(found: Comparison, digits: int) -> str:
     few = found.training_seeds > 1 and found.detectable_range[1] > 1.2 * found.detectable
     known = guess.format(f"{found.training_seeds} trainings per arm") if few else ""
     return f"{said}; a true difference of {found.detectable:.{digits}f}{known} would be found four times in five"
-
-
-def _digits(interval: Interval) -> int:
-    """Two, or as many as small rewards need to show how wide the interval is."""
-    width = interval.high - interval.low
-    return 2 if not 0 < width < 0.1 else 1 - math.floor(math.log10(width))
 
 
 def _scope(found: Comparison) -> str:

@@ -16,6 +16,7 @@ from trunkzoo.statistics.variance import mean_squares
 Matrix = NDArray[np.float64]
 RESAMPLES = 4999  # the Monte-Carlo error of a 95 % limit is then about 2 % of the interval's width
 BOOTSTRAP_SEED = 20_250
+ROUNDING = 1e-9  # smaller differences are the rounding errors of equal numbers
 FEWEST_EPISODES = 5  # episodes; resamples of fewer have no tails, and an interval from them would claim far too much
 
 
@@ -29,8 +30,14 @@ class Interval(NamedTuple):
     def text(self, digits: int = 2, signed: bool = False) -> str:
         """Return ``0.65 [0.43, 0.82]``; ``signed`` writes the plus signs of a difference."""
         sign = "+" if signed else ""
-        value, low, high = (f"{x:{sign}.{digits}f}" for x in self)
+        value, low, high = (f"{0.0 if abs(x) < ROUNDING else x:{sign}.{digits}f}" for x in self)
         return value if math.isnan(self.low) else f"{value} [{low}, {high}]"
+
+    @property
+    def digits(self) -> int:
+        """Digits behind the point: two, or as many as a narrow interval needs to show how wide it is."""
+        width = self.high - self.low
+        return 1 - math.floor(math.log10(width)) if ROUNDING < width < 0.1 else 2
 
     def limits(self) -> list[float | None]:
         """``[value, low, high]`` for JSON, which knows no NaN."""

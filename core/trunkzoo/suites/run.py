@@ -8,6 +8,8 @@ from trunkzoo.errors import ZooError
 from trunkzoo.suites.cells import Cell, hold_suite
 from trunkzoo.suites.engine import Engine, Failure
 from trunkzoo.suites.plan import SuitePlan
+from trunkzoo.suites.remaining import Remaining
+from trunkzoo.suites.table import duration
 from trunkzoo.suites.work import progress_of
 from trunkzoo.system.progress import Bars
 
@@ -21,8 +23,10 @@ HEADINGS = {
 _PLAIN_SECONDS = 60.0  # between lines of progress outside a terminal
 
 
-def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None]) -> None:
+def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None], *, quiet: bool = False) -> None:
     """Run what is not done yet; ``say`` gets one line per stage. What needs a cell that failed is left out.
+
+    Progress is shown on stderr, unless ``quiet``: the cells that run, and how long the whole suite still takes.
 
     Raises:
         ZooError: cells failed twice; the others were finished first, but nothing is built on a failed smoke test. Or
@@ -30,12 +34,13 @@ def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None]) -> No
     """
     failures: list[Failure] = []
     with hold_suite(plan.directory):
+        left = Remaining(plan)
         for number, (stage, cells) in enumerate(plan.stages().items(), 1):
             todo = [cell for cell in cells if cell.done() is None and not _idle(plan, cell)]
             say(f"{number}/4 {_heading(plan, stage, cells, todo)}")
             failed = {failure.cell.key for failure in failures}
             ready = [cell for cell in todo if not cell.needs & failed]
-            failures += _run_stage(ready, engine) if ready else []
+            failures += _run_stage(ready, engine, left, quiet) if ready else []
             failures += [Failure(cell, "needs a cell that failed") for cell in todo if cell not in ready]
             if stage == "smoke":
                 _report(failures)
@@ -61,9 +66,10 @@ def _heading(plan: SuitePlan, stage: str, cells: Sequence[Cell], todo: Sequence[
     return " – ".join([heading, *done])
 
 
-def _run_stage(cells: Sequence[Cell], engine: Engine) -> list[Failure]:
-    with Bars(_PLAIN_SECONDS) as bars:
+def _run_stage(cells: Sequence[Cell], engine: Engine, left: Remaining, quiet: bool) -> list[Failure]:
+    with Bars(_PLAIN_SECONDS, quiet=quiet) as bars:
         bar_of = {cell.key: bars.add(f"    {cell.title}", visible=False) for cell in cells}
+        whole = bars.add("    whole suite", left.total, left.done)
 
         def show(running: Sequence[Cell]) -> None:
             if not bars.due:  # reading how far the cells are costs something
@@ -73,6 +79,8 @@ def _run_stage(cells: Sequence[Cell], engine: Engine) -> list[Failure]:
             for cell in running:
                 done, total, remark = progress_of(cell)
                 bars.update(bar_of[cell.key], done, remark, total or None)
+            seconds = left.seconds(running)
+            bars.update(whole, left.done, "" if seconds is None else f"about {duration(seconds)} left")
             bars.say_if_due()
 
         return engine.run(cells, show)

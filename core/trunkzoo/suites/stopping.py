@@ -71,7 +71,14 @@ class Stop:
 
 
 def run_until(
-    plan: SuitePlan, engine: Engine, say: Callable[[str], None], until: Until, measure: Measure, detect: float
+    plan: SuitePlan,
+    engine: Engine,
+    say: Callable[[str], None],
+    until: Until,
+    measure: Measure,
+    detect: float,
+    *,
+    quiet: bool = False,
 ) -> Stop:
     """Run a suite training seed by training seed and look at its comparisons from the third on; see :func:`run_suite`.
 
@@ -88,7 +95,7 @@ def run_until(
     critical = limits(total, 0.05 / count)
     for n in looks(total):
         part = plan.first(n)
-        run_suite(part, engine, say)
+        run_suite(part, engine, say, quiet=quiet)
         seen = tuple(each for task in part.tasks for each in _look(task, critical, measure, detect))
         stop = Stop(until, measure, detect, n, total, seen)
         write_json(plan.directory / LOOKS, asdict(stop))

@@ -85,6 +85,8 @@ def millions(count: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``5 min 12 s``."""
+    """``5 min 12 s``, from an hour on ``2 h 05 min``."""
     minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
+from types import ModuleType
 
 # the numeric libraries read these when they are loaded
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -36,16 +38,20 @@ def begin_worker(log: Path | None = None) -> None:
 
 
 @contextmanager
-def no_interrupts() -> Iterator[None]:
-    """Start worker processes in this block: a Ctrl-C reaches the whole group, and they, not ready yet, would show tracebacks.
+def worker_start() -> Iterator[None]:
+    """Start worker processes in this block: they hear no Ctrl-C, and import nothing of the script that starts them.
 
-    They inherit that SIGINT is blocked, for good. The parent gets one that arrives meanwhile when the block ends.
+    A Ctrl-C reaches the whole group, and workers that are not ready yet would show tracebacks: they inherit that SIGINT
+    is blocked, for good. The parent gets one that arrives meanwhile when the block ends.
     """
     resource_tracker.ensure_running()  # or the first start would start it, and unblock SIGINT after that
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")  # a spawned process runs its parent's script, if it has a file
     try:
         yield
     finally:
+        sys.modules["__main__"] = script
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Self
 from trunkzoo.errors import printable, printable_lines
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from trunkzoo.system.drawing import Drawing
 
 
 @contextmanager
@@ -42,12 +45,17 @@ class Bar:
         return f"{self.label} {self.done}{total} {self.note}".rstrip()
 
 
+def drawn() -> bool:
+    """Whether progress is drawn: stderr is a terminal."""
+    return sys.stderr.isatty()
+
+
 class Bars:
     """Bars one below the other. ``plain_every``: seconds between plain lines where stderr is no terminal."""
 
     def __init__(self, plain_every: float = float("inf"), *, quiet: bool = False) -> None:
         self._quiet, self._plain_every, self._said = quiet, plain_every, time.monotonic()
-        self._drawing = None if quiet or not sys.stderr.isatty() else _drawing()
+        self._drawing = _drawing() if drawn() and not quiet else None
         self._bars: list[Bar] = []
 
     def __enter__(self) -> Self:
@@ -86,6 +94,13 @@ class Bars:
                 self._drawing.start_task(task)
             self._drawing.update(task, completed=done, total=bar.total, note=note, visible=visible)
 
+    def show(self, pixels: NDArray[np.uint8], caption: str) -> None:
+        """Draw an image (H, W, 3) uint8 above the bars, a character per two pixels; nothing outside a terminal."""
+        if self._drawing:
+            from trunkzoo.system.drawing import half_blocks  # rich and numpy
+
+            self._drawing.picture = half_blocks(pixels).append(printable(caption))
+
     def say(self, text: str) -> None:
         """One line of news, above the bars."""
         text = printable_lines(text)
@@ -101,24 +116,7 @@ class Bars:
             self.say("; ".join(bar.line for bar in self._bars if bar.visible))
 
 
-def _drawing() -> Progress:
-    from rich.console import Console  # here, because most commands show no bar
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+def _drawing() -> Drawing:
+    from trunkzoo.system.drawing import Drawing  # rich, and most commands show no bar
 
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=16),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[note]}", markup=False),
-        console=Console(stderr=True),
-        transient=True,
-    )
+    return Drawing()

@@ -34,6 +34,7 @@ def test_every_command_has_help_that_teaches(command: str) -> None:
         (["new-plugin", "resnet", "x"], "reserved for trunkzoo"),
         (["list", "--registry", "absent.toml"], "cannot read the registry absent.toml: no such file"),
         (["inspect", "."], "holds no checkpoint"),
+        (["train", "tour-resnet", "--data", ".", "-o", "r", "--from-parts", "head"], "give it with --from RUN"),
         (["check", "nope"], "no plugin, trunk, head, task or policy 'nope'. `zoo list` shows all"),
     ],
 )

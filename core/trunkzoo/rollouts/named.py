@@ -66,7 +66,9 @@ def contender(catalogue: Catalogue, text: str, settings: Mapping[str, Any] | Non
     """
     if Path(text).exists() or not _is_named(catalogue, text):
         if settings:
-            raise UsageError(f"{text} is an agent, whose settings its training fixed; policies have their own", ["set"])
+            raise UsageError(
+                f"{text} is an agent, whose settings its training fixed; policies have their own", ["settings"]
+            )
         return Contender(AGENT, Path(text))
     return Contender(named_policy(catalogue, text, settings), None)
 

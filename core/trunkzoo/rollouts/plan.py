@@ -51,7 +51,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Source:
+class AgentFile:
     """The file of an agent, absolute since workers may run elsewhere, and what it says about itself."""
 
     file: Path
@@ -105,16 +105,16 @@ def _check_numbers(max_steps: int | None, noise_seed: int) -> None:
         raise UsageError(f"noise seed {noise_seed} must be 0 or more, and max steps {max_steps} 1 or more")
 
 
-def _source(path: Path) -> Source:
+def _source(path: Path) -> AgentFile:
     if is_export(path):
         graph, record = read_export(path)
         record.require_acting(graph)
-        return Source(graph.resolve(), record.header())
+        return AgentFile(graph.resolve(), record.header())
     file = model_file(path).resolve()
-    return Source(file, read_header(file))
+    return AgentFile(file, read_header(file))
 
 
-def _scene(catalogue: Catalogue, task: Part | None, source: Source | None, by_agent: bool) -> Scene:
+def _scene(catalogue: Catalogue, task: Part | None, source: AgentFile | None, by_agent: bool) -> Scene:
     """The task that was asked for, or that of the checkpoint's recipe, which must fit it."""
     recipe = recipe_of(source.header, source.file) if source else None
     if source and task is None:  # a floor needs no more of the checkpoint than its task
@@ -129,7 +129,7 @@ def _scene(catalogue: Catalogue, task: Part | None, source: Source | None, by_ag
     return scene
 
 
-def _agent_plan(catalogue: Catalogue, job: Job, scene: Scene, source: Source) -> Plan:
+def _agent_plan(catalogue: Catalogue, job: Job, scene: Scene, source: AgentFile) -> Plan:
     if job.device != "cpu":
         if source.exported:
             raise UsageError(f"device {job.device}: an exported agent acts on the CPU", ["device"])

@@ -51,6 +51,7 @@ def trunkzoo_policies() -> Iterable[PolicySpec[Any]]:
             provenance=_provenance,
             misfits=_misfits,
             local=lambda config: not config.python,
+            elsewhere="python=PATH",
             requires=("lerobot",),
             checked_on="reach/reach",
         )

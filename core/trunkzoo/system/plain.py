@@ -77,3 +77,6 @@ def _integer(digits: str) -> int:
 
 def _not_finite(name: str) -> float:
     raise ValueError(f"a number that is {name}")
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_constant=_not_finite)

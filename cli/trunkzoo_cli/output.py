@@ -33,6 +33,8 @@ OPTIONS = {
     "seeds": "--seeds",
     "settings": "--set",
     "shard": "--shard",
+    "start": "--from",
+    "start.parts": "--from-parts",
     "state": "--state",
     "stop_at": "--stop-at",
     "task": "--task",

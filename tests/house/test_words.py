@@ -19,6 +19,7 @@ CLASSES = {
     "head": "Head",
     "task": "Task",
     "expert": "Expert",
+    "policy": "Policy",
     "agent": "Agent",
     "contract": "Contract",
     "catalogue": "Catalogue",
@@ -36,8 +37,23 @@ CLASSES = {
 SHARED: dict[str, str] = {}
 """Class name → why two classes may have it."""
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]+|-o\b)")
-FOREIGN = {"--porcelain", "--no-install-recommends", "--no-deps", "--upgrade", "--repo-id", "--root", "--push-to-hub"}
-"""Options of git, apt-get, pip and of lerobot's converter, in lines that are to be run."""
+FOREIGN = {
+    "--porcelain",
+    "--no-install-recommends",
+    "--no-deps",
+    "--upgrade",
+    "--repo-id",
+    "--root",
+    "--push-to-hub",
+    "--cpus-per-task",
+    "--noheader",
+    "--states",
+    "--jobs",
+    "--array",
+    "--format",
+    "--name",
+}
+"""Options of git, apt-get, pip, SLURM and of lerobot's converter, in lines that are to be run."""
 
 
 def tree(path: Path) -> ast.Module:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trunkzoo_cli.completion import complete_recipe_or_run
+from trunkzoo_cli.completion import complete_recipe_or_run, complete_run
 from trunkzoo_cli.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, JsonOption, SetOption, TrunkOption, recipe_of
 from trunkzoo_cli.output import emit_json, note, say
 
@@ -41,6 +41,20 @@ def train(
         int | None,
         typer.Option(
             min=0, max=MAX_SEED, help="Decides initial weights, batches and every sample's noise. (default: 0)"
+        ),
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="RUN|CKPT", help="Start from this agent's weights.", autocompletion=complete_run
+        ),
+    ] = None,
+    from_parts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PARTS",
+            help="What --from gives, of trunk, cameras, head and normalizers, with commas between. "
+            "(default: trunk,cameras,head)",
         ),
     ] = None,
     resume: Annotated[
@@ -77,8 +91,12 @@ def train(
     Ctrl-C (or SIGTERM) finishes the step, saves and leaves with 130 (143); `zoo train --resume RUN` continues exactly
     where it stopped, also after a kill -9. More --steps on resume follow the cosine of the new length.
 
+    --from starts from another agent: each part named fits wholly (same trunk or head, same sizes, cameras by their names)
+    or nothing begins; all others start fresh, the statistics from the new data. run.json keeps the hash of its weights.
+
     Examples: zoo train imf-attnres --data data/lift -o runs/attnres
               zoo train --resume runs/attnres
+              zoo train imf-attnres --data data/handover -o runs/next --from runs/attnres --from-parts trunk,cameras
               torchrun --nproc-per-node 2 -m trunkzoo_cli train imf-resnet18 --data data/lift -o runs/two
     """
     from trunkzoo.data.match import parse_camera_map
@@ -91,6 +109,7 @@ def train(
     chosen, start = _start(recipe, data, out, trunk, [*(set_ or []), *given], resume=resume)
     options = {
         "seed": seed,
+        "start": _start_of(from_, from_parts),
         "device": device,
         "threads": threads,
         "cameras": parse_camera_map(camera or [], "--camera") or None,
@@ -111,6 +130,18 @@ def train(
         _report(result, chosen.recipe, json)
     if result.signal is not None:
         raise typer.Exit(128 + result.signal)
+
+
+def _start_of(path: str | None, parts: str | None) -> dict[str, Any] | None:
+    """The values of ``--from`` and ``--from-parts``."""
+    from trunkzoo.errors import UsageError
+
+    if path is None:
+        if parts is not None:
+            raise UsageError("--from-parts says what is taken of an agent; give it with --from RUN")
+        return None
+    given = [part.strip() for part in parts.split(",")] if parts is not None else None
+    return {"path": path, **({"parts": given} if given else {})}
 
 
 def _first_process() -> bool:

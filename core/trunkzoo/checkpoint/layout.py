@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Literal, get_args
 
 from trunkzoo.errors import CheckpointError, UsageError
 
@@ -12,6 +13,9 @@ TRAINING_STATE = "training_state.safetensors"
 MANIFEST = "manifest.json"
 CHECKPOINTS = "checkpoints"
 BEST = "best"  # link to the checkpoint of the best score while training
+AgentPart = Literal["trunk", "cameras", "head", "normalizers"]
+"""What stands on its own in an agent: its trunks, its cameras' keypoints and projections, its head, its statistics."""
+AGENT_PARTS: tuple[AgentPart, ...] = get_args(AgentPart)
 _OF_LEROBOT = ("pretrained_model", "checkpoints/last/pretrained_model")  # in a checkpoint or a run of lerobot-train
 _STEP = re.compile(r"step-(\d+)")
 

@@ -155,7 +155,8 @@ def read_run(path: Path) -> dict[str, Any]:
 
 def _comparable(facts: Mapping[str, Any]) -> dict[str, Any]:
     recipe = {key: value for key, value in facts["recipe"].items() if key != "summary"}
-    return {**recipe, "seed": facts["seed"], "data": facts["data"]["content"]}
+    start = {key: value for key, value in facts.get("start", {}).items() if key != "path"}  # the file may have moved
+    return {**recipe, "seed": facts["seed"], "data": facts["data"]["content"], "start": start}
 
 
 def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -13,12 +14,14 @@ from accelerate.state import AcceleratorState, PartialState
 from trunkzoo.agent.agent import Agent
 from trunkzoo.agent.assemble import assemble
 from trunkzoo.checkpoint.load import continue_agent
+from trunkzoo.checkpoint.transfer import require_no_initial
 from trunkzoo.data import open_dataset
 from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import ResolvedRecipe
 from trunkzoo.registry.train_config import TrainConfig
 from trunkzoo.system.devices import device_of, ieee_float32
+from trunkzoo.system.progress import Bars
 from trunkzoo.system.signals import stop_requests
 from trunkzoo.training.batches import Loader, Sampler, Windows
 from trunkzoo.training.config import RunConfig, TrainResult
@@ -27,6 +30,7 @@ from trunkzoo.training.metrics import MetricsLog
 from trunkzoo.training.probes import Holdout
 from trunkzoo.training.provenance import facts_of, session_of
 from trunkzoo.training.session import Session
+from trunkzoo.training.start import begin_from, start_facts
 from trunkzoo.training.state import Progress, restore
 from trunkzoo.training.step import Learner
 
@@ -59,10 +63,10 @@ def train_on(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[]
     ):
         windows = open_windows()
         share = _share(recipe.train, accelerator)
-        facts = facts_of(run, recipe, windows)
+        facts = facts_of(run, recipe, windows, start_facts(run))
         if run.resume and accelerator.is_main_process:
             check_same_run(run.output, facts)
-        agent, learner, progress = _learner(run, resolved, windows, directory, accelerator)
+        agent, learner, progress = _learner(run, resolved, windows, directory, accelerator, facts.get("start"))
         _check_end(run, recipe.train.steps, progress.step)
         log = None
         if accelerator.is_main_process:
@@ -80,14 +84,23 @@ def train_on(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[]
 
 
 def _learner(
-    run: RunConfig, recipe: ResolvedRecipe, windows: Windows, directory: RunDirectory, accelerator: Accelerator
+    run: RunConfig,
+    recipe: ResolvedRecipe,
+    windows: Windows,
+    directory: RunDirectory,
+    accelerator: Accelerator,
+    start: dict[str, Any] | None,
 ) -> tuple[Agent, Learner, Progress]:
-    """A fresh agent, or the one of the newest checkpoint with the rest of its training state."""
+    """A fresh agent, from other weights if it has a start, or that of the newest checkpoint with its training state."""
     config = recipe.recipe.train
     saved = directory.latest() if run.resume else None
     if saved is None:
         agent = assemble(recipe, run.seed)
         agent.fit_normalizers(windows.stats)
+        if start:
+            require_no_initial(recipe, start["parts"])
+            taken = begin_from(agent, start, run.output)
+            Bars(quiet=not (run.progress and accelerator.is_main_process)).say("\n".join(taken))
         return agent, Learner(agent, config, run.seed, accelerator), Progress()
     try:
         agent = continue_agent(saved[1], recipe)  # the settings that may change on resume are those of now

@@ -42,7 +42,7 @@ $(LEROBOT_VENV)/.installed: pyproject.toml $(wildcard integrations/*/pyproject.t
 	$(LEROBOT_PYTHON) -m venv $(LEROBOT_VENV)
 	@echo "Installing lerobot into $(LEROBOT_VENV) (several minutes and gigabytes the first time)"
 	$(LEROBOT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv
-	$(LEROBOT_PIP) 'lerobot[training,evaluation]==0.6.1' pytest pytest-timeout hatchling editables
+	$(LEROBOT_PIP) 'lerobot[training,evaluation,diffusion]==0.6.1' pytest pytest-timeout hatchling editables
 	$(LEROBOT_PIP) --editable .
 	$(LEROBOT_PIP) --no-deps --no-build-isolation --editable integrations/lerobot_policy_trunkzoo --editable integrations/lerobot_env_trunkzoo
 	$(LEROBOT_PIP) --no-deps --no-build-isolation ./tests/thirdparty

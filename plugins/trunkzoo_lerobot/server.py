@@ -147,7 +147,7 @@ def main() -> None:
         return
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not fall among the messages
-    serve(*sys.argv[1:4], sys.stdin.buffer, answers)
+    serve(sys.argv[1], sys.argv[2], sys.argv[3], sys.stdin.buffer, answers)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-EXTRAS := simulators,metaworld,transformers,convert,ray,tensorboard,onnx,serve,docs,dev
+EXTRAS := simulators,metaworld,transformers,convert,ray,tensorboard,onnx,hub,serve,docs,dev
 # They pin or ask for packages that no task of ours uses and that keep numpy below 2: pyproject.toml, extra `simulators`.
 ALONE  := robosuite gym-aloha dm_control
 
-.PHONY: demo test test-quick test-slow test-lerobot fuzz lint docs lock gl clean
+.PHONY: demo test test-quick test-slow test-lerobot test-timm fuzz lint docs lock gl clean
 
 demo: gl $(VENV)/.installed-demo
 	$(BIN)/zoo suite run phase2-demo
@@ -37,6 +37,19 @@ $(LEROBOT_VENV)/.installed: pyproject.toml $(wildcard integrations/*/pyproject.t
 	$(LEROBOT_PIP) --editable .
 	$(LEROBOT_PIP) --no-deps --no-build-isolation --editable integrations/lerobot_policy_trunkzoo --editable integrations/lerobot_env_trunkzoo
 	$(LEROBOT_PIP) --no-deps --no-build-isolation ./tests/thirdparty
+	@touch $@
+
+# timm imports torchvision, which fixes another torch than constraints.txt: an environment of its own, several gigabytes.
+TIMM_VENV ?= .venv-timm
+
+test-timm: $(TIMM_VENV)/.installed
+	$(TIMM_VENV)/bin/python -m pytest tests/plugins/timm tests/plugins/test_weights_by_name.py -m ""
+
+$(TIMM_VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(TIMM_VENV)
+	@echo "Installing timm and torchvision into $(TIMM_VENV) (several minutes and gigabytes the first time)"
+	$(TIMM_VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check torch==2.14.1 torchvision==0.29.1 timm transformers pytest pytest-timeout
+	$(TIMM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
 SECONDS ?= 60
@@ -84,4 +97,4 @@ gl: | $(BIN)/python
 		echo "No libEGL or libOSMesa here: install one (Debian: apt-get install libegl1 libgl1), then run 'zoo doctor'"
 
 clean:
-	rm -rf $(VENV) $(LEROBOT_VENV) runs data build dist
+	rm -rf $(VENV) $(LEROBOT_VENV) $(TIMM_VENV) runs data build dist

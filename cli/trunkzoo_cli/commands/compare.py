@@ -55,7 +55,10 @@ def compare(
     part, catalogue = Part(name=task) if task else None, open_zoo().catalogue
     plans = [plan(catalogue, "agent", path, part, max_steps) for path in (first, second)]
     chosen = seeds_of(seeds, episodes)
-    sides = [Evaluation(it, chosen, default_file(it.job.checkpoint, "agent")) for it in plans]
+    sides = [
+        Evaluation(it, chosen, default_file(path, it.job.checkpoint, "agent"))
+        for path, it in zip((first, second), plans, strict=True)
+    ]
     require_equal_conditions(sides[0], sides[1])
     _refuse_itself(sides)
     with EvaluationBar(plans[0].job.task.name, sides) as bar:

@@ -32,7 +32,7 @@ def evaluate(
         Path | None,
         typer.Argument(
             metavar="RUN|CKPT|EXPORT",
-            help="A run directory, a checkpoint, a model.safetensors, or an export.",
+            help="A run directory, a checkpoint, a model.safetensors, an export, or hf:ORG/NAME[@REVISION].",
             autocompletion=complete_run,
         ),
     ] = None,
@@ -125,7 +125,7 @@ def evaluate(
     catalogue = open_zoo().catalogue
     planned = plan(catalogue, policy.value, checkpoint, part, max_steps, noise_seed, device)
     chosen = seeds_of(seeds, episodes)
-    file = out or default_file(planned.job.checkpoint, policy.value)
+    file = out or default_file(checkpoint, planned.job.checkpoint, policy.value)
     if shard is not None or merge:
         file = _require_whole(file, shard, merge, bool(video or report))
     if shard is not None and file is not None:
@@ -186,9 +186,16 @@ def seeds_of(text: str | None, episodes: int | None) -> range:
     return seeds[:episodes]
 
 
-def default_file(checkpoint: Path | None, policy: str) -> Path | None:
-    """Beside the checkpoint; nowhere for a floor without one, which is quick to repeat."""
-    return checkpoint.parent / f"eval-{policy}.jsonl" if checkpoint else None
+def default_file(asked: Path | None, checkpoint: Path | None, policy: str) -> Path | None:
+    """Beside the checkpoint, here for one of the hub; nowhere for a floor without one, which is quick to repeat."""
+    from trunkzoo.hub.names import is_hub_name, parse_hub_name
+
+    if checkpoint is None:
+        return None
+    if asked is not None and is_hub_name(asked):
+        commit = checkpoint.parent.name  # of the cache, whose folders are named so
+        return Path(f"{parse_hub_name(asked).repo.replace('/', '--')}-{commit[:8]}") / f"eval-{policy}.jsonl"
+    return checkpoint.parent / f"eval-{policy}.jsonl"
 
 
 def _films(file: Path | None, video: int) -> Path | None:

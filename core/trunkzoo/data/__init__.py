@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from trunkzoo.data.windows import WindowDataset
     from trunkzoo.plugin.contract import Contract
 
+DATASET_FILES = ("meta/*", "data/*", "videos/*", "images/*")
+"""What is read of a dataset on the hub; patterns match across folders."""
+
 
 def open_dataset(
     directory: str | Path, contract: Contract, camera_map: Mapping[str, str] | None = None
@@ -26,3 +29,17 @@ def open_dataset(
     from trunkzoo.data.windows import WindowDataset
 
     return WindowDataset(Path(directory), contract, camera_map or {})
+
+
+def dataset_directory(path: str | Path) -> Path:
+    """Where a dataset lies: ``path`` itself, or for ``hf:ORG/NAME[@REVISION]`` the cache into which it is fetched.
+
+    Raises:
+        UsageError, HubError: such a name is no name, not there, damaged, or out of reach.
+    """
+    from trunkzoo.hub.download import fetch
+    from trunkzoo.hub.names import is_hub_name, parse_hub_name
+
+    if not is_hub_name(path):
+        return Path(path)
+    return fetch(parse_hub_name(path), DATASET_FILES, ("meta/info.json",), "dataset").folder

@@ -48,6 +48,7 @@ from trunkzoo.plugin.protocols import (
     VisionTrunk,
 )
 from trunkzoo.plugin.records import HeadSpec, TaskSpec, TrunkSpec, install_line, require_installed
+from trunkzoo.plugin.weights import Weights, weights_directory, weights_file
 
 if TYPE_CHECKING:
     from trunkzoo.nn.draws import Draws, sample_seeds
@@ -85,6 +86,7 @@ __all__ = [
     "TrunkSpec",
     "UsageError",
     "VisionTrunk",
+    "Weights",
     "ZooError",
     "did_you_mean",
     "hookimpl",
@@ -92,6 +94,8 @@ __all__ = [
     "parse",
     "require_installed",
     "sample_seeds",
+    "weights_directory",
+    "weights_file",
 ]
 
 _NEED_TORCH = ("Draws", "sample_seeds")

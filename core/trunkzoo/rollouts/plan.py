@@ -87,7 +87,8 @@ def _source(path: Path) -> tuple[Path, CheckpointHeader]:
         graph, record = read_export(path)
         record.require_acting(graph)
         return graph.resolve(), record.header()
-    file = model_file(path).resolve()
+    file = model_file(path)
+    file = file.parent.resolve() / file.name  # not the file itself: a cache has links to blobs without a manifest
     return file, read_header(file)
 
 

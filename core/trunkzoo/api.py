@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trunkzoo.catalogue.part import Part
+from trunkzoo.data import dataset_directory
 from trunkzoo.registry.resolved import resolve
 from trunkzoo.registry.zoo import open_zoo
 from trunkzoo.rollouts import Evaluation, PolicyKind, Row, plan, run
@@ -76,7 +77,6 @@ def load_agent(path: str | Path, expect: Recipe | None = None) -> Agent:
 
 def train(run: RunConfig) -> TrainResult:
     """Train the recipe of ``run`` on its data; see :func:`trunkzoo.training.loop.train` for what it raises."""
-    from trunkzoo.data import dataset_directory
     from trunkzoo.training.loop import train as train_recipe
 
     run = run.model_copy(update={"data": dataset_directory(run.data)})

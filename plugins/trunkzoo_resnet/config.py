@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from trunkzoo.plugin import Config, Weights
+from trunkzoo.plugin import Config, WeightsPath
 
 GROUP_CHANNELS = 16  # channels per group of group norm
 
@@ -27,7 +27,7 @@ class ResNetConfig(Config):
     output_stride: Literal[32, 16, 8] = Field(
         default=32, description="input pixels per cell of the feature map; below 32, late strides become dilation"
     )
-    weights: Weights | None = Field(
+    weights: WeightsPath | None = Field(
         default=None,
         description="torchvision weights: a .safetensors or .pth file, or a name such as hf:timm/resnet18.tv_in1k",
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from trunkzoo.plugin import Config, Weights
+from trunkzoo.plugin import Config, WeightsPath
 
 
 class TimmConfig(Config):
@@ -20,7 +20,7 @@ class TimmConfig(Config):
     pretrained: bool = Field(
         default=False, description="take timm's own weights of the model, of its tag if it has one"
     )
-    weights: Weights | None = Field(
+    weights: WeightsPath | None = Field(
         default=None,
         description="its weights, whole model or features: a safetensors file, or a name such as hf:timm/resnet18.tv_in1k",
     )

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from trunkzoo.plugin import Config, Weights, ZooError, weights_directory
+from trunkzoo.plugin import Config, WeightsPath, ZooError, weights_directory
 
 NormName = Literal["imagenet", "symmetric", "unit"]
 _NOT_SETTINGS = {
@@ -31,7 +31,7 @@ class BackboneConfig(Config):
 
     architecture: str = Field(default="dinov2", description="model_type of transformers, e.g. dinov2, convnextv2, swin")
     settings: dict[str, Any] = Field(default={}, description="its configuration, where it differs from its defaults")
-    weights: Weights | None = Field(
+    weights: WeightsPath | None = Field(
         default=None,
         description="config.json and model.safetensors, as save_pretrained writes them: a directory, or a name such as "
         "hf:facebook/dinov2-small",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 CORE = Path(__file__).parents[2] / "core"
 HEAVY = {"torch", "mujoco", "ray", "zarr", "h5py", "av", "PIL", "pyarrow", "numpy", "safetensors", "rich", "pytest"}
+HEAVY |= {"huggingface_hub", "matplotlib"}
 
 
 def _modules() -> dict[str, Path]:

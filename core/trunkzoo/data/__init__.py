@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trunkzoo.hub.download import fetch
+from trunkzoo.hub.names import is_hub_name, parse_hub_name
+
 if TYPE_CHECKING:
     from trunkzoo.data.windows import WindowDataset
     from trunkzoo.plugin.contract import Contract
@@ -37,9 +40,6 @@ def dataset_directory(path: str | Path) -> Path:
     Raises:
         UsageError, HubError: such a name is no name, not there, damaged, or out of reach.
     """
-    from trunkzoo.hub.download import fetch
-    from trunkzoo.hub.names import is_hub_name, parse_hub_name
-
     if not is_hub_name(path):
         return Path(path)
     return fetch(parse_hub_name(path), DATASET_FILES, ("meta/info.json",), "dataset").folder

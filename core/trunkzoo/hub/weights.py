@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from trunkzoo.hub.descriptions import described
 from trunkzoo.hub.download import fetch
 from trunkzoo.hub.names import HubName, parse_hub_name
 
@@ -39,8 +40,6 @@ def about(path: str | Path) -> dict[str, Any]:
     Raises:
         UsageError, HubError: as :func:`weights_folder`.
     """
-    from trunkzoo.hub.descriptions import described
-
     found = fetch(parse_hub_name(path), DESCRIPTIONS)
     texts = {name: _text(found.folder / name) for name in DESCRIPTIONS}
     front = texts["README.md"].partition("---")[2].partition("\n---")[0]

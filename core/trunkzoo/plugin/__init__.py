@@ -48,7 +48,7 @@ from trunkzoo.plugin.protocols import (
     VisionTrunk,
 )
 from trunkzoo.plugin.records import HeadSpec, TaskSpec, TrunkSpec, install_line, require_installed
-from trunkzoo.plugin.weights import Weights, weights_directory, weights_file
+from trunkzoo.plugin.weights import WeightsPath, weights_directory, weights_file
 
 if TYPE_CHECKING:
     from trunkzoo.nn.draws import Draws, sample_seeds
@@ -86,7 +86,7 @@ __all__ = [
     "TrunkSpec",
     "UsageError",
     "VisionTrunk",
-    "Weights",
+    "WeightsPath",
     "ZooError",
     "did_you_mean",
     "hookimpl",

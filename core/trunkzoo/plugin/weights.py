@@ -21,7 +21,7 @@ def _pinned(path: Path) -> Path:
         raise ValueError(str(error)) from None
 
 
-Weights = Annotated[Path, AfterValidator(_pinned)]
+WeightsPath = Annotated[Path, AfterValidator(_pinned)]
 """A file or directory of weights, or a name on the hub; a checkpoint then records its commit, and never asks for it again."""
 
 

@@ -42,7 +42,7 @@ def agent_card(facts: AgentFacts, repo: str, licence: str | None) -> str:
 
 def _use(repo: str) -> str:
     return (
-        f"```bash\npip install 'trunkzoo[hub]'\nzoo inspect hf:{repo}\nzoo eval hf:{repo} --episodes 50\n```\n\n"
+        f"```bash\npip install 'trunkzoo[hub]'\nzoo inspect hf:{repo}\nzoo eval hf:{repo}\n```\n\n"
         f'```python\nimport trunkzoo\n\nagent = trunkzoo.load_agent("hf:{repo}")  # .act(observation), .reset()\n```'
     )
 

@@ -21,6 +21,6 @@ def dataset_card(facts: Mapping[str, Any], repo: str, licence: str | None) -> st
         f"Demonstrations in the LeRobot v3 format: {facts['episodes']} episodes, {facts['frames']:,} frames at "
         f"{facts['fps']:g} Hz, {lengths['min']} to {lengths['max']} frames each. Tasks: {'; '.join(facts['tasks'])}.\n\n"
         f"| feature | type | shape |\n|---|---|---|\n{features}\n\n"
-        f"```bash\nzoo data info hf:{repo}\nzoo train RECIPE --data hf:{repo} -o runs/mine\n```\n"
+        f"```bash\nzoo data info hf:{repo}\n```\n"
         + ("" if licence else "\nUnder which licence it may be used is not known: none was stated.\n")
     )

@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS
+
 from trunkzoo.errors import UsageError, install_command, one_line
 from trunkzoo.system.files import write_text
 from trunkzoo.training.config import TrackerName
@@ -61,8 +63,6 @@ class Trackers:
 
 
 def _started(name: str, run: Path, settings: Mapping[str, Any]) -> Any:
-    from accelerate.tracking import LOGGER_TYPE_TO_CLASS
-
     options: dict[str, dict[str, Any]] = {
         "wandb": {"name": run.name, "dir": str(run), "id": _identity(run), "resume": "allow"},
         "trackio": {"name": f"{run.name}-{_identity(run)[:6]}", "resume": "allow"},

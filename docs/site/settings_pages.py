@@ -13,7 +13,7 @@ from trunkzoo.registry import open_zoo
 from trunkzoo.registry.file import RegistrySchema
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.vouched import KnownPackage, TrunkFacts
-from trunkzoo.suites.config import ArmConfig, SuiteConfig, SuiteTask
+from trunkzoo.suites.config import ArmConfig, SlurmConfig, SuiteConfig, SuiteTask
 
 TABLES: list[tuple[str, str, type[BaseModel]]] = [
     (
@@ -36,6 +36,11 @@ TABLES: list[tuple[str, str, type[BaseModel]]] = [
     ),
     ("An arm of a suite", "", ArmConfig),
     ("A task of a suite", "", SuiteTask),
+    (
+        "`[engines.slurm]`",
+        "For `zoo suite run NAME --engine slurm`: see [Beyond one machine](../clusters.md).",
+        SlurmConfig,
+    ),
     ('`[trunks."plugin/name"]`', "What we vouch for; a test rebuilds each trunk and compares.", TrunkFacts),
     ('`[known."distribution"]`', "", KnownPackage),
 ]

@@ -1,4 +1,4 @@
-"""``zoo list``: trunks, heads, tasks, recipes and suites."""
+"""``zoo list``: trunks, heads, tasks, policies, recipes and suites."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class ListedKind(StrEnum):
     trunk = "trunk"
     head = "head"
     task = "task"
+    policy = "policy"
     recipe = "recipe"
     suite = "suite"
 
@@ -60,7 +61,7 @@ def list_records(
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Trunks that take pretrained weights.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """List trunks, heads, tasks, recipes and suites.
+    """List trunks, heads, tasks, policies, recipes and suites.
 
     Short names work wherever a name is asked for, while they are unique: `resnet-18` is `resnet/resnet-18`. A list of trunks
     has their figures with default settings: parameters, channels, input pixels per cell, multiply-adds of a 96 × 96 image.

@@ -47,3 +47,8 @@ def parse_hub_name(text: str | Path) -> HubName:
     if match is None or ".." in str(text):
         raise UsageError(f"'{text}' is no name on the hub; write {PREFIX}ORG/NAME or {PREFIX}ORG/NAME@REVISION")
     return HubName(match["repo"], match["revision"])
+
+
+def folder_name(text: str | Path, commit: str) -> str:
+    """A folder for what is made with the repository that ``text`` names: ``ORG--NAME-COMMIT``, eight digits of the last."""
+    return f"{parse_hub_name(text).repo.replace('/', '--')}-{commit[:8]}"

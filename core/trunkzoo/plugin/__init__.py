@@ -43,11 +43,21 @@ from trunkzoo.plugin.protocols import (
     Head,
     InputNorm,
     NoiseTolerant,
+    Policy,
     Step,
     Task,
     VisionTrunk,
 )
-from trunkzoo.plugin.records import HeadSpec, TaskSpec, TrunkSpec, install_line, require_installed
+from trunkzoo.plugin.records import (
+    HeadSpec,
+    PolicyProvenance,
+    PolicySpec,
+    RolloutContext,
+    TaskSpec,
+    TrunkSpec,
+    install_line,
+    require_installed,
+)
 from trunkzoo.plugin.weights import WeightsPath, weights_directory, weights_file
 
 if TYPE_CHECKING:
@@ -77,6 +87,10 @@ __all__ = [
     "InputNorm",
     "NoiseTolerant",
     "PluginError",
+    "Policy",
+    "PolicyProvenance",
+    "PolicySpec",
+    "RolloutContext",
     "Step",
     "Task",
     "TaskContract",

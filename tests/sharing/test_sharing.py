@@ -121,7 +121,7 @@ def test_an_agent_whose_manifest_is_of_another_is_refused(agent: Path, hub: Hub,
 
 
 def test_a_dataset_goes_there_and_is_read_by_name(hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    contract = Contract(cameras=("front",), image_size=(16, 16), state_dim=2, action_dim=2)
+    contract = Contract(cameras=("front",), image_size=(16, 16), state_dim=2, action_dim=2, cond_dim=66)
     write_synthetic(tmp_path / "data", contract, [3, 4])
     push_dataset(tmp_path / "data", HubName("someone/demos"), licence="cc-by-4.0")
     (tree,) = [list(repo.commits.values())[-1] for key, repo in hub.repos.items() if key == "datasets/someone/demos"]

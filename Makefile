@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-EXTRAS := simulators,metaworld,transformers,convert,ray,slurm,tensorboard,onnx,serve,docs,dev
+EXTRAS := simulators,metaworld,transformers,convert,ray,slurm,tensorboard,onnx,hub,serve,docs,dev
 # They pin or ask for packages that no task of ours uses and that keep numpy below 2: pyproject.toml, extra `simulators`.
 ALONE  := robosuite gym-aloha dm_control
 
@@ -53,7 +53,7 @@ TIMM_VENV ?= .venv-timm
 TIMM_PIP  := $(TIMM_VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check
 
 test-timm: $(TIMM_VENV)/.installed
-	$(TIMM_VENV)/bin/python -m pytest tests/plugins/transformers -m ""
+	$(TIMM_VENV)/bin/python -m pytest tests/plugins/transformers tests/plugins/timm tests/plugins/test_weights_by_name.py -m ""
 
 $(TIMM_VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(TIMM_VENV)

@@ -20,12 +20,12 @@ from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import ResolvedRecipe
 from trunkzoo.registry.train_config import TrainConfig
-from trunkzoo.system.devices import device_of, ieee_float32
+from trunkzoo.system.devices import device_of, float32_products
 from trunkzoo.system.progress import Bars
 from trunkzoo.system.signals import stop_requests
 from trunkzoo.training.batches import Loader, Sampler, Windows
 from trunkzoo.training.config import RunConfig, TrainResult
-from trunkzoo.training.directory import RunDirectory, check_same_run, open_run
+from trunkzoo.training.directory import RunDirectory, check_same_run, flat, open_run
 from trunkzoo.training.metrics import MetricsLog
 from trunkzoo.training.probes import Holdout
 from trunkzoo.training.provenance import facts_of, session_of
@@ -33,6 +33,7 @@ from trunkzoo.training.session import Session
 from trunkzoo.training.start import begin_from, start_facts
 from trunkzoo.training.state import Progress, restore
 from trunkzoo.training.step import Learner
+from trunkzoo.training.trackers import Trackers
 
 _SMALL_CROP = 0.25  # share of the image's pixels; a centre crop below it tends to lose the object
 
@@ -58,7 +59,7 @@ def train_on(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[]
     with (
         stop_requests() as request,
         _accelerator(run, recipe.train) as accelerator,
-        _torch_state(run, accelerator),
+        _torch_state(run, recipe.train, accelerator),
         _directory(run, accelerator) as directory,  # before the data, whose first use may take minutes
     ):
         windows = open_windows()
@@ -70,7 +71,8 @@ def train_on(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[]
         _check_end(run, recipe.train.steps, progress.step)
         log = None
         if accelerator.is_main_process:
-            log = MetricsLog(directory.path, progress.step, run.tensorboard)
+            trackers = Trackers(run.track, directory.path, flat(facts)) if run.track else None
+            log = MetricsLog(directory.path, progress.step, run.tensorboard, trackers)
             where = str(accelerator.device), accelerator.num_processes, run.threads
             directory.record(facts, session_of(progress.step, *where))
         held = recipe.train.holdout_episodes
@@ -78,7 +80,11 @@ def train_on(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[]
         sampler = Sampler(run.seed, holdout.first if holdout else len(windows), recipe.train.batch_size)
         loader = Loader(windows, sampler, share, recipe.train.accumulate, recipe.train.workers)
         session = Session(agent, learner, loader, directory, progress, holdout, log)
-        result = session.run(run.stop_at, request, run.progress)
+        try:
+            result = session.run(run.stop_at, request, run.progress)
+        finally:
+            if log:
+                log.finish()
         accelerator.wait_for_everyone()
         return result
 
@@ -154,14 +160,14 @@ def _accelerator(run: RunConfig, config: TrainConfig) -> Iterator[Accelerator]:
 
 
 @contextmanager
-def _torch_state(run: RunConfig, accelerator: Accelerator) -> Iterator[None]:
+def _torch_state(run: RunConfig, config: TrainConfig, accelerator: Accelerator) -> Iterator[None]:
     """Leave torch's random state and thread count as they were found."""
     before = torch.get_num_threads()
     try:
         if run.threads is not None:
             torch.set_num_threads(run.threads)
         devices = [accelerator.device] if accelerator.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices), ieee_float32():
+        with torch.random.fork_rng(devices=devices), float32_products(tf32=config.precision == "tf32"):
             yield
     finally:
         torch.set_num_threads(before)

@@ -4,11 +4,11 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-EXTRAS := simulators,metaworld,transformers,convert,ray,tensorboard,onnx,serve,docs,dev
+EXTRAS := simulators,metaworld,transformers,convert,ray,slurm,tensorboard,onnx,hub,serve,docs,dev
 # They pin or ask for packages that no task of ours uses and that keep numpy below 2: pyproject.toml, extra `simulators`.
 ALONE  := robosuite gym-aloha dm_control
 
-.PHONY: demo test test-quick test-slow test-lerobot fuzz lint docs lock gl clean
+.PHONY: demo test test-quick test-slow test-cluster test-lerobot test-timm fuzz lint docs lock gl clean
 
 demo: gl $(VENV)/.installed-demo
 	$(BIN)/zoo suite run phase2-demo
@@ -21,12 +21,18 @@ test-quick: gl $(VENV)/.installed-test
 test-slow: gl $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
 
+# A SLURM of one node on this machine: as root, which also may install what is missing.
+test-cluster: $(VENV)/.installed-test
+	@command -v slurmctld slurmd munged >/dev/null || { \
+		command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get -qq update && \
+		DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends slurm-wlm munge; } || \
+		echo "No SLURM here, and no right to install it (Debian: apt-get install slurm-wlm munge): its tests are skipped"
+	$(BIN)/python -m pytest -m cluster tests/suites
+
 # lerobot needs Python 3.12 and other versions than constraints.txt: an environment of its own, several gigabytes.
 LEROBOT_VENV   ?= .venv-lerobot
 LEROBOT_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python) $(shell command -v python3.12))
-# uv resolves and installs this environment in minutes, pip in half an hour; the one on PATH, else one of its own.
-LEROBOT_UV     := $(or $(shell command -v uv),$(LEROBOT_VENV)/bin/uv)
-LEROBOT_PIP    := $(LEROBOT_UV) pip install --quiet --python $(LEROBOT_VENV)/bin/python
+LEROBOT_PIP    := $(LEROBOT_VENV)/bin/uv pip install --quiet --python $(LEROBOT_VENV)/bin/python
 
 test-lerobot: $(LEROBOT_VENV)/.installed
 	$(LEROBOT_VENV)/bin/python -m pytest tests/integrations -m ""
@@ -34,12 +40,26 @@ test-lerobot: $(LEROBOT_VENV)/.installed
 $(LEROBOT_VENV)/.installed: pyproject.toml $(wildcard integrations/*/pyproject.toml)
 	@test -n "$(LEROBOT_PYTHON)" || { echo "lerobot needs Python 3.12, and none was found: make test-lerobot LEROBOT_PYTHON=PATH"; exit 1; }
 	$(LEROBOT_PYTHON) -m venv $(LEROBOT_VENV)
-	@command -v $(LEROBOT_UV) >/dev/null || $(LEROBOT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@echo "Installing lerobot into $(LEROBOT_VENV) (several minutes and gigabytes the first time)"
-	$(LEROBOT_PIP) 'lerobot[training,evaluation]==0.6.1' pytest pytest-timeout hatchling editables
+	$(LEROBOT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(LEROBOT_PIP) 'lerobot[training,evaluation,diffusion]==0.6.1' pytest pytest-timeout hatchling editables
 	$(LEROBOT_PIP) --editable .
 	$(LEROBOT_PIP) --no-deps --no-build-isolation --editable integrations/lerobot_policy_trunkzoo --editable integrations/lerobot_env_trunkzoo
 	$(LEROBOT_PIP) --no-deps --no-build-isolation ./tests/thirdparty
+	@touch $@
+
+# timm imports torchvision, which goes with another torch than constraints.txt has: again an environment of its own.
+TIMM_VENV ?= .venv-timm
+TIMM_PIP  := $(TIMM_VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check
+
+test-timm: $(TIMM_VENV)/.installed
+	$(TIMM_VENV)/bin/python -m pytest tests/plugins/transformers tests/plugins/timm tests/plugins/test_weights_by_name.py -m ""
+
+$(TIMM_VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(TIMM_VENV)
+	@echo "Installing timm with torchvision into $(TIMM_VENV) (several minutes and gigabytes the first time)"
+	$(TIMM_PIP) torch==2.14.1 torchvision==0.29.1
+	$(TIMM_PIP) --editable '.[timm,transformers,dev]'
 	@touch $@
 
 SECONDS ?= 60
@@ -87,4 +107,4 @@ gl: | $(BIN)/python
 		echo "No libEGL or libOSMesa here: install one (Debian: apt-get install libegl1 libgl1), then run 'zoo doctor'"
 
 clean:
-	rm -rf $(VENV) $(LEROBOT_VENV) runs data build dist
+	rm -rf $(VENV) $(LEROBOT_VENV) $(TIMM_VENV) runs data build dist

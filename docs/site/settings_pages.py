@@ -13,7 +13,11 @@ from trunkzoo.registry import open_zoo
 from trunkzoo.registry.file import RegistrySchema
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.vouched import KnownPackage, TrunkFacts
+<<<<<<< HEAD
 from trunkzoo.suites.config import ArmConfig, ForeignConfig, SuiteConfig, SuiteTask
+=======
+from trunkzoo.suites.config import ArmConfig, SlurmConfig, SuiteConfig, SuiteTask
+>>>>>>> foreign
 
 TABLES: list[tuple[str, str, type[BaseModel]]] = [
     (
@@ -37,6 +41,11 @@ TABLES: list[tuple[str, str, type[BaseModel]]] = [
     ("An arm of a suite", "", ArmConfig),
     ("What another package trains", "", ForeignConfig),
     ("A task of a suite", "", SuiteTask),
+    (
+        "`[engines.slurm]`",
+        "For `zoo suite run NAME --engine slurm`: see [Beyond one machine](../clusters.md).",
+        SlurmConfig,
+    ),
     ('`[trunks."plugin/name"]`', "What we vouch for; a test rebuilds each trunk and compares.", TrunkFacts),
     ('`[known."distribution"]`', "", KnownPackage),
 ]

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def _build(config: LerobotConfig, context: RolloutContext) -> LerobotPolicy:
-    from trunkzoo_lerobot import policy, saved
+    from trunkzoo_lerobot.policy import make
 
-    return policy.make(saved.read(config.path), config.python, context.noise_seed, context.device)
+    return make(config, context)
 
 
 def _misfits(config: LerobotConfig, contract: TaskContract) -> list[str]:
@@ -34,7 +34,7 @@ def _provenance(config: LerobotConfig) -> PolicyProvenance:
         sha256=saved.weights_sha256(found),
         step=saved.step(found),
         versions={name if name == "lerobot" else f"lerobot's {name}": version for name, version in versions.items()},
-        settings={"type": found.type, "processors_sha256": saved.processors_sha256(found)},
+        settings={"instruction": config.instruction, "processors_sha256": saved.processors_sha256(found)},
     )
 
 
@@ -51,6 +51,7 @@ def trunkzoo_policies() -> Iterable[PolicySpec[Any]]:
             provenance=_provenance,
             misfits=_misfits,
             local=lambda config: not config.python,
+            elsewhere="python=PATH",
             requires=("lerobot",),
             checked_on="reach/reach",
         )

@@ -15,8 +15,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.plugin import PluginError, Task, UsageError
+from trunkzoo.plugin import PluginError, RolloutContext, Task, UsageError
 from trunkzoo_lerobot import saved
+from trunkzoo_lerobot.config import LerobotConfig
 from trunkzoo_lerobot.server import Actor, receive, send, versions
 
 SERVER = Path(__file__).with_name("server.py")
@@ -37,16 +38,20 @@ class Acting(Protocol):
 class RemoteActor:
     """The actor in a process of another Python, over its stdin and stdout; it leaves when this process does."""
 
-    def __init__(self, python: str, folder: Path, device: str) -> None:
+    def __init__(self, python: str, folder: Path, device: str, instruction: str = "") -> None:
         self._python = python
-        command = [python, str(SERVER), str(folder), device]
+        command = [python, str(SERVER), str(folder), device, instruction]
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(), bufsize=-1
             )
         except OSError as error:
             raise no_such_python(python, error) from None
-        self._answer()
+        try:
+            self._answer()
+        except BaseException:
+            self.close()
+            raise
 
     def reset(self) -> None:
         """Forget the last episode."""
@@ -126,10 +131,15 @@ def step_seed(noise_seed: int, seed: int, step: int) -> int:
     return int.from_bytes(digest[:8], "little") >> 1
 
 
-def make(folder: saved.Saved, python: str, noise_seed: int, device: str) -> LerobotPolicy:
-    """The policy of a folder, in ``python`` or, where that is empty, here."""
-    actor: Acting = RemoteActor(python, folder.folder, device) if python else Actor(str(folder.folder), device)
-    return LerobotPolicy(actor, folder.keys, noise_seed)
+def make(config: LerobotConfig, context: RolloutContext) -> LerobotPolicy:
+    """The policy of a folder, in another Python or, where none is named, here."""
+    found = saved.read(config.path)
+    actor: Acting = (
+        RemoteActor(config.python, found.folder, context.device, config.instruction)
+        if config.python
+        else Actor(str(found.folder), context.device, config.instruction)
+    )
+    return LerobotPolicy(actor, found.keys, context.noise_seed)
 
 
 @cache

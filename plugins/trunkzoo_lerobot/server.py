@@ -61,7 +61,8 @@ def _exactly(stream: BinaryIO, size: int) -> bytes:
 class Actor:
     """A policy of lerobot between its processors, one environment at a time, on one thread."""
 
-    def __init__(self, folder: str, device: str) -> None:
+    def __init__(self, folder: str, device: str, instruction: str) -> None:
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # all that acts lies in the folder
         import torch
         from lerobot.configs.policies import PreTrainedConfig
         from lerobot.policies.factory import get_policy_class, make_pre_post_processors
@@ -80,6 +81,7 @@ class Actor:
         where = {"device_processor": {"device": device}}
         self._before, self._after = make_pre_post_processors(config, folder, preprocessor_overrides=where)
         self._torch, self._device, self._predictions = torch, device, 0
+        self._instruction = instruction
         self._count_predictions()
 
     def _count_predictions(self) -> None:
@@ -106,7 +108,7 @@ class Actor:
         devices = [] if self._device == "cpu" else [self._device]
         with torch.no_grad(), torch.random.fork_rng(devices):
             torch.manual_seed(seed)  # lerobot's policies draw from the global generator
-            batch = {key: self._tensor(value) for key, value in observation.items()}
+            batch = {key: self._tensor(value) for key, value in observation.items()} | {"task": [self._instruction]}
             action = self._after(self._policy.select_action(self._before(batch)))
         spent = 1e3 * (time.perf_counter() - start)
         numbers = np.asarray(action.detach().cpu().numpy(), np.float32).reshape(-1)
@@ -118,10 +120,10 @@ class Actor:
         return (tensor.permute(2, 0, 1).float() / 255 if value.ndim == IMAGE else tensor.float())[None]
 
 
-def serve(folder: str, device: str, requests: BinaryIO, answers: BinaryIO) -> None:
+def serve(folder: str, device: str, instruction: str, requests: BinaryIO, answers: BinaryIO) -> None:
     """Load the policy, then answer until the other side goes; what fails is an answer too."""
     try:
-        actor = Actor(folder, device)
+        actor = Actor(folder, device, instruction)
         send(answers, {"ready": True})
         while True:
             words, arrays = receive(requests)
@@ -139,13 +141,13 @@ def serve(folder: str, device: str, requests: BinaryIO, answers: BinaryIO) -> No
 
 
 def main() -> None:
-    """``server.py --versions``, or ``server.py FOLDER DEVICE`` with messages on stdin and stdout."""
+    """``server.py --versions``, or ``server.py FOLDER DEVICE INSTRUCTION`` with messages on stdin and stdout."""
     if sys.argv[1:] == ["--versions"]:
         print(json.dumps(versions()))
         return
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not fall among the messages
-    serve(sys.argv[1], sys.argv[2], sys.stdin.buffer, answers)
+    serve(sys.argv[1], sys.argv[2], sys.argv[3], sys.stdin.buffer, answers)
 
 
 if __name__ == "__main__":

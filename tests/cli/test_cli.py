@@ -34,6 +34,7 @@ def test_every_command_has_help_that_teaches(command: str) -> None:
         (["new-plugin", "resnet", "x"], "reserved for trunkzoo"),
         (["list", "--registry", "absent.toml"], "cannot read the registry absent.toml: no such file"),
         (["inspect", "."], "holds no checkpoint"),
+        (["train", "tour-resnet", "--data", ".", "-o", "r", "--from-parts", "head"], "give it with --from RUN"),
         (["check", "nope"], "no plugin, trunk, head, task or policy 'nope'. `zoo list` shows all"),
     ],
 )
@@ -48,6 +49,19 @@ def test_wrong_use_is_told_in_few_lines(arguments: list[str], message: str, tmp_
 def test_list_filters_by_kind_and_pattern() -> None:
     rows = json.loads(zoo("list", "resnet/*", "--kind", "trunk", "--json").out)
     assert [row["name"] for row in rows] == ["resnet/resnet-18", "resnet/resnet-34", "resnet/resnet-50"]
+
+
+def test_a_list_of_trunks_has_figures_filters_and_an_order() -> None:
+    rows = json.loads(zoo("list", "--kind", "trunk", "--sort", "params", "--json").out)
+    known = [row["params"] for row in rows if row["params"] is not None]
+    assert known == sorted(known)
+    assert len(known) >= 7
+    assert [row["params"] for row in rows][-1] is None  # what nobody vouches for comes last
+    small = json.loads(zoo("list", "resnet/*", "--max-params", "21.3", "--pretrained", "--json").out)
+    assert [row["name"] for row in small] == ["resnet/resnet-18", "resnet/resnet-34"]
+    assert small[0]["macs_96"] == 333_103_104
+    assert "11.2 M" in zoo("list", "resnet-18", "--kind", "trunk").out
+    assert zoo("list", "--kind", "head", "--sort", "params").code == 2
 
 
 def test_a_list_of_nothing_says_so() -> None:

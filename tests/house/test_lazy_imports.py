@@ -8,7 +8,23 @@ from functools import cache
 from pathlib import Path
 
 CORE = Path(__file__).parents[2] / "core"
-HEAVY = {"torch", "mujoco", "ray", "zarr", "h5py", "av", "PIL", "pyarrow", "numpy", "safetensors", "rich", "pytest"}
+HEAVY = {
+    "torch",
+    "mujoco",
+    "ray",
+    "submitit",
+    "huggingface_hub",
+    "matplotlib",
+    "zarr",
+    "h5py",
+    "av",
+    "PIL",
+    "pyarrow",
+    "numpy",
+    "safetensors",
+    "rich",
+    "pytest",
+}
 
 
 def _modules() -> dict[str, Path]:

@@ -37,8 +37,26 @@ CLASSES = {
 SHARED: dict[str, str] = {}
 """Class name → why two classes may have it."""
 OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]+|-o\b)")
-FOREIGN = {"--porcelain", "--no-install-recommends", "--no-deps", "--upgrade", "--repo-id", "--root", "--push-to-hub"}
-"""Options of git, apt-get, pip and of lerobot's converter, in lines that are to be run."""
+FOREIGN = {
+    "--porcelain",
+    "--no-install-recommends",
+    "--no-deps",
+    "--upgrade",
+    "--repo-id",
+    "--root",
+    "--push-to-hub",
+    "--cpus-per-task",
+    "--noheader",
+    "--states",
+    "--jobs",
+    "--array",
+    "--format",
+    "--name",
+    "--repo-type",
+    "--revision",
+    "--include",
+}
+"""Options of git, apt-get, pip, SLURM, `hf download` and of lerobot's converter, in lines that are to be run."""
 
 
 def tree(path: Path) -> ast.Module:

@@ -61,7 +61,7 @@ def test_references_pass(name: str) -> None:
 
 
 def test_without_its_argument_a_policy_is_not_judged(nudge: PolicySpec[Any]) -> None:
-    told = "skipped it needs its side: zoo check faulty/nudge --set side=SIDE"
+    told = "skipped it needs its side; check it with the setting side=SIDE"
     assert outcome(nudge, "satisfies-policy") == outcome(nudge, "misfits-are-told") == told
 
 

@@ -60,6 +60,18 @@ def test_train_then_inspect(data: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert "as in the manifest" in shown
 
 
+def test_from_starts_where_another_run_ended(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert zoo(*command(data, tmp_path / "first", "--steps", "1")) == 0
+    more = ["--from", str(tmp_path / "first"), "--from-parts", "trunk, head"]
+    assert zoo(*command(data, tmp_path / "next", "--steps", "1", *more)) == 0
+    said = capsys.readouterr().err
+    assert "starts from imf-resnet18-demo, step 1" in said
+    assert "cameras: fresh" in said
+    assert "fresh, from the data" in said
+    started = json.loads((tmp_path / "next/run.json").read_text())["start"]
+    assert started["parts"] == ["trunk", "head"]
+
+
 def test_attnres_trunk_logs_its_depth_weights(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert zoo(*command(data, tmp_path / "run", "--steps", "2", recipe="imf-attnres-demo")) == 0
     entropies = [row["depth_entropy"] for row in read_metrics(tmp_path / "run")]

@@ -6,7 +6,9 @@ import math
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import NoReturn
@@ -93,6 +95,35 @@ def test_signal_finishes_the_step_and_saves(
     assert (result.signal, result.step) == (number, 3)
     assert result.checkpoint.is_dir()
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize(("echo_seconds", "code"), [(60.0, None), (0.0, 143)])
+def test_an_echo_of_the_signal_does_not_keep_it_from_saving(
+    tiny_run: TrainTiny,
+    tiny_windows: TinyWindows,
+    monkeypatch: pytest.MonkeyPatch,
+    echo_seconds: float,
+    code: int | None,
+) -> None:
+    """A terminal's Ctrl-C reaches torchrun and its processes, and torchrun then sends these a SIGTERM."""
+    monkeypatch.setattr("trunkzoo.system.signals._ECHO_SECONDS", echo_seconds)
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    gather, calls = tiny_windows.gather, []
+
+    def interrupt(indices: Tensor) -> dict[str, Tensor]:
+        calls.append(1)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return gather(indices)
+
+    monkeypatch.setattr(tiny_windows, "gather", interrupt)
+    with ExitStack() as stack:
+        stack.callback(signal.signal, signal.SIGTERM, before)
+        left = stack.enter_context(pytest.raises(SystemExit)) if code else None
+        result = tiny_run(workers=0)
+        assert (result.signal, result.step) == (signal.SIGINT, 3)
+    assert left is None or left.value.code == code
 
 
 @pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])

@@ -16,6 +16,7 @@ from trunkzoo_cli.options import MAX_PROCESSES, JsonOption
 from trunkzoo_cli.output import emit_json, emit_table, note, say, write_page
 
 if TYPE_CHECKING:
+    from trunkzoo.registry import Zoo
     from trunkzoo.suites.engine import Engine
     from trunkzoo.suites.plan import SuitePlan
 
@@ -68,6 +69,7 @@ class EngineName(StrEnum):
 
     local = "local"
     ray = "ray"
+    slurm = "slurm"
 
 
 suite.command("new")(new)
@@ -92,7 +94,9 @@ def run(
     ] = None,
     outcome: Annotated[Outcome, typer.Option(help="What --until looks at.")] = Outcome.success,
     detect: Annotated[float, typer.Option(metavar="DIFFERENCE", help="What --until calls worth finding.")] = 0.1,
-    engine: Annotated[EngineName, typer.Option(help="local processes, or a Ray cluster.")] = EngineName.local,
+    engine: Annotated[
+        EngineName, typer.Option(help="local processes, a Ray cluster, or jobs of SLURM.")
+    ] = EngineName.local,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing but the table, or what failed.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -104,15 +108,20 @@ def run(
 
     Example: zoo suite run phase2-demo
     """
+    from trunkzoo.registry import open_zoo
+    from trunkzoo.suites.planning import load_slurm
     from trunkzoo.suites.published import adopt
     from trunkzoo.suites.run import run_suite
     from trunkzoo.suites.stopping import forget_stop, run_until
 
-    slots = max_parallel or len(os.sched_getaffinity(0))
-    plan = _plan(name, out, only, slots, trainings)
+    zoo = open_zoo()
+    slots = (
+        load_slurm(zoo.registry).cpus if engine is EngineName.slurm else max_parallel or len(os.sched_getaffinity(0))
+    )
+    plan = _plan(name, out, only, slots, trainings, zoo)
     if published is not None:
         note(f"{adopt(plan, published)} evaluations and floors taken from {published}")
-    cells, tell = _engine(engine, max_parallel, plan), _say_nothing if quiet else _say
+    cells, tell = _engine(engine, max_parallel, plan, zoo), _say_nothing if quiet else _say
     try:
         if until is None:
             forget_stop(plan.directory)
@@ -120,7 +129,8 @@ def run(
         else:
             run_until(plan, cells, tell, until.value, MEASURE[outcome], detect, quiet=quiet)
     except KeyboardInterrupt:
-        note(f"finished cells are in {plan.directory}; the same command continues there")
+        jobs = "; its jobs stay in SLURM's queue" if engine is EngineName.slurm else ""
+        note(f"finished cells are in {plan.directory}{jobs}; the same command continues there")
         raise
     _show(plan, json)
 
@@ -136,7 +146,8 @@ def status(
     if json:
         emit_json(rows)
     else:
-        emit_table(("cell", "state", "progress", "time"), [tuple(row.values())[:4] for row in rows])
+        shown = ["cell", "state", "progress", "time", *(["job"] if any(row["job"] for row in rows) else [])]
+        emit_table(shown, [tuple(row[column] for column in shown) for row in rows])
 
 
 @suite.command("report")
@@ -213,14 +224,19 @@ def _say_nothing(line: str) -> None:
 
 
 def _plan(
-    name: str, out: Path | None, only: list[str] | None, slots: int = 2, trainings: int | None = None
+    name: str,
+    out: Path | None,
+    only: list[str] | None,
+    slots: int = 2,
+    trainings: int | None = None,
+    zoo: Zoo | None = None,
 ) -> SuitePlan:
     from trunkzoo.registry import open_zoo
     from trunkzoo.suites.planning import plan_suite
 
     directory = out or Path("runs") / name
     _refuse_run(directory)
-    whole = plan_suite(name, open_zoo(), directory, only or (), slots)
+    whole = plan_suite(name, zoo or open_zoo(), directory, only or (), slots)
     return whole if trainings is None else whole.first(trainings)
 
 
@@ -232,7 +248,13 @@ def _refuse_run(directory: Path) -> None:
         raise UsageError(f"{directory} is a training run; give -o another directory for the cells of this suite")
 
 
-def _engine(name: EngineName, max_parallel: int | None, plan: SuitePlan) -> Engine:
+def _engine(name: EngineName, max_parallel: int | None, plan: SuitePlan, zoo: Zoo) -> Engine:
+    if name is EngineName.slurm:
+        from trunkzoo.suites.planning import load_slurm
+        from trunkzoo.suites.slurm_engine import SlurmEngine
+
+        limit = max_parallel or math.inf  # or all that the queue gives
+        return SlurmEngine(load_slurm(zoo.registry), plan.directory, plan.config.gpus_per_training, limit)
     if name is EngineName.ray:
         from trunkzoo.suites.ray_engine import RayEngine
 

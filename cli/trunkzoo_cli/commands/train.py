@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trunkzoo_cli.completion import complete_recipe_or_run
+from trunkzoo_cli.completion import complete_recipe_or_run, complete_run
 from trunkzoo_cli.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, JsonOption, SetOption, TrunkOption, recipe_of
 from trunkzoo_cli.output import emit_json, note, say
 
@@ -29,7 +29,8 @@ def train(
         ),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="LeRobot v3 dataset, e.g. from `zoo collect`.")
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="LeRobot v3 dataset, e.g. from `zoo collect`, or hf:ORG/NAME."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="RUN", help="Run directory; new unless --resume.")
@@ -41,6 +42,23 @@ def train(
         int | None,
         typer.Option(
             min=0, max=MAX_SEED, help="Decides initial weights, batches and every sample's noise. (default: 0)"
+        ),
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="RUN|CKPT",
+            help="Start from the weights of this agent, or of hf:ORG/NAME.",
+            autocompletion=complete_run,
+        ),
+    ] = None,
+    from_parts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PARTS",
+            help="What --from gives, of trunk, cameras, head and normalizers, with commas between. "
+            "(default: trunk,cameras,head)",
         ),
     ] = None,
     resume: Annotated[
@@ -69,6 +87,12 @@ def train(
     stop_at: Annotated[
         int | None, typer.Option(min=1, max=MAX_COUNT, help="Save and leave after this step; --resume continues.")
     ] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="wandb, trackio, mlflow or tensorboard gets the metrics too; may be repeated."
+        ),
+    ] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard events to RUN too.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -77,8 +101,15 @@ def train(
     Ctrl-C (or SIGTERM) finishes the step, saves and leaves with 130 (143); `zoo train --resume RUN` continues exactly
     where it stopped, also after a kill -9. More --steps on resume follow the cosine of the new length.
 
+    --from starts from another agent: each part named fits wholly (same trunk or head, same sizes, cameras by their names)
+    or nothing begins; all others start fresh, the statistics from the new data. run.json keeps the hash of its weights.
+
+    metrics.jsonl has every logged row, whatever --track says; a tracker that fails on the way is left out, not the training.
+    wandb without its service: WANDB_MODE=offline.
+
     Examples: zoo train imf-attnres --data data/lift -o runs/attnres
               zoo train --resume runs/attnres
+              zoo train imf-attnres --data data/handover -o runs/next --from runs/attnres --from-parts trunk,cameras
               torchrun --nproc-per-node 2 -m trunkzoo_cli train imf-resnet18 --data data/lift -o runs/two
     """
     from trunkzoo.data.match import parse_camera_map
@@ -91,6 +122,7 @@ def train(
     chosen, start = _start(recipe, data, out, trunk, [*(set_ or []), *given], resume=resume)
     options = {
         "seed": seed,
+        "start": _start_of(from_, from_parts),
         "device": device,
         "threads": threads,
         "cameras": parse_camera_map(camera or [], "--camera") or None,
@@ -101,7 +133,8 @@ def train(
         "recipe": chosen.recipe,
         "resume": resume,
         "stop_at": stop_at,
-        "tensorboard": tensorboard,
+        "tensorboard": tensorboard or "tensorboard" in (track or []),
+        "track": [name for name in dict.fromkeys(track or []) if name != "tensorboard"],
     }
     run = parse(RunConfig, values, "zoo train")
     if _first_process():
@@ -113,6 +146,18 @@ def train(
         raise typer.Exit(128 + result.signal)
 
 
+def _start_of(path: str | None, parts: str | None) -> dict[str, Any] | None:
+    """The values of ``--from`` and ``--from-parts``."""
+    from trunkzoo.errors import UsageError
+
+    if path is None:
+        if parts is not None:
+            raise UsageError("--from-parts says what is taken of an agent; give it with --from RUN")
+        return None
+    given = [part.strip() for part in parts.split(",")] if parts is not None else None
+    return {"path": path, **({"parts": given} if given else {})}
+
+
 def _first_process() -> bool:
     """torchrun starts one process per rank; one of them speaks."""
     return os.environ.get("RANK", "0") == "0"
@@ -122,6 +167,7 @@ def _start(
     recipe: str | None, data: Path | None, out: Path | None, trunk: str | None, settings: list[str], *, resume: bool
 ) -> tuple[ResolvedRecipe, dict[str, Any]]:
     """The recipe to train, and the fields of RunConfig that it brings: those typed, or those of the run to resume."""
+    from trunkzoo.data import dataset_directory
     from trunkzoo.errors import UsageError
     from trunkzoo.registry import open_zoo
 
@@ -129,13 +175,13 @@ def _start(
     if resume and data is None and trunk is None and (out is None) != (recipe is None):
         return _continue(out or Path(str(recipe)), settings, zoo)
     missing = [name for name, value in (("RECIPE", recipe), ("--data DIR", data), ("-o RUN", out)) if value is None]
-    if missing or recipe is None or out is None:
+    if missing or recipe is None or out is None or data is None:
         raise UsageError(
             f"missing {', '.join(missing)}: `zoo train RECIPE --data DIR -o RUN` starts, `zoo train --resume RUN` continues"
         )
     kept = _kept_steps(out, settings) if resume else []
     chosen = recipe_of(recipe, trunk, [*kept, *settings], zoo)
-    return chosen, {"data": data, "output": out}
+    return chosen, {"data": dataset_directory(data), "output": out}
 
 
 def _continue(run: Path, settings: list[str], zoo: Zoo) -> tuple[ResolvedRecipe, dict[str, Any]]:

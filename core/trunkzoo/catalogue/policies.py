@@ -23,8 +23,12 @@ def require_local(policy: PolicyRecord) -> None:
     """
     with plugin_code(f"asking {policy.title} where it runs"):
         local = policy.spec.local(policy.config)
-    if local:
-        require_installed(policy.spec)
+    try:
+        if local:
+            require_installed(policy.spec)
+    except PluginError as error:
+        other = f"\nOr let it run in a Python that has it: {policy.spec.elsewhere}" if policy.spec.elsewhere else ""
+        raise PluginError(f"{error}{other}", ["settings"] if other else []) from None
 
 
 def require_fit(policy: PolicyRecord, contract: TaskContract, task: str) -> None:

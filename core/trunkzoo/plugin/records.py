@@ -150,6 +150,8 @@ class PolicySpec(Record[ConfigT]):
     """One line for each camera or width that does not fit the task's; told without building it."""
     local: Callable[[ConfigT], bool] = _here
     """Whether it runs in this Python, which must then have what the record requires."""
+    elsewhere: str = ""
+    """The setting that lets it run in another Python, as people write it, for the message where a package is absent here."""
     checked_on: str = "reach/reach"
     """The task in which conformance checks play it."""
 

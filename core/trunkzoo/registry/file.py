@@ -24,14 +24,21 @@ class PluginRules(Config):
     disabled: tuple[str, ...] = Field(default=(), description="plugins that are never imported")
 
 
+class EngineTables(Config):
+    """``[engines]``."""
+
+    slurm: dict[str, Any] = Field(default={}, description="what jobs of a suite ask SLURM for")
+
+
 class RegistrySchema(NameTables):
-    """The whole file. The tables of trunks, recipes, suites and known packages are validated when they are asked for."""
+    """The whole file. The tables of trunks, recipes, suites, engines and known packages are validated when they are asked for."""
 
     format: Literal[1] = Field(description="format number of this file")
     plugins: PluginRules = PluginRules()
     trunks: dict[str, dict[str, Any]] = Field(default={}, description="facts per trunk id")
     recipes: dict[str, dict[str, Any]] = Field(default={}, description="recipes by name")
     suites: dict[str, dict[str, Any]] = Field(default={}, description="suites by name")
+    engines: EngineTables = EngineTables()
     known: dict[str, dict[str, Any]] = Field(default={}, description="third-party distributions we have seen to work")
 
 

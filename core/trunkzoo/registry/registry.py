@@ -105,6 +105,11 @@ class Registry:
         """The table of suite ``name`` with inheritance and the user's file applied."""
         return self.tree("suites", name).values
 
+    @property
+    def slurm(self) -> dict[str, Any]:
+        """The table ``[engines.slurm]``, the user's values over ours."""
+        return _merged([file.content.engines.slurm for file in self.files])
+
     def tree(self, section: RegistrySection, name: str) -> Tree:
         """The values of one recipe or suite with their origins: its ancestors first, ours before the user's."""
         tree = Tree()

@@ -35,7 +35,7 @@ def plans_of(
     sides = [contender(catalogue, text) for text in texts]
     named = [side.checkpoint is None for side in sides]
     if settings and not any(named):
-        raise UsageError("settings are for policies that are no agents, and both of these are", ["set"])
+        raise UsageError("settings are for policies that are no agents, and both of these are", ["settings"])
     sides = [
         contender(catalogue, text, settings if is_named else None) for text, is_named in zip(texts, named, strict=True)
     ]

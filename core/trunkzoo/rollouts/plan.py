@@ -19,6 +19,7 @@ from trunkzoo.checkpoint.layout import model_file
 from trunkzoo.checkpoint.parts import changed_versions, recipe_of, require_parts, resolve_parts
 from trunkzoo.errors import UsageError
 from trunkzoo.export.record import is_export, read_export, sha256_of
+from trunkzoo.hub.names import folder_name, is_hub_name
 from trunkzoo.plugin.records import TaskSpec
 from trunkzoo.registry.resolved import check_task
 from trunkzoo.rollouts.job import Job
@@ -51,11 +52,13 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Source:
+class AgentFile:
     """The file of an agent, absolute since workers may run elsewhere, and what it says about itself."""
 
     file: Path
     header: CheckpointHeader
+    home: Path
+    """Where rows are kept: beside the file; in a folder here for one that lies in the cache of the hub."""
 
     @property
     def exported(self) -> bool:
@@ -105,16 +108,18 @@ def _check_numbers(max_steps: int | None, noise_seed: int) -> None:
         raise UsageError(f"noise seed {noise_seed} must be 0 or more, and max steps {max_steps} 1 or more")
 
 
-def _source(path: Path) -> Source:
+def _source(path: Path) -> AgentFile:
     if is_export(path):
         graph, record = read_export(path)
         record.require_acting(graph)
-        return Source(graph.resolve(), record.header())
-    file = model_file(path).resolve()
-    return Source(file, read_header(file))
+        return AgentFile(graph.resolve(), record.header(), graph.resolve().parent)
+    found = model_file(path)
+    file = found.parent.resolve() / found.name  # the cache of the hub has links to blobs, without a manifest
+    home = Path(folder_name(path, file.parent.name)) if is_hub_name(path) else file.parent
+    return AgentFile(file, read_header(file), home)
 
 
-def _scene(catalogue: Catalogue, task: Part | None, source: Source | None, by_agent: bool) -> Scene:
+def _scene(catalogue: Catalogue, task: Part | None, source: AgentFile | None, by_agent: bool) -> Scene:
     """The task that was asked for, or that of the checkpoint's recipe, which must fit it."""
     recipe = recipe_of(source.header, source.file) if source else None
     if source and task is None:  # a floor needs no more of the checkpoint than its task
@@ -129,7 +134,7 @@ def _scene(catalogue: Catalogue, task: Part | None, source: Source | None, by_ag
     return scene
 
 
-def _agent_plan(catalogue: Catalogue, job: Job, scene: Scene, source: Source) -> Plan:
+def _agent_plan(catalogue: Catalogue, job: Job, scene: Scene, source: AgentFile) -> Plan:
     if job.device != "cpu":
         if source.exported:
             raise UsageError(f"device {job.device}: an exported agent acts on the CPU", ["device"])
@@ -144,9 +149,7 @@ def _agent_plan(catalogue: Catalogue, job: Job, scene: Scene, source: Source) ->
         changed_versions(header, resolved.parts, source.file)
         versions |= _editions(resolved.trunk, resolved.head)
     origin = {"recipe": header.recipe["name"], "step": header.step, "checkpoint_sha256": sha256_of(source.file)}
-    return Plan(
-        replace(job, checkpoint=source.file), _provenance(job, scene.spec, origin, versions), source.file.parent
-    )
+    return Plan(replace(job, checkpoint=source.file), _provenance(job, scene.spec, origin, versions), source.home)
 
 
 def _record_plan(job: Job, scene: Scene, policy: PolicyRecord) -> Plan:

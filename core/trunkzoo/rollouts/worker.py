@@ -15,6 +15,7 @@ from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.tasks import make_task
 from trunkzoo.errors import ZooError
 from trunkzoo.registry import open_zoo
+from trunkzoo.rollouts.episode import run_episode
 from trunkzoo.rollouts.job import EpisodeResult, Item, Job
 from trunkzoo.system.processes import begin_worker
 
@@ -91,8 +92,6 @@ class EpisodeRunner:
 
     def play(self, item: Item, connection: Connection) -> Done:
         """Run one episode; ``connection`` gets signs of life, and frames if somebody watches."""
-        from trunkzoo.rollouts.episode import run_episode
-
         # at the first episode: then what is wrong with a plugin is told as that episode's failure
         catalogue = self._catalogue = self._catalogue or _open_catalogue()
         task, policy = self._prepare(item.job, catalogue)

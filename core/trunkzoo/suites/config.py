@@ -84,6 +84,27 @@ class SuiteTask(Config):
 Arm = Annotated[ArmConfig, _by_name("recipe")]
 
 
+SbatchValue = Annotated[str, Field(pattern=r"^[\w.,:|&*@/()\[\]=+-]*$")]
+"""A value for a line of a batch script, which it cannot leave."""
+
+
+class SlurmConfig(Config):
+    """``[engines.slurm]``: what the jobs of a suite ask SLURM for; an empty text or None leaves it to the cluster."""
+
+    partition: SbatchValue = Field(default="", description="where jobs queue")
+    account: SbatchValue = Field(default="", description="who pays")
+    qos: SbatchValue = Field(default="", description="quality of service")
+    constraint: SbatchValue = Field(default="", description="features that a node must have")
+    cpus: PositiveInt = Field(
+        default=1, description="cores of a job that trains, collects or measures latency; every other job takes one"
+    )
+    memory_gb: PositiveFloat | None = Field(default=None, description="memory of a job")
+    minutes: PositiveInt = Field(
+        default=60, description="time limit of a job; a cell that reaches it saves, queues again and goes on"
+    )
+    poll_seconds: PositiveFloat = Field(default=10.0, description="how often the queue is asked")
+
+
 class SuiteConfig(Config):
     """Recipes × tasks × training seeds. Every budget is stated once, for all arms."""
 
@@ -115,7 +136,9 @@ class SuiteConfig(Config):
         default=20, le=SEEDS_PER_PURPOSE, description="fresh episodes of the reported checkpoint"
     )
     blind: bool = Field(default=True, description="also run the reported checkpoints of the arms on blanked images")
-    gpus_per_training: float = Field(default=0.0, ge=0, description="GPUs that Ray reserves for a training")
+    gpus_per_training: float = Field(
+        default=0.0, ge=0, description="GPUs that Ray or SLURM reserves for a training; SLURM whole ones"
+    )
     minutes: dict[str, PositiveFloat] = Field(default={}, description="how long each stage takes, for its heading")
 
     @property

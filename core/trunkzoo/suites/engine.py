@@ -39,12 +39,12 @@ class Attempts:
         self._made: Counter[str] = Counter()
         self.failures: list[Failure] = []
 
-    def again(self, cell: Cell, reason: str) -> bool:
-        """Note an attempt that ended; True if the cell has no result and may be tried once more."""
+    def again(self, cell: Cell, reason: str, wanted: bool = True) -> bool:
+        """Note an attempt that ended; True if the cell has no result and may be tried once more, which must be ``wanted``."""
         self._made[cell.key] += 1
         if cell.done() is not None:
             return False
-        if self._made[cell.key] < ATTEMPTS:
+        if wanted and self._made[cell.key] < ATTEMPTS:
             return True
         self.failures.append(Failure(cell, reason))
         return False

@@ -7,6 +7,7 @@ from pathlib import Path
 CELLS, REPORT = "cells", "report.html"
 LOOKS = "looks.json"  # of a suite that may end early: what was seen after each training seed
 INDEX = "cells.json"  # beside published rows: the results of the cells that they come from
+SLURM = "slurm"  # the folder of job scripts, their output, and the file that says which job has which cell
 CELL, DONE, LOG = "cell.json", "done.json", "log.txt"
 RUN = "run"  # the run directory of a training
 DATA, ATTEMPTS = "data", "attempts.jsonl"  # the dataset of a collection, and a line per demonstration that was tried

@@ -21,7 +21,11 @@ from trunkzoo.registry.resolved import ResolvedRecipe, check_task
 from trunkzoo.rollouts.references import REFERENCES
 from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.suites.cells import Cell
+<<<<<<< HEAD
 from trunkzoo.suites.config import ArmConfig, ForeignConfig, SuiteConfig, SuiteTask
+=======
+from trunkzoo.suites.config import ArmConfig, SlurmConfig, SuiteConfig, SuiteTask
+>>>>>>> foreign
 from trunkzoo.suites.layout import CELLS
 from trunkzoo.suites.plan import ArmPlan, ForeignPlan, SuitePlan, TaskPlan
 
@@ -36,6 +40,15 @@ def load_suite(registry: Registry, name: str) -> SuiteConfig:
         ConfigError: a value breaks the schema.
     """
     return parse(SuiteConfig, registry.suite(name), f"suites.{name}")
+
+
+def load_slurm(registry: Registry) -> SlurmConfig:
+    """``[engines.slurm]`` of registry.toml; defaults where there is none.
+
+    Raises:
+        ConfigError: a value breaks the schema.
+    """
+    return parse(SlurmConfig, registry.slurm, "engines.slurm")
 
 
 def plan_suite(name: str, zoo: Zoo, directory: Path, only: Sequence[str] = (), parallel: int = 2) -> SuitePlan:

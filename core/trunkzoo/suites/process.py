@@ -40,6 +40,12 @@ class CellProcess:
         """Whether the process is gone."""
         return self._process.poll() is not None
 
+    @property
+    def exit_code(self) -> int:
+        """Of a process that was waited for, as a shell has it: 128 and the number of the signal that ended it."""
+        code = self._process.returncode
+        return 128 - code if code < 0 else code
+
     def ask_to_leave(self) -> None:
         """Close its standard input, which it watches."""
         if self._process.stdin is not None:

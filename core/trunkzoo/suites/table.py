@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from trunkzoo.rollouts.rows import Row
-from trunkzoo.rollouts.scores import summary_of
 from trunkzoo.statistics import Summary
 from trunkzoo.suites.results import ArmResult, ForeignResult, TaskResult
 
@@ -31,9 +27,14 @@ def table(result: TaskResult) -> list[tuple[str, ...]]:
     baselines = [arm for arm in result.arms if arm.plan.baseline]
     return [
         *(_arm_row(arm) for arm in (*arms, *baselines)),
+<<<<<<< HEAD
         *(_foreign_row(it) for it in result.foreign),
         *(_floor_row(f"{arm.plan.label}, images blanked", arm.blind) for arm in (*arms, *result.foreign) if arm.blind),
         *(_floor_row(FLOOR_NAMES[name], [rows]) for name, rows in result.floors.items()),
+=======
+        *(_floor_row(f"{arm.plan.label}, images blanked", arm.blind_summary) for arm in arms if arm.blind_summary),
+        *(_floor_row(FLOOR_NAMES[name], summary) for name, summary in result.floor_summaries.items()),
+>>>>>>> foreign
     ]
 
 
@@ -52,6 +53,7 @@ def _arm_row(arm: ArmResult) -> tuple[str, ...]:
     )
 
 
+<<<<<<< HEAD
 def _foreign_row(it: ForeignResult) -> tuple[str, ...]:
     latency = NO_VALUE if it.latency_ms is None else f"{it.latency_ms:.1f} ms"
     cost = (str(it.steps), duration(it.train_seconds))
@@ -60,6 +62,10 @@ def _foreign_row(it: ForeignResult) -> tuple[str, ...]:
 
 def _floor_row(name: str, runs: Sequence[Sequence[Row]]) -> tuple[str, ...]:
     return (name, *[NO_VALUE] * 5, *_scores(summary_of(*runs)), NO_VALUE, NO_VALUE)
+=======
+def _floor_row(name: str, summary: Summary) -> tuple[str, ...]:
+    return (name, *[NO_VALUE] * 5, *_scores(summary), NO_VALUE, NO_VALUE)
+>>>>>>> foreign
 
 
 def _scores(summary: Summary) -> tuple[str, str]:

@@ -24,7 +24,6 @@ from trunkzoo.testing.check import Check, CheckSkipped, Subject, require
 from trunkzoo.testing.described import config_rejects_unknown_keys, config_round_trips, describes_without_torch
 
 PolicySubject = Subject[PolicySpec[Any]]
-Action = NDArray[np.float32]
 SEED = 20_000  # away from the small ones that authors try by hand
 STEPS = 12  # of an episode: beyond the first chunk of most policies
 NOISE_SEED = 7
@@ -121,7 +120,7 @@ def _contract(subject: PolicySubject) -> TaskContract:
 def _require_argument(subject: PolicySubject) -> None:
     if lacks_argument(subject.spec, subject.config):
         name = subject.spec.argument
-        raise CheckSkipped(f"it needs its {name}: zoo check {subject.id} --set {name}={name.upper()}")
+        raise CheckSkipped(f"it needs its {name}; check it with the setting {name}={name.upper()}")
 
 
 @contextlib.contextmanager
@@ -141,7 +140,7 @@ def _playing(subject: PolicySubject) -> Iterator[tuple[Task, Policy]]:
         policy.close()
 
 
-def _episode(task: Task, policy: Policy, seed: int) -> list[Action]:
+def _episode(task: Task, policy: Policy, seed: int) -> list[NDArray[np.float32]]:
     task.reset(seed)
     policy.reset(task, seed)
     actions = []
@@ -151,7 +150,7 @@ def _episode(task: Task, policy: Policy, seed: int) -> list[Action]:
     return actions
 
 
-def _checked(action: Any, shape: tuple[int, ...]) -> Action:
+def _checked(action: Any, shape: tuple[int, ...]) -> NDArray[np.float32]:
     require(isinstance(action, np.ndarray), f"act returned {type(action).__name__}; it must be a numpy array")
     require(action.shape == shape, f"act returned shape {action.shape}; the task's action_dim makes it {shape}")
     require(action.dtype == np.float32, f"act returned {action.dtype}; it must be float32")

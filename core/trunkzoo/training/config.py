@@ -6,10 +6,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
+from trunkzoo.checkpoint.layout import AGENT_PARTS, AgentPart
 from trunkzoo.plugin.config import Config
 from trunkzoo.registry.recipe import Recipe
+
+TrackerName = Literal["wandb", "trackio", "mlflow"]
+
+
+class StartConfig(Config):
+    """Whose weights a training starts from."""
+
+    path: Path = Field(description="a run, a checkpoint or a model.safetensors")
+    parts: tuple[AgentPart, ...] = Field(
+        default=("trunk", "cameras", "head"),
+        min_length=1,
+        description=f"what is taken, of {', '.join(AGENT_PARTS)}; all else starts fresh",
+    )
 
 
 class RunConfig(Config):
@@ -25,6 +39,7 @@ class RunConfig(Config):
         description="decides the initial weights, the batches and every sample's noise",
     )
     resume: bool = Field(default=False, description="continue from the newest checkpoint in output")
+    start: StartConfig | None = Field(default=None, description="start from another agent's weights; not with resume")
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="auto takes a GPU where there is one")
     threads: PositiveInt | None = Field(
         default=None, le=4096, description="CPU threads of torch; None leaves its choice"
@@ -34,7 +49,14 @@ class RunConfig(Config):
     )
     stop_at: PositiveInt | None = Field(default=None, description="save and leave after this step, as on SIGTERM")
     tensorboard: bool = Field(default=False, description="write TensorBoard events beside metrics.jsonl")
+    track: tuple[TrackerName, ...] = Field(default=(), description="services that get the rows of metrics.jsonl too")
     progress: bool = Field(default=True, description="report progress on stderr")
+
+    @model_validator(mode="after")
+    def _starts_once(self) -> RunConfig:
+        if self.resume and self.start is not None:
+            raise ValueError("start has no effect with resume: a run goes on from its own checkpoint; leave start out")
+        return self
 
 
 @dataclass(frozen=True)

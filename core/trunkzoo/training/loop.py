@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -13,22 +14,26 @@ from accelerate.state import AcceleratorState, PartialState
 from trunkzoo.agent.agent import Agent
 from trunkzoo.agent.assemble import assemble
 from trunkzoo.checkpoint.load import continue_agent
+from trunkzoo.checkpoint.transfer import require_no_initial
 from trunkzoo.data import open_dataset
 from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import ResolvedRecipe
 from trunkzoo.registry.train_config import TrainConfig
-from trunkzoo.system.devices import device_of, ieee_float32
+from trunkzoo.system.devices import device_of, float32_products
+from trunkzoo.system.progress import Bars
 from trunkzoo.system.signals import stop_requests
 from trunkzoo.training.batches import Loader, Sampler, Windows
 from trunkzoo.training.config import RunConfig, TrainResult
-from trunkzoo.training.directory import RunDirectory, check_same_run, open_run
+from trunkzoo.training.directory import RunDirectory, check_same_run, flat, open_run
 from trunkzoo.training.metrics import MetricsLog
 from trunkzoo.training.probes import Holdout
 from trunkzoo.training.provenance import facts_of, session_of
 from trunkzoo.training.session import Session
+from trunkzoo.training.start import begin_from, start_facts
 from trunkzoo.training.state import Progress, restore
 from trunkzoo.training.step import Learner
+from trunkzoo.training.trackers import Trackers
 
 _SMALL_CROP = 0.25  # share of the image's pixels; a centre crop below it tends to lose the object
 
@@ -54,19 +59,20 @@ def train_on(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[]
     with (
         stop_requests() as request,
         _accelerator(run, recipe.train) as accelerator,
-        _torch_state(run, accelerator),
+        _torch_state(run, recipe.train, accelerator),
         _directory(run, accelerator) as directory,  # before the data, whose first use may take minutes
     ):
         windows = open_windows()
         share = _share(recipe.train, accelerator)
-        facts = facts_of(run, recipe, windows)
+        facts = facts_of(run, recipe, windows, start_facts(run))
         if run.resume and accelerator.is_main_process:
             check_same_run(run.output, facts)
-        agent, learner, progress = _learner(run, resolved, windows, directory, accelerator)
+        agent, learner, progress = _learner(run, resolved, windows, directory, accelerator, facts.get("start"))
         _check_end(run, recipe.train.steps, progress.step)
         log = None
         if accelerator.is_main_process:
-            log = MetricsLog(directory.path, progress.step, run.tensorboard)
+            trackers = Trackers(run.track, directory.path, flat(facts)) if run.track else None
+            log = MetricsLog(directory.path, progress.step, run.tensorboard, trackers)
             where = str(accelerator.device), accelerator.num_processes, run.threads
             directory.record(facts, session_of(progress.step, *where))
         held = recipe.train.holdout_episodes
@@ -74,20 +80,33 @@ def train_on(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[]
         sampler = Sampler(run.seed, holdout.first if holdout else len(windows), recipe.train.batch_size)
         loader = Loader(windows, sampler, share, recipe.train.accumulate, recipe.train.workers)
         session = Session(agent, learner, loader, directory, progress, holdout, log)
-        result = session.run(run.stop_at, request, run.progress)
+        try:
+            result = session.run(run.stop_at, request, run.progress)
+        finally:
+            if log:
+                log.finish()
         accelerator.wait_for_everyone()
         return result
 
 
 def _learner(
-    run: RunConfig, recipe: ResolvedRecipe, windows: Windows, directory: RunDirectory, accelerator: Accelerator
+    run: RunConfig,
+    recipe: ResolvedRecipe,
+    windows: Windows,
+    directory: RunDirectory,
+    accelerator: Accelerator,
+    start: dict[str, Any] | None,
 ) -> tuple[Agent, Learner, Progress]:
-    """A fresh agent, or the one of the newest checkpoint with the rest of its training state."""
+    """A fresh agent, from other weights if it has a start, or that of the newest checkpoint with its training state."""
     config = recipe.recipe.train
     saved = directory.latest() if run.resume else None
     if saved is None:
         agent = assemble(recipe, run.seed)
         agent.fit_normalizers(windows.stats)
+        if start:
+            require_no_initial(recipe, start["parts"])
+            taken = begin_from(agent, start, run.output)
+            Bars(quiet=not (run.progress and accelerator.is_main_process)).say("\n".join(taken))
         return agent, Learner(agent, config, run.seed, accelerator), Progress()
     try:
         agent = continue_agent(saved[1], recipe)  # the settings that may change on resume are those of now
@@ -141,14 +160,14 @@ def _accelerator(run: RunConfig, config: TrainConfig) -> Iterator[Accelerator]:
 
 
 @contextmanager
-def _torch_state(run: RunConfig, accelerator: Accelerator) -> Iterator[None]:
+def _torch_state(run: RunConfig, config: TrainConfig, accelerator: Accelerator) -> Iterator[None]:
     """Leave torch's random state and thread count as they were found."""
     before = torch.get_num_threads()
     try:
         if run.threads is not None:
             torch.set_num_threads(run.threads)
         devices = [accelerator.device] if accelerator.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices), ieee_float32():
+        with torch.random.fork_rng(devices=devices), float32_products(tf32=config.precision == "tf32"):
             yield
     finally:
         torch.set_num_threads(before)

@@ -16,9 +16,10 @@ from trunkzoo.training.config import RunConfig
 from trunkzoo.training.remarks import source_of
 
 
-def facts_of(run: RunConfig, recipe: Recipe, windows: Windows) -> dict[str, Any]:
-    """What must stay the same while a run is resumed: the recipe with every default, the seed and the data."""
+def facts_of(run: RunConfig, recipe: Recipe, windows: Windows, start: dict[str, Any] | None) -> dict[str, Any]:
+    """What must stay the same while a run is resumed: the recipe with every default, the seed, the data, the start."""
     return {
+        **({"start": start} if start else {}),
         "recipe": recipe.model_dump(mode="json"),
         "seed": run.seed,
         "data": {

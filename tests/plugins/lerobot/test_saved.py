@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from trunkzoo.plugin import CheckpointError, TaskContract, UsageError
 from trunkzoo_lerobot import saved
@@ -106,7 +107,8 @@ def test_a_python_that_cannot_serve_is_named(tmp_path: Path) -> None:
 
 
 def test_messages_carry_arrays_bit_for_bit() -> None:
-    sent = {"image": np.arange(24, dtype=np.uint8).reshape(2, 4, 3)[:, ::2], "state": np.float32([1.5, -0.0, np.inf])}
+    image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)[:, ::2]
+    sent: dict[str, NDArray[Any]] = {"image": image, "state": np.array([1.5, -0.0, np.inf], np.float32)}
     stream = io.BytesIO()
     send(stream, {"do": "act", "seed": 2**62}, sent)
     send(stream, {"do": "reset"})

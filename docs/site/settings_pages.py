@@ -13,11 +13,7 @@ from trunkzoo.registry import open_zoo
 from trunkzoo.registry.file import RegistrySchema
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.vouched import KnownPackage, TrunkFacts
-<<<<<<< HEAD
-from trunkzoo.suites.config import ArmConfig, ForeignConfig, SuiteConfig, SuiteTask
-=======
-from trunkzoo.suites.config import ArmConfig, SlurmConfig, SuiteConfig, SuiteTask
->>>>>>> foreign
+from trunkzoo.suites.config import ArmConfig, ForeignConfig, SlurmConfig, SuiteConfig, SuiteTask
 
 TABLES: list[tuple[str, str, type[BaseModel]]] = [
     (

@@ -97,15 +97,10 @@ def _lines(result: TaskResult, styles: Styles) -> Iterator[tuple[str, Summary, s
     """Name, scores, style and rows of each line: every arm, below it the same arm on blanked images, then the floors."""
     for arm in result.arms:
         yield arm.plan.label, arm.summary, styles[arm.plan.label], arm.rows
-<<<<<<< HEAD
-        if arm.blind:
-            yield "↳ images blanked", summary_of(*arm.blind), FLOOR_STYLE, arm.blind
-    for it in result.foreign:
-        yield it.plan.label, summary_of(*it.rows), FLOOR_STYLE, it.rows
-=======
         if arm.blind_summary:
             yield "↳ images blanked", arm.blind_summary, FLOOR_STYLE, arm.blind
->>>>>>> foreign
+    for it in result.foreign:
+        yield it.plan.label, it.summary, FLOOR_STYLE, it.rows
     for name, rows in result.floors.items():
         yield FLOOR_NAMES[name], result.floor_summaries[name], FLOOR_STYLE, [rows]
 

@@ -21,11 +21,7 @@ from trunkzoo.registry.resolved import ResolvedRecipe, check_task
 from trunkzoo.rollouts.references import REFERENCES
 from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.suites.cells import Cell
-<<<<<<< HEAD
-from trunkzoo.suites.config import ArmConfig, ForeignConfig, SuiteConfig, SuiteTask
-=======
-from trunkzoo.suites.config import ArmConfig, SlurmConfig, SuiteConfig, SuiteTask
->>>>>>> foreign
+from trunkzoo.suites.config import ArmConfig, ForeignConfig, SlurmConfig, SuiteConfig, SuiteTask
 from trunkzoo.suites.layout import CELLS
 from trunkzoo.suites.plan import ArmPlan, ForeignPlan, SuitePlan, TaskPlan
 

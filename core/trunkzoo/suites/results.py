@@ -15,8 +15,9 @@ from trunkzoo.rollouts.scores import summary_of
 from trunkzoo.statistics import Comparison, Components, Measure, Summary, adjust
 from trunkzoo.suites.comparing import best_arms, compare_task, components_of
 from trunkzoo.suites.conditions import require_equal_conditions
+from trunkzoo.suites.foreign_results import ForeignResult, read_foreign
 from trunkzoo.suites.layout import report_rows
-from trunkzoo.suites.plan import ArmPlan, ForeignPlan, SuitePlan, TaskPlan
+from trunkzoo.suites.plan import ArmPlan, SuitePlan, TaskPlan
 
 
 @dataclass(frozen=True)
@@ -72,32 +73,6 @@ class ArmResult:
 
 
 @dataclass(frozen=True)
-class ForeignResult:
-    """A policy that another package trained, on one task, over its training seeds."""
-
-    plan: ForeignPlan
-    steps: int
-    train_seconds: float
-    """Mean wall time of a training, its start included."""
-    latency_ms: float | None
-    """Median of a prediction in the evaluation; None for a policy that tells none."""
-    rows: tuple[tuple[Row, ...], ...]
-    blind: tuple[tuple[Row, ...], ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers of the table's line."""
-        return {
-            "name": self.plan.label,
-            "policy": self.plan.policy,
-            "steps": self.steps,
-            "train_seconds": self.train_seconds,
-            "latency_ms": self.latency_ms,
-            "report": summary_of(*self.rows).to_dict(),
-            "blind": summary_of(*self.blind).to_dict() if self.blind else None,
-        }
-
-
-@dataclass(frozen=True)
 class TaskResult:
     """Everything on one task."""
 
@@ -128,12 +103,8 @@ class TaskResult:
         return {
             "task": self.plan.name,
             "arms": [arm.to_dict() for arm in self.arms],
-<<<<<<< HEAD
             "foreign": [it.to_dict() for it in self.foreign],
-            "floors": {name: summary_of(rows).to_dict() for name, rows in self.floors.items()},
-=======
             "floors": {name: summary.to_dict() for name, summary in self.floor_summaries.items()},
->>>>>>> foreign
             "comparisons": [comparison.to_dict() for comparison in self.comparisons],
             "best": self.best,
             "components": {measure: found.to_dict() for measure, found in self.components.items()},
@@ -160,24 +131,10 @@ def _task(task: TaskPlan) -> TaskResult:
         cell.result()
         floors[name] = _rows(report_rows(cell.directory, name))
     agents = [(cell, rows) for arm in arms for cell, rows in zip(arm.plan.evaluations, arm.rows, strict=True)]
-    foreign = tuple(_foreign(it) for it in task.foreign)
+    foreign = tuple(read_foreign(it) for it in task.foreign)
     agents += [(cell, rows) for it in foreign for cell, rows in zip(it.plan.evaluations, it.rows, strict=True)]
     require_equal_conditions([*agents, *((task.floors[name], rows) for name, rows in floors.items())])
     return TaskResult(task, arms, floors, compare_task(arms), foreign)
-
-
-def _foreign(plan: ForeignPlan) -> ForeignResult:
-    trained = [cell.result() for cell in plan.trains]
-    latencies = _known([cell.result() for cell in plan.evaluations], "latency_ms")
-    blind = [report_rows(cell.directory, "blind") for cell in plan.evaluations]
-    return ForeignResult(
-        plan=plan,
-        steps=int(trained[0]["steps"]),
-        train_seconds=_mean([found["train_seconds"] for found in trained]),
-        latency_ms=_mean(latencies) if latencies else None,
-        rows=tuple(_rows(report_rows(cell.directory, "agent")) for cell in plan.evaluations),
-        blind=tuple(_rows(path) for path in blind if path.is_file()),
-    )
 
 
 def _arm(plan: ArmPlan, latency_ms: float | None) -> ArmResult:

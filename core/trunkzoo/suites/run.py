@@ -48,19 +48,10 @@ def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None], *, qu
     _report(failures)
 
 
-<<<<<<< HEAD
-def _idle(plan: SuitePlan, cell: Cell) -> bool:
-    """Whether nothing that is to be done needs these demonstrations: their trainings were taken over."""
-    trains = [train for task in plan.tasks for trained in task.trained for train in trained.trains]
-    return cell.kind == "collect" and all(
-        train.done() is not None for train in trains if train.inputs["data"] == cell.key
-    )
-=======
 def _wanted_data(plan: SuitePlan) -> set[str]:
     """Keys of the demonstrations that a training still needs: those of trainings that were taken over it does not."""
-    trains = [train for task in plan.tasks for arm in task.arms for train in arm.trains]
+    trains = [train for task in plan.tasks for trained in task.trained for train in trained.trains]
     return {str(train.inputs["data"]) for train in trains if train.done() is None}
->>>>>>> foreign
 
 
 def _heading(plan: SuitePlan, stage: str, cells: Sequence[Cell], todo: Sequence[Cell]) -> str:

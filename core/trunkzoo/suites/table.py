@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from trunkzoo.statistics import Summary
-from trunkzoo.suites.results import ArmResult, ForeignResult, TaskResult
+from trunkzoo.suites.foreign_results import ForeignResult
+from trunkzoo.suites.results import ArmResult, TaskResult
 
 COLUMNS = (
     "arm",
@@ -27,14 +28,13 @@ def table(result: TaskResult) -> list[tuple[str, ...]]:
     baselines = [arm for arm in result.arms if arm.plan.baseline]
     return [
         *(_arm_row(arm) for arm in (*arms, *baselines)),
-<<<<<<< HEAD
         *(_foreign_row(it) for it in result.foreign),
-        *(_floor_row(f"{arm.plan.label}, images blanked", arm.blind) for arm in (*arms, *result.foreign) if arm.blind),
-        *(_floor_row(FLOOR_NAMES[name], [rows]) for name, rows in result.floors.items()),
-=======
-        *(_floor_row(f"{arm.plan.label}, images blanked", arm.blind_summary) for arm in arms if arm.blind_summary),
+        *(
+            _floor_row(f"{arm.plan.label}, images blanked", arm.blind_summary)
+            for arm in (*arms, *result.foreign)
+            if arm.blind_summary
+        ),
         *(_floor_row(FLOOR_NAMES[name], summary) for name, summary in result.floor_summaries.items()),
->>>>>>> foreign
     ]
 
 
@@ -53,19 +53,14 @@ def _arm_row(arm: ArmResult) -> tuple[str, ...]:
     )
 
 
-<<<<<<< HEAD
 def _foreign_row(it: ForeignResult) -> tuple[str, ...]:
     latency = NO_VALUE if it.latency_ms is None else f"{it.latency_ms:.1f} ms"
     cost = (str(it.steps), duration(it.train_seconds))
-    return (it.plan.label, it.plan.policy, *[NO_VALUE] * 2, *cost, *_scores(summary_of(*it.rows)), NO_VALUE, latency)
+    return (it.plan.label, it.plan.policy, *[NO_VALUE] * 2, *cost, *_scores(it.summary), NO_VALUE, latency)
 
 
-def _floor_row(name: str, runs: Sequence[Sequence[Row]]) -> tuple[str, ...]:
-    return (name, *[NO_VALUE] * 5, *_scores(summary_of(*runs)), NO_VALUE, NO_VALUE)
-=======
 def _floor_row(name: str, summary: Summary) -> tuple[str, ...]:
     return (name, *[NO_VALUE] * 5, *_scores(summary), NO_VALUE, NO_VALUE)
->>>>>>> foreign
 
 
 def _scores(summary: Summary) -> tuple[str, str]:

@@ -55,7 +55,7 @@ def make_agent_policy(job: Job, catalogue: Catalogue) -> AgentPolicy:
     from trunkzoo.checkpoint.load import load_agent
 
     torch.set_num_threads(1)  # the sum of a dot product must not depend on the machine's cores
-    torch.backends.cudnn.allow_tf32 = False  # as in training, see ieee_float32
+    torch.backends.cudnn.allow_tf32 = False  # as in training, see float32_products
     if job.checkpoint is None:
         raise ValueError(f"policy {job.policy!r} needs a checkpoint")
     agent = load_agent(job.checkpoint, catalogue).to(job.device).eval()

@@ -29,11 +29,11 @@ from trunkzoo.agent.normalizer import Normalizer
 from trunkzoo.data.lerobot.stats import statistics
 from trunkzoo.plugin import TaskError, did_you_mean
 from trunkzoo.plugin.contract import ACTION_KEY, STATE_KEY, Contract
-from trunkzoo.plugin.protocols import Task
+from trunkzoo.plugin.protocols import Policy, Task
 from trunkzoo.plugin.records import install_line
 from trunkzoo.rollouts.collect import demonstrate
 from trunkzoo.rollouts.episode import run_episode
-from trunkzoo.rollouts.policies import ExpertPolicy, Policy
+from trunkzoo.rollouts.scripted import ExpertPolicy
 from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS, REPORT_SEEDS
 from trunkzoo.statistics import Interval, newcombe_paired, wilson
 from trunkzoo_metaworld import TASKS
@@ -141,6 +141,9 @@ class ChunkPolicy:
             seen = torch.from_numpy(np.stack(self._seen))[None]
             self._queue.extend(self._model(seen)[0, :EXECUTED].numpy())
         return self._queue.popleft()
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 def measure(name: str, demos: int, steps: int, episodes: int, seed: int) -> dict[str, list[bool]]:

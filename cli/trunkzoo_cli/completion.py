@@ -30,6 +30,11 @@ def complete_task(incomplete: str) -> list[str]:
     return _proposals(incomplete, lambda zoo: _both(zoo.catalogue.tasks))
 
 
+def complete_policy(incomplete: str) -> list[str]:
+    """What may act: an agent, the references, and policies of plugins."""
+    return _proposals(incomplete, _policies)
+
+
 def complete_record(incomplete: str) -> list[str]:
     """Plugins and everything that they ship."""
     return _proposals(incomplete, _records)
@@ -55,6 +60,13 @@ def complete_recipe_or_run(incomplete: str) -> list[str]:
 def _records(zoo: Zoo) -> Iterable[str]:
     plugins = [row.name for row in zoo.catalogue.plugins if row.status == "ok"]
     return [*plugins, *(name for _, id, _ in zoo.catalogue.everything() for name in _both([id]))]
+
+
+def _policies(zoo: Zoo) -> Iterable[str]:
+    from trunkzoo.rollouts.named import AGENTS
+    from trunkzoo.rollouts.references import REFERENCES
+
+    return [*AGENTS, *REFERENCES, *_both(zoo.catalogue.policies)]
 
 
 def _both(ids: Iterable[str]) -> list[str]:

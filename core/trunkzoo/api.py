@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from trunkzoo.catalogue.part import Part
 from trunkzoo.registry.resolved import resolve
 from trunkzoo.registry.zoo import open_zoo
-from trunkzoo.rollouts import Evaluation, PolicyKind, Row, plan, run
+from trunkzoo.rollouts import Evaluation, Row, plan, run
 from trunkzoo.training import RunConfig, TrainResult
 
 __all__ = [
@@ -85,7 +85,7 @@ def evaluate(
     checkpoint: str | Path | None = None,
     *,
     seeds: Sequence[int],
-    policy: PolicyKind = "agent",
+    policy: str | Part = "agent",
     task: Part | str | None = None,
     workers: int = 1,
     max_steps: int | None = None,

@@ -26,13 +26,16 @@ def test_every_command_has_help_that_teaches(command: str) -> None:
         (["show", "imf-resnet81"], "Did you mean"),
         (["show", "resnet-18", "--set", "norm=layer"], "norm = 'layer': input should be 'batch' or 'group'"),
         (["show", "resnet-18", "--resolved"], "are for recipes"),
-        (["check", "two-arm-lft"], "no plugin, trunk, head or task 'two-arm-lft'. Did you mean 'two-arm-lift'?"),
+        (
+            ["check", "two-arm-lft"],
+            "no plugin, trunk, head, task or policy 'two-arm-lft'. Did you mean 'two-arm-lift'?",
+        ),
         (["check", "resnet", "--set", "width=16"], "name one of them"),
         (["new-plugin", "resnet", "x"], "reserved for trunkzoo"),
         (["list", "--registry", "absent.toml"], "cannot read the registry absent.toml: no such file"),
         (["inspect", "."], "holds no checkpoint"),
         (["train", "tour-resnet", "--data", ".", "-o", "r", "--from-parts", "head"], "give it with --from RUN"),
-        (["check", "nope"], "no plugin, trunk, head or task 'nope'. `zoo list` shows all"),
+        (["check", "nope"], "no plugin, trunk, head, task or policy 'nope'. `zoo list` shows all"),
     ],
 )
 def test_wrong_use_is_told_in_few_lines(arguments: list[str], message: str, tmp_path: Path) -> None:

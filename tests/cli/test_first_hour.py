@@ -177,7 +177,7 @@ def test_a_list_says_what_is_not_installed(tmp_path: Path) -> None:
     assert "not installed here: pip install no_such_module" in done.err
 
 
-@pytest.mark.parametrize("kind", ["trunk", "head", "task"])
+@pytest.mark.parametrize("kind", ["trunk", "head", "task", "policy"])
 def test_a_new_plugin_of_every_kind_keeps_the_rules(kind: str, tmp_path: Path) -> None:
     done = run_zoo("new-plugin", "fresh", "pack", "--kind", kind, cwd=tmp_path)
     assert done.code == 0, done.err

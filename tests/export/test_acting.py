@@ -58,7 +58,7 @@ def play(planned: Plan, catalogue: Catalogue, seeds: range) -> list[EpisodeResul
 
 @pytest.mark.parametrize("policy", ["agent", "blind"])
 def test_episodes_are_those_of_the_agent(policy: str, pair: Pair) -> None:
-    planned = [plan(pair.catalogue, policy, path) for path in (pair.model, pair.export)]  # type: ignore[arg-type]
+    planned = [plan(pair.catalogue, policy, path) for path in (pair.model, pair.export)]
     torch_rows, onnx_rows = (play(each, pair.catalogue, range(6)) for each in planned)
     assert len({row.total_reward for row in torch_rows}) == 6
     for mine, other in zip(torch_rows, onnx_rows, strict=True):

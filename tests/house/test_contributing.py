@@ -30,7 +30,7 @@ def test_a_way_in_has_at_most_six_steps() -> None:
     assert all(1 <= len(re.findall(r"^\d\. ", way, re.MULTILINE)) <= 6 for way in ways)
 
 
-@pytest.mark.parametrize("kind", ["trunk", "head", "task"])
+@pytest.mark.parametrize("kind", ["trunk", "head", "task", "policy"])
 def test_a_guide_states_the_number_of_checks(kind: RecordKind) -> None:
     page = (ROOT / "docs" / f"write-a-{kind}-plugin.md").read_text(encoding="utf-8")
     found = re.findall(r"(\w+) checks\b", page)

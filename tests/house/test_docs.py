@@ -17,7 +17,7 @@ from typer.main import get_command
 
 from trunkzoo import plugin
 from trunkzoo.catalogue.discovery import Status
-from trunkzoo.plugin import HeadSpec, TaskSpec, TrunkSpec
+from trunkzoo.plugin import HeadSpec, PolicySpec, TaskSpec, TrunkSpec
 from trunkzoo.plugin import hooks as hookspecs
 from trunkzoo.registry import open_zoo
 from trunkzoo_cli.group import app
@@ -85,6 +85,16 @@ def test_the_task_page_leads_from_nothing_to_an_agent_that_beats_its_floors(tmp_
     floors = [solved(rows / f"eval-{floor}.jsonl") for floor in ("blind", "noop", "random")]
     assert solved(rows / "eval-expert.jsonl") >= 19
     assert solved(rows / "eval-agent.jsonl") >= max(floors) + 3
+
+
+@pytest.mark.slow
+def test_the_policy_page_leads_from_demonstrations_to_a_policy_that_beats_its_floors(tmp_path: Path) -> None:
+    work = follow("write-a-policy-plugin.md", tmp_path)
+    rows = [json.loads(line) for line in (work / "eval-linear.jsonl").read_text(encoding="utf-8").splitlines()]
+    blind = [json.loads(line) for line in (work / "eval-linear-blind.jsonl").read_text(encoding="utf-8").splitlines()]
+    seeing, black = (sum(row["average_reward"] for row in played) / len(played) for played in (rows, blind))
+    assert seeing > black + 0.2
+    assert {row["policy_record"]["name"] for row in rows} == {"mine/linear"}
 
 
 @pytest.mark.slow
@@ -182,7 +192,7 @@ def test_every_name_of_the_door_is_documented_and_no_other() -> None:
     assert sorted(set(named)) == sorted(plugin.__all__)
 
 
-@pytest.mark.parametrize("record", [TrunkSpec, HeadSpec, TaskSpec])
+@pytest.mark.parametrize("record", [TrunkSpec, HeadSpec, TaskSpec, PolicySpec])
 def test_every_field_of_a_record_is_documented(record: type) -> None:
     section = (DOCS / "plugin-api.md").read_text(encoding="utf-8").partition(f"**{record.__name__}**: `")[2]
     listed = re.split(r",\s+", section.partition("`")[0])

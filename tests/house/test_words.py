@@ -19,6 +19,7 @@ CLASSES = {
     "head": "Head",
     "task": "Task",
     "expert": "Expert",
+    "policy": "Policy",
     "agent": "Agent",
     "contract": "Contract",
     "catalogue": "Catalogue",

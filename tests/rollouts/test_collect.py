@@ -134,6 +134,7 @@ def here() -> Demonstration:
 
 
 @needs_robosuite
+@pytest.mark.slow
 def test_worker_processes_record_what_this_process_records(collected: Collected, here: Demonstration) -> None:
     """Bit for bit: images, states and commands of the second episode."""
     reader, steps = LeRobotReader(collected.directory), TWO_ARM_LIFT.demo_steps

@@ -20,9 +20,9 @@ from trunkzoo.errors import DataError, DiskError, TaskError, UsageError
 from trunkzoo.plugin import Step
 from trunkzoo.rollouts import read_rows
 from trunkzoo.rollouts.episode import run_episode
-from trunkzoo.rollouts.policies import NoopPolicy
 from trunkzoo.rollouts.rows import RowFile
 from trunkzoo.rollouts.scores import scores
+from trunkzoo.rollouts.scripted import NoopPolicy
 
 
 @pytest.fixture(autouse=True)

@@ -198,3 +198,9 @@ def test_more_arms_need_fewer_trainings() -> None:
     needed = [trainings_needed(0.1, Spread(0.1, 0.4), 60, arms) for arms in (2, 3, 6)]
     assert all(now is not None and later is not None and now >= later for now, later in pairwise(needed))
     assert needed[0] != needed[-1]
+
+
+@pytest.mark.parametrize("freedom", [2, 4, 11, 500])
+def test_dunnett_for_one_comparison_is_students_t(freedom: int) -> None:
+    found = dunnett(1, freedom), dunnett(1, freedom, sides=1)
+    assert found == pytest.approx((stats.t.ppf(0.975, freedom), stats.t.ppf(0.95, freedom)), abs=1e-5)

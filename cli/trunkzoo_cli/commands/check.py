@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def check(
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="A plugin, or one trunk, head or task.", autocompletion=complete_record),
+        typer.Argument(metavar="NAME", help="A plugin, or one of its records.", autocompletion=complete_record),
     ],
     set_: Annotated[
         list[str] | None,
@@ -26,7 +26,7 @@ def check(
     quick: Annotated[bool, typer.Option("--quick", help="Leave out the checks that take seconds each.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Run the conformance checks of a plugin, or of one trunk, head or task.
+    """Run the conformance checks of a plugin, or of one trunk, head, task or policy.
 
     Exit code 1 if a check fails, or if too few could run to mean anything. A record may declare a check that it cannot
     pass in `known_gaps`, with the reason; a gap that has closed is a failure.

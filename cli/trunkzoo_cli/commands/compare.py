@@ -1,29 +1,34 @@
-"""``zoo compare``: which of two agents is better?"""
+"""``zoo compare``: which of two policies is better?"""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trunkzoo_cli.commands.eval import default_file, seeds_of
+from trunkzoo_cli.commands.eval import seeds_of
 from trunkzoo_cli.completion import complete_run, complete_task
-from trunkzoo_cli.options import JsonOption
+from trunkzoo_cli.options import JsonOption, assigned
 from trunkzoo_cli.output import emit_json, emit_table, note, say
 
 if TYPE_CHECKING:
-    from trunkzoo.rollouts import Evaluation
+    from trunkzoo.rollouts import Plan
 
-Checkpoint = Annotated[
-    Path, typer.Argument(metavar="RUN|CKPT", help="A run or a checkpoint.", autocompletion=complete_run)
+Acting = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN|CKPT|EXPORT|POLICY",
+        help="A run, a checkpoint, an export, or a policy such as lerobot:PATH.",
+        autocompletion=complete_run,
+    ),
 ]
 
 
 def compare(
-    first: Checkpoint,
-    second: Checkpoint,
+    first: Acting,
+    second: Acting,
     episodes: Annotated[
         int | None,
         typer.Option("-n", "--episodes", min=1, help="Episodes that both play. (default: 50, or all of --seeds)"),
@@ -33,61 +38,61 @@ def compare(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(metavar="TASK", help="Both on this task. (default: their own)", autocompletion=complete_task),
+        typer.Option(
+            metavar="TASK",
+            help="Both on this task. (default: that of the first checkpoint)",
+            autocompletion=complete_task,
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of every policy that is no agent; may be repeated."),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes. (default: cores)")] = None,
     max_steps: Annotated[int | None, typer.Option(min=1, help="Step cap. (default: the task's own)")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Play the same episodes with two agents, and say whether the first is better than the second, and how sure that is.
+    """Play the same episodes with two policies, and say whether the first is better than the second, and how sure that is.
 
-    Rows are kept beside the checkpoints, where `zoo eval` keeps them: what was played before is not played again.
+    Either side is whatever `zoo eval` takes: an agent, an export, a policy of another package, a floor. Rows are kept beside
+    the checkpoints, where `zoo eval` keeps them: what was played before is not played again.
 
-    Example: zoo compare runs/attnres runs/resnet --episodes 100
+    Examples: zoo compare runs/attnres runs/resnet --episodes 100
+              zoo compare runs/attnres lerobot:outputs/act --set python=lerobot/bin/python
     """
     from trunkzoo.catalogue.part import Part
     from trunkzoo.registry import open_zoo
-    from trunkzoo.rollouts import Evaluation, plan, run
-    from trunkzoo.rollouts.pairs import comparisons, require_equal_conditions
+    from trunkzoo.rollouts import Evaluation, run
+    from trunkzoo.rollouts.pairs import comparisons, plans_of, require_equal_conditions
     from trunkzoo.rollouts.progress import EvaluationBar
     from trunkzoo.rollouts.scores import summary_of
 
-    part, catalogue = Part(name=task) if task else None, open_zoo().catalogue
-    plans = [plan(catalogue, "agent", path, part, max_steps) for path in (first, second)]
-    chosen = seeds_of(seeds, episodes)
-    sides = [Evaluation(it, chosen, default_file(it.job.checkpoint, "agent")) for it in plans]
+    texts, catalogue, chosen = (first, second), open_zoo().catalogue, seeds_of(seeds, episodes)
+    plans = plans_of(catalogue, texts, Part(name=task) if task else None, max_steps, assigned(set_))
+    sides = [Evaluation(it, chosen, it.default_file) for it in plans]
     require_equal_conditions(sides[0], sides[1])
-    _refuse_itself(sides)
     with EvaluationBar(plans[0].job.task.name, sides) as bar:
         run(sides, workers or len(os.sched_getaffinity(0)), bar.on_row)
-    found = comparisons(_labels(first, second, sides), sides[0], sides[1])
+    found = comparisons(_labels(first, second, plans), sides[0], sides[1])
     if json:
-        rows = {str(path): side.ordered for path, side in zip((first, second), sides, strict=True)}
+        rows = {text: side.ordered for text, side in zip(texts, sides, strict=True)}
         emit_json({"comparisons": [comparison.to_dict() for comparison in found], "rows": rows})
         return
     cells = []
-    for path, side in zip((first, second), sides, strict=True):
+    for text, side in zip(texts, sides, strict=True):
         total = summary_of(side.ordered)
         rate = f"{total.successes}/{total.episodes} = {total.success.text()}"
-        cells.append((str(path), str(side.plan.provenance["step"]), rate, total.reward_mean.text(3)))
+        cells.append((text, str(side.plan.provenance["step"] or "–"), rate, total.reward_mean.text(3)))
     job = plans[0].job
     title = f"{job.task.name}, seeds {chosen[0]}–{chosen[-1]}, {job.max_steps} steps each"
-    emit_table(("agent", "step", "success (95 %)", "average reward (95 %)"), cells, title=title)
+    emit_table(("policy", "step", "success (95 %)", "average reward (95 %)"), cells, title=title)
     for comparison in found:
         say(comparison.sentence())
-    for side in sides:
+    for side in (side for side in sides if side.file):
         note(f"rows are in {side.file}")
 
 
-def _refuse_itself(sides: list[Evaluation]) -> None:
-    from trunkzoo.errors import UsageError
-
-    files = {side.file for side in sides}
-    if len(files) == 1:
-        raise UsageError("both are the same checkpoint; give two different ones")
-
-
-def _labels(first: Path, second: Path, sides: list[Evaluation]) -> tuple[str, str]:
-    """Recipe names where they tell the two apart, paths where they do not."""
-    names = [str(side.plan.provenance["recipe"]) for side in sides]
-    return (names[0], names[1]) if names[0] != names[1] else (str(first), str(second))
+def _labels(first: str, second: str, plans: Sequence[Plan]) -> tuple[str, str]:
+    """Names of recipes or policies where they tell the two apart, what was typed where they do not."""
+    names = [str(each.provenance["recipe"] or each.label) for each in plans]
+    return (names[0], names[1]) if names[0] != names[1] else (first, second)

@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trunkzoo_cli.completion import complete_run, complete_task
-from trunkzoo_cli.options import MAX_COUNT, MAX_SEED, JsonOption
+from trunkzoo_cli.completion import complete_policy, complete_run, complete_task
+from trunkzoo_cli.options import MAX_COUNT, MAX_SEED, JsonOption, assigned
 from trunkzoo_cli.output import emit_json, emit_table, note, say, write_page
 
 if TYPE_CHECKING:
+    from trunkzoo.catalogue.catalogue import Catalogue
+    from trunkzoo.catalogue.part import Part
     from trunkzoo.rollouts import Evaluation
 
 
-class PolicyChoice(StrEnum):
-    """Policies that can be evaluated."""
-
-    agent = "agent"
-    blind = "blind"
-    noop = "noop"
-    random = "random"
-    expert = "expert"
-
-
 def evaluate(
-    checkpoint: Annotated[
-        Path | None,
+    acting: Annotated[
+        str | None,
         typer.Argument(
-            metavar="RUN|CKPT|EXPORT",
-            help="A run directory, a checkpoint, a model.safetensors, or an export.",
+            metavar="RUN|CKPT|EXPORT|POLICY",
+            help="A run directory, a checkpoint, a model.safetensors, an export, or a policy such as lerobot:PATH.",
             autocompletion=complete_run,
         ),
     ] = None,
@@ -44,20 +35,28 @@ def evaluate(
         str | None, typer.Option(metavar="A:B", help="Seeds A…B−1 instead of the first fresh report seeds.")
     ] = None,
     policy: Annotated[
-        PolicyChoice,
-        typer.Option(help="agent; blind = the agent on blanked images; floors noop, random; ceiling expert."),
-    ] = PolicyChoice.agent,
+        str,
+        typer.Option(
+            metavar="POLICY",
+            help="agent; blind = on blanked images; noop, random, expert; or any of `zoo list --kind policy`.",
+            autocompletion=complete_policy,
+        ),
+    ] = "agent",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the policy, e.g. python=PATH; may be repeated."),
+    ] = None,
     task: Annotated[
         str | None,
         typer.Option(
             metavar="TASK",
-            help="The task of noop, random and expert without a checkpoint.",
+            help="The task of a policy without a checkpoint of trunkzoo.",
             autocompletion=complete_task,
         ),
     ] = None,
     floors: Annotated[
         int,
-        typer.Option(min=0, metavar="N", help="Episodes of each floor and of the expert beside an agent's; 0 = none."),
+        typer.Option(min=0, metavar="N", help="Episodes of each floor and of the expert beside it; 0 = none."),
     ] = 20,
     workers: Annotated[
         int | None,
@@ -90,11 +89,13 @@ def evaluate(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Roll out a trained agent, a floor or the expert, and report success with a Wilson interval and average reward.
+    """Roll out an agent or another policy, and report success with a Wilson interval and average reward.
 
     Every episode is a function of its seed (environment and policy noise), so any number of workers gives equal rows.
-    Rows are written as episodes end: after Ctrl-C the same command continues. An agent is shown between its floors (itself
+    Rows are written as episodes end: after Ctrl-C the same command continues. What acts is shown between its floors (itself
     on blanked images, no-op, random) and the expert.
+
+    Policies of other packages act through plugins, as NAME:ARGUMENT: `zoo show lerobot` says what that one takes.
 
     On several machines, or in a job array: the same command with --shard 1/8 to 8/8, and then once with --merge. Without
     either it then goes on from the joined rows, with floors, films and report.
@@ -103,35 +104,30 @@ def evaluate(
               zoo eval runs/imf --episodes 200 --shard 3/8
               zoo eval runs/imf --live --workers 1
               zoo eval --policy expert --task two-arm-lift -n 20 -o expert.jsonl
+              zoo eval lerobot:outputs/act --task two-arm-lift --set python=lerobot/bin/python
     """
     from trunkzoo.catalogue.part import Part
-    from trunkzoo.checkpoint.layout import why_this_one
     from trunkzoo.registry import open_zoo
     from trunkzoo.rollouts import Evaluation, plan, run
     from trunkzoo.rollouts.floors import floors_of
     from trunkzoo.rollouts.progress import EvaluationBar
+    from trunkzoo.rollouts.references import REFERENCES
     from trunkzoo.rollouts.shards import merge as merge_shards
     from trunkzoo.rollouts.shards import parse_shard
 
-    if (
-        checkpoint is not None
-        and policy in (PolicyChoice.agent, PolicyChoice.blind)
-        and (why := why_this_one(checkpoint))
-    ):
-        note(why)
     if live:
         _require_terminal()
-    part = Part(name=task) if task else None
-    catalogue = open_zoo().catalogue
-    planned = plan(catalogue, policy.value, checkpoint, part, max_steps, noise_seed, device)
+    part, catalogue = Part(name=task) if task else None, open_zoo().catalogue
+    acts, checkpoint = _acting(catalogue, acting, policy, set_)
+    planned = plan(catalogue, acts, checkpoint, part, max_steps, noise_seed, device, blind=policy == "blind")
     chosen = seeds_of(seeds, episodes)
-    file = out or default_file(planned.job.checkpoint, policy.value)
+    file = out or planned.default_file
     if shard is not None or merge:
         file = _require_whole(file, shard, merge, bool(video or report))
     if shard is not None and file is not None:
         chosen, file = parse_shard(shard).of(chosen, file)
     evaluation = Evaluation(planned, chosen, file, _films(file, video), video, live)
-    alone = shard is not None or merge or not floors or policy is not PolicyChoice.agent
+    alone = shard is not None or merge or not floors or planned.job.policy in ("blind", *REFERENCES)
     beside = [] if alone else floors_of(evaluation, catalogue, floors)
     processes = workers or len(os.sched_getaffinity(0))  # in a container fewer than the machine has
     if merge and file:
@@ -150,6 +146,31 @@ def evaluate(
 
         write_page("the report", report, lambda: write_eval_page(evaluation, beside, catalogue, report))
         note(f"report is in {report}")
+
+
+def _acting(
+    catalogue: Catalogue, acting: str | None, policy: str, settings: list[str] | None
+) -> tuple[str | Part, Path | None]:
+    """What acts, and the checkpoint it acts by, or that only names the task of a policy."""
+    from trunkzoo.checkpoint.layout import why_this_one
+    from trunkzoo.errors import UsageError
+    from trunkzoo.rollouts.named import AGENTS, contender, named_policy
+
+    by_agent, values = policy in AGENTS, assigned(settings)
+    if acting is None:
+        if by_agent and values:
+            raise UsageError("--set is for the settings of a policy, and none is named; give one, such as lerobot:PATH")
+        return (policy if by_agent else named_policy(catalogue, policy, values)), None
+    found = contender(catalogue, acting, values if by_agent else None)
+    if found.checkpoint is None and not by_agent:
+        raise UsageError(f"{acting} and --policy {policy} both say what acts; name one of them")
+    if not by_agent:
+        return named_policy(catalogue, policy, values), found.checkpoint
+    if found.checkpoint is None:
+        return found.policy, None
+    if why := why_this_one(found.checkpoint):
+        note(why)
+    return policy, found.checkpoint
 
 
 def _require_terminal() -> None:
@@ -186,11 +207,6 @@ def seeds_of(text: str | None, episodes: int | None) -> range:
     return seeds[:episodes]
 
 
-def default_file(checkpoint: Path | None, policy: str) -> Path | None:
-    """Beside the checkpoint; nowhere for a floor without one, which is quick to repeat."""
-    return checkpoint.parent / f"eval-{policy}.jsonl" if checkpoint else None
-
-
 def _films(file: Path | None, video: int) -> Path | None:
     if not video:
         return None
@@ -225,7 +241,7 @@ def _cells(evaluation: Evaluation) -> tuple[str, ...]:
 
     summary = summary_of(evaluation.ordered)
     return (
-        evaluation.plan.job.policy,
+        evaluation.plan.label,
         str(summary.episodes),
         f"{summary.successes}/{summary.episodes} = {summary.success.text()}",
         summary.reward_mean.text(3),

@@ -1,4 +1,4 @@
-"""``zoo list``: trunks, heads, tasks, recipes and suites."""
+"""``zoo list``: trunks, heads, tasks, policies, recipes and suites."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class ListedKind(StrEnum):
     trunk = "trunk"
     head = "head"
     task = "task"
+    policy = "policy"
     recipe = "recipe"
     suite = "suite"
 
@@ -36,7 +37,7 @@ def list_records(
     kind: Annotated[list[ListedKind] | None, typer.Option(help="Only this kind; may be repeated.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """List trunks, heads, tasks, recipes and suites.
+    """List trunks, heads, tasks, policies, recipes and suites.
 
     Short names work wherever a name is asked for, while they are unique: `resnet-18` is `resnet/resnet-18`.
     """

@@ -20,12 +20,14 @@ class Kind(StrEnum):
     trunk = "trunk"
     head = "head"
     task = "task"
+    policy = "policy"
 
 
 TRY = {
     Kind.trunk: "zoo smoke imf-resnet18-demo --trunk {id}",
     Kind.head: "zoo smoke imf-resnet18-demo --set head.name={id}",
     Kind.task: "zoo eval --policy expert --task {id} -n 20",
+    Kind.policy: "zoo eval {id} --task reach/reach -n 20",
 }
 
 
@@ -34,7 +36,7 @@ def new_plugin(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write the package; must be new or empty.")],
     kind: Annotated[Kind, typer.Option(help="What it ships to start with.")] = Kind.trunk,
 ) -> None:
-    """Write a complete plugin package: settings, a small trunk, head or task, conformance tests, pyproject.
+    """Write a complete plugin package: settings, a small trunk, head, task or policy, conformance tests, pyproject.
 
     It passes `zoo check` as it stands; then replace what it ships by yours.
 
@@ -78,7 +80,7 @@ def _words(name: str, kind: Kind) -> dict[str, str]:
     return {
         "@NAME@": name,
         "@KIND@": kind.value,
-        "@NEEDS@": "numpy>=1.26" if kind is Kind.task else "torch>=2.11",
+        "@NEEDS@": "numpy>=1.26" if kind in (Kind.task, Kind.policy) else "torch>=2.11",
         "@MODULE@": "trunkzoo_" + "_".join(parts),
         "@DISTRIBUTION@": "trunkzoo-" + "-".join(parts),
         "@CLASS@": "".join(part.capitalize() for part in parts),

@@ -16,7 +16,8 @@ def plugins(json: JsonOption = False) -> None:
 
     rows = open_zoo().catalogue.plugins
     if json:
-        keys = ("name", "distribution", "version", "api", "target", "status", "reason", "trunks", "heads", "tasks")
+        said = ("name", "distribution", "version", "api", "target", "status", "reason")
+        keys = (*said, "trunks", "heads", "tasks", "policies")
         emit_json([{key: getattr(row, key) for key in keys} for row in rows])
         return
     emit_table(

@@ -1,9 +1,9 @@
-"""The catalogue: every trunk, head and task that is installed, and how a name finds one of them."""
+"""The catalogue: every trunk, head, task and policy that is installed, and how a name finds one of them."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
@@ -12,7 +12,7 @@ from trunkzoo.catalogue.names import NameRules
 from trunkzoo.catalogue.part import KINDS, Configured, Found, Part, RecordKind, SpecT
 from trunkzoo.errors import UsageError, did_you_mean, install_command
 from trunkzoo.plugin.config import Locate, nowhere, parse
-from trunkzoo.plugin.records import AnySpec, HeadSpec, TaskSpec, TrunkSpec
+from trunkzoo.plugin.records import AnySpec, HeadSpec, PolicySpec, TaskSpec, TrunkSpec
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Catalogue:
     heads: Mapping[str, HeadSpec[Any]]
     tasks: Mapping[str, TaskSpec[Any]]
     names: NameRules = field(default_factory=NameRules)
+    policies: Mapping[str, PolicySpec[Any]] = field(default_factory=dict)
     unmatched: tuple[str, ...] = ()
     """Names in ``TRUNKZOO_PLUGINS`` that no installed plugin has."""
 
@@ -39,12 +40,20 @@ class Catalogue:
         """Find a task; see :meth:`trunk`."""
         return self._find("task", self.tasks, name)
 
+    def policy(self, name: str) -> Found[PolicySpec[Any]]:
+        """Find a policy; see :meth:`trunk`."""
+        return self._find("policy", self.policies, name)
+
     @overload
     def configure(self, kind: Literal["trunk"], part: Part, locate: Locate = nowhere) -> Configured[TrunkSpec[Any]]: ...
     @overload
     def configure(self, kind: Literal["head"], part: Part, locate: Locate = nowhere) -> Configured[HeadSpec[Any]]: ...
     @overload
     def configure(self, kind: Literal["task"], part: Part, locate: Locate = nowhere) -> Configured[TaskSpec[Any]]: ...
+    @overload
+    def configure(
+        self, kind: Literal["policy"], part: Part, locate: Locate = nowhere
+    ) -> Configured[PolicySpec[Any]]: ...
     def configure(self, kind: RecordKind, part: Part, locate: Locate = nowhere) -> Configured[Any]:
         """The record that a part names, with the part's settings over the record's defaults.
 
@@ -61,9 +70,13 @@ class Catalogue:
 
     def find(self, kind: RecordKind, name: str) -> Found[Any]:
         """Find a record of any kind; see :meth:`trunk`."""
-        if kind == "trunk":
-            return self.trunk(name)
-        return self.head(name) if kind == "head" else self.task(name)
+        find: dict[RecordKind, Callable[[str], Found[Any]]] = {
+            "trunk": self.trunk,
+            "head": self.head,
+            "task": self.task,
+            "policy": self.policy,
+        }
+        return find[kind](name)
 
     def records(self, kind: RecordKind) -> Mapping[str, AnySpec]:
         """The records of one kind, by id."""
@@ -71,6 +84,7 @@ class Catalogue:
             "trunk": self.trunks,
             "head": self.heads,
             "task": self.tasks,
+            "policy": self.policies,
         }
         return by_kind[kind]
 
@@ -102,7 +116,7 @@ class Catalogue:
             return [(found.kind, found.id, found.spec)]
         known = {part for _, id, _ in everything for part in (id, *id.split("/"))}
         raise UsageError(
-            f"no plugin, trunk, head or task '{name}'.{did_you_mean(name, sorted(known))}{self.why_absent(name)} "
+            f"no plugin, trunk, head, task or policy '{name}'.{did_you_mean(name, sorted(known))}{self.why_absent(name)} "
             "`zoo list` shows all"
         )
 
@@ -199,6 +213,7 @@ def load_catalogue(names: NameRules) -> Catalogue:
         trunks={f"{row.name}/{name}": spec for row, records in found for name, spec in records.trunks.items()},
         heads={f"{row.name}/{name}": spec for row, records in found for name, spec in records.heads.items()},
         tasks={f"{row.name}/{name}": spec for row, records in found for name, spec in records.tasks.items()},
+        policies={f"{row.name}/{name}": spec for row, records in found for name, spec in records.policies.items()},
         names=names,
         unmatched=tuple(sorted((rules.only or frozenset()) - {row.name for row in rows})),
     )

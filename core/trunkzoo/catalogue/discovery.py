@@ -35,6 +35,7 @@ class PluginRow:
     trunks: tuple[str, ...] = ()
     heads: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
     upgrade: str = ""
     """The distribution to upgrade, where plugin and trunkzoo speak different APIs."""
     imports_torch: bool = False
@@ -43,8 +44,9 @@ class PluginRow:
 
     def offers(self) -> str:
         """What it ships, in words: ``2 trunks, 1 head``."""
-        counts = (("trunk", self.trunks), ("head", self.heads), ("task", self.tasks))
-        return ", ".join(f"{len(ids)} {kind}{'s' * (len(ids) != 1)}" for kind, ids in counts if ids)
+        kinds = ((self.trunks, "trunk", "trunks"), (self.heads, "head", "heads"), (self.tasks, "task", "tasks"))
+        counts = (*kinds, (self.policies, "policy", "policies"))
+        return ", ".join(f"{len(ids)} {one if len(ids) == 1 else many}" for ids, one, many in counts if ids)
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,9 @@ def _load(claim: Claim) -> tuple[PluginRow, Records]:
 
 
 def _with_ids(row: PluginRow, records: Records) -> PluginRow:
-    ids = [tuple(f"{row.name}/{name}" for name in kind) for kind in (records.trunks, records.heads, records.tasks)]
-    return replace(row, trunks=ids[0], heads=ids[1], tasks=ids[2])
+    kinds = (records.trunks, records.heads, records.tasks, records.policies)
+    trunks, heads, tasks, policies = (tuple(f"{row.name}/{name}" for name in kind) for kind in kinds)
+    return replace(row, trunks=trunks, heads=heads, tasks=tasks, policies=policies)
 
 
 def _entry_point(claim: Claim) -> metadata.EntryPoint:

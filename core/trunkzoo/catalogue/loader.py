@@ -13,7 +13,7 @@ import pluggy
 from trunkzoo.errors import PluginError, did_you_mean
 from trunkzoo.plugin import hooks as hookspecs
 from trunkzoo.plugin.config import Config
-from trunkzoo.plugin.records import AnySpec, HeadSpec, TaskSpec, TrunkSpec
+from trunkzoo.plugin.records import AnySpec, HeadSpec, PolicySpec, TaskSpec, TrunkSpec
 
 SpecT = TypeVar("SpecT", bound=AnySpec)
 MAX_RECORDS = 10_000  # of one hook: an endless generator is a fault to report, not a reason to hang
@@ -26,6 +26,7 @@ class Records:
     trunks: dict[str, TrunkSpec[Any]] = field(default_factory=dict)
     heads: dict[str, HeadSpec[Any]] = field(default_factory=dict)
     tasks: dict[str, TaskSpec[Any]] = field(default_factory=dict)
+    policies: dict[str, PolicySpec[Any]] = field(default_factory=dict)
 
 
 def load_records(entry_point: metadata.EntryPoint) -> Records:
@@ -51,8 +52,9 @@ def load_records(entry_point: metadata.EntryPoint) -> Records:
         trunks=_collect(manager.hook.trunkzoo_trunks, TrunkSpec),
         heads=_collect(manager.hook.trunkzoo_heads, HeadSpec),
         tasks=_collect(manager.hook.trunkzoo_tasks, TaskSpec),
+        policies=_collect(manager.hook.trunkzoo_policies, PolicySpec),
     )
-    if not (records.trunks or records.heads or records.tasks):
+    if not (records.trunks or records.heads or records.tasks or records.policies):
         raise PluginError("describes nothing: its hooks returned no record")
     return records
 
@@ -126,6 +128,8 @@ def _check_tables(spec: AnySpec, where: str) -> None:
             raise PluginError(f"{where}: initial names '{key}', which is no setting of {spec.config.__name__}")
     if isinstance(spec, TaskSpec):
         _check_task(spec, where)
+    if isinstance(spec, PolicySpec):
+        _check_policy(spec, where)
 
 
 def _check_task(spec: TaskSpec[Any], where: str) -> None:
@@ -139,3 +143,13 @@ def _check_task(spec: TaskSpec[Any], where: str) -> None:
         raise PluginError(f"{where}: reward_range must be (smallest, largest), got {limits!r}")
     if not isinstance(spec.success_rule, str) or not isinstance(spec.expert_success, int | float):
         raise PluginError(f"{where}: success_rule must be a text and expert_success a share, such as 0.95")
+
+
+def _check_policy(spec: PolicySpec[Any], where: str) -> None:
+    for name, value in (("provenance", spec.provenance), ("misfits", spec.misfits), ("local", spec.local)):
+        if not callable(value):
+            raise PluginError(f"{where}: {name} must be callable, got {type(value).__name__}")
+    if spec.argument and spec.argument not in spec.config.model_fields:
+        raise PluginError(f"{where}: argument names '{spec.argument}', which is no setting of {spec.config.__name__}")
+    if not (isinstance(spec.checked_on, str) and spec.checked_on):
+        raise PluginError(f"{where}: checked_on must name a task, got {spec.checked_on!r}")

@@ -1,4 +1,4 @@
-"""A part of a recipe: the name of a plugin's record and the settings it is built with."""
+"""A part: the name of a plugin's record and the settings it is built with. A recipe has three of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from pydantic import Field
 from trunkzoo.catalogue.discovery import PluginRow
 from trunkzoo.catalogue.guard import plugin_code
 from trunkzoo.plugin.config import Config
-from trunkzoo.plugin.records import HeadSpec, TaskSpec, TrunkSpec
+from trunkzoo.plugin.records import HeadSpec, PolicySpec, TaskSpec, TrunkSpec
 
-SpecT = TypeVar("SpecT", TrunkSpec[Any], HeadSpec[Any], TaskSpec[Any])
-RecordKind = Literal["trunk", "head", "task"]
-KINDS: tuple[RecordKind, ...] = ("trunk", "head", "task")
+SpecT = TypeVar("SpecT", TrunkSpec[Any], HeadSpec[Any], TaskSpec[Any], PolicySpec[Any])
+RecordKind = Literal["trunk", "head", "task", "policy"]
+RECIPE_KINDS: tuple[RecordKind, ...] = ("trunk", "head", "task")
+"""The parts of a recipe."""
+KINDS: tuple[RecordKind, ...] = (*RECIPE_KINDS, "policy")
 
 
 class Part(Config):

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from trunkzoo.catalogue.part import RecordKind
 from trunkzoo.checkpoint.layout import model_file
 from trunkzoo.checkpoint.migrations import FORMAT, migrate
 from trunkzoo.errors import CheckpointError, ConfigError
@@ -27,7 +28,7 @@ _JSON_FIELDS = ("recipe", "contract", "plugins", "versions")
 class PluginUse(Config):
     """A part of the agent and the installed package it came from."""
 
-    kind: Literal["trunk", "head", "task"] = Field(description="what part of the agent it is")
+    kind: RecordKind = Field(description="what part of the agent it is")
     id: str = Field(description="plugin/name")
     distribution: str = Field(description="what `pip install` calls the package")
     version: str = Field(description="version of that package")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trunkzoo.catalogue.catalogue import Catalogue
-from trunkzoo.catalogue.part import KINDS, Found, RecordKind
+from trunkzoo.catalogue.part import RECIPE_KINDS, Found, RecordKind
 from trunkzoo.checkpoint.header import CheckpointHeader, PluginUse
 from trunkzoo.errors import CheckpointError, ConfigError, UsageError, install_command
 from trunkzoo.plugin.config import parse
@@ -54,7 +54,7 @@ def resolve_parts(header: CheckpointHeader, recipe: Recipe, catalogue: Catalogue
 
 
 def require_parts(
-    header: CheckpointHeader, catalogue: Catalogue, file: Path, kinds: Collection[RecordKind] = KINDS
+    header: CheckpointHeader, catalogue: Catalogue, file: Path, kinds: Collection[RecordKind] = RECIPE_KINDS
 ) -> None:
     """Look for every part of these ``kinds`` that the checkpoint needs.
 

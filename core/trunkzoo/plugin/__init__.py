@@ -43,11 +43,21 @@ from trunkzoo.plugin.protocols import (
     Head,
     InputNorm,
     NoiseTolerant,
+    Policy,
     Step,
     Task,
     VisionTrunk,
 )
-from trunkzoo.plugin.records import HeadSpec, TaskSpec, TrunkSpec, install_line, require_installed
+from trunkzoo.plugin.records import (
+    HeadSpec,
+    PolicyProvenance,
+    PolicySpec,
+    RolloutContext,
+    TaskSpec,
+    TrunkSpec,
+    install_line,
+    require_installed,
+)
 
 if TYPE_CHECKING:
     from trunkzoo.nn.draws import Draws, sample_seeds
@@ -76,6 +86,10 @@ __all__ = [
     "InputNorm",
     "NoiseTolerant",
     "PluginError",
+    "Policy",
+    "PolicyProvenance",
+    "PolicySpec",
+    "RolloutContext",
     "Step",
     "Task",
     "TaskContract",

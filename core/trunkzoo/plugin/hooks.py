@@ -7,7 +7,7 @@ from typing import Any
 
 import pluggy
 
-from trunkzoo.plugin.records import HeadSpec, TaskSpec, TrunkSpec
+from trunkzoo.plugin.records import HeadSpec, PolicySpec, TaskSpec, TrunkSpec
 
 API_VERSION = 1
 GROUP_PREFIX = (
@@ -31,3 +31,8 @@ def trunkzoo_heads() -> Iterable[HeadSpec[Any]]:  # type: ignore[empty-body]
 @hookspec
 def trunkzoo_tasks() -> Iterable[TaskSpec[Any]]:  # type: ignore[empty-body]
     """Describe the simulator tasks this plugin ships. Called once per process, when the catalogue is read."""
+
+
+@hookspec
+def trunkzoo_policies() -> Iterable[PolicySpec[Any]]:  # type: ignore[empty-body]
+    """Describe the kinds of policies this plugin lets act. Called once per process, when the catalogue is read."""

@@ -1,4 +1,4 @@
-"""What plugins build: the protocols of a trunk, a head, a task and its expert, and how a trunk wants its images."""
+"""What plugins build: the protocols of a trunk, a head, a task, its expert and a policy, and a trunk's input norm."""
 
 from __future__ import annotations
 
@@ -115,4 +115,23 @@ class NoiseTolerant(Protocol):
 
     def tolerance(self) -> NDArray[np.float32]:
         """Standard deviation (action_dim,) that the next command survives; 0 where it must be exact."""
+        ...
+
+
+class Policy(Protocol):
+    """What acts in the episodes of a task, one after another."""
+
+    latencies: list[float]
+    """Milliseconds of each chunk prediction of this episode, rendering left out; empty for what predicts no chunks."""
+
+    def reset(self, task: Task, seed: int) -> None:
+        """Begin the episode of ``seed``, to which the task has been reset; its actions are a function of that seed."""
+        ...
+
+    def act(self, task: Task) -> NDArray[np.float32]:
+        """The action (action_dim,) of the next step; observes the task, and never resets or steps it."""
+        ...
+
+    def close(self) -> None:
+        """Let go of processes and devices; the policy is not used again."""
         ...

@@ -1,4 +1,4 @@
-"""Plugin API v1: the records in which a plugin describes its trunks, heads and tasks.
+"""Plugin API v1: the records in which a plugin describes its trunks, heads, tasks and policies.
 
 A record describes without torch; ``build`` imports torch (or a simulator) inside its body.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, ClassVar, Generic, TypeVar
@@ -21,7 +21,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*([-_.][a-z0-9]+)*")
 
 
 def name_fault(kind: str, name: str) -> str:
-    """What is wrong with the name of a plugin, trunk, head or task, in one sentence; nothing if it is fine."""
+    """What is wrong with the name of a plugin or a record, in one sentence; nothing if it is fine."""
     if _NAME.fullmatch(name):
         return ""
     return f"{kind} name {name!r}: use lower-case letters, digits and single - _ . between them"
@@ -101,6 +101,66 @@ class TaskSpec(Record[ConfigT]):
             )
 
 
+@dataclass(frozen=True)
+class RolloutContext:
+    """What a policy is built for."""
+
+    contract: TaskContract
+    """Of the task that it acts in."""
+    noise_seed: int = 0
+    """Base of its random numbers: those of an episode are a function of this and of the episode's seed."""
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyProvenance:
+    """Where a policy's actions come from, as every result row states it; no paths, which differ between machines."""
+
+    name: str
+    """What tables call it, such as ``act``."""
+    sha256: str | None = None
+    """Of its weights; None for a policy without any."""
+    step: int | None = None
+    """Optimiser steps of its training, as far as that is known."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Of the packages that it computes with."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Everything else that decides its actions, as JSON."""
+
+
+def _here(config: Config) -> bool:
+    return True
+
+
+def _fits_any(config: Config, contract: TaskContract) -> Sequence[str]:
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicySpec(Record[ConfigT]):
+    """One kind of policy that acts beside trunkzoo's agents. ``build(config, context)`` returns a :class:`Policy`."""
+
+    kind = "policy"
+    build: Callable[[ConfigT, RolloutContext], Any]
+    provenance: Callable[[ConfigT], PolicyProvenance]
+    """Where its actions come from, told without building it."""
+    argument: str = ""
+    """The setting that stands behind the colon: ``path`` where people write ``NAME:PATH``. Empty by default, it must be given."""
+    misfits: Callable[[ConfigT, TaskContract], Sequence[str]] = _fits_any
+    """One line for each camera or width that does not fit the task's; told without building it."""
+    local: Callable[[ConfigT], bool] = _here
+    """Whether it runs in this Python, which must then have what the record requires."""
+    elsewhere: str = ""
+    """The setting that lets it run in another Python, as people write it, for the message where a package is absent here."""
+    checked_on: str = "reach/reach"
+    """The task in which conformance checks play it."""
+
+
+def lacks_argument(spec: PolicySpec[Any], config: Config) -> bool:
+    """Whether the policy still needs what stands behind the colon."""
+    return bool(spec.argument) and getattr(config, spec.argument) in ("", None)
+
+
 def install_line(spec: Record[Any]) -> str:
     """The line that installs what ``spec`` requires and this environment lacks; empty when nothing is absent."""
     absent = _absent(spec)
@@ -128,4 +188,4 @@ def _absent(spec: Record[Any]) -> list[str]:
     return [name for name in spec.requires if find_spec(name.partition(".")[0]) is None]
 
 
-AnySpec = TrunkSpec[Any] | HeadSpec[Any] | TaskSpec[Any]
+AnySpec = TrunkSpec[Any] | HeadSpec[Any] | TaskSpec[Any] | PolicySpec[Any]

@@ -41,8 +41,10 @@ class TrainConfig(Config):
     final_lr_fraction: float = Field(default=0.0, ge=0, le=1, description="where the cosine ends, as a share of lr")
     clip_norm: NonNegativeFloat = Field(default=1.0, description="largest gradient norm; 0 switches clipping off")
     ema: EmaConfig = Field(default=EmaConfig(), description="average of the weights that act")
-    precision: Literal["fp32", "bf16"] = Field(
-        default="fp32", description="fp32 is IEEE single (no TF32); bf16 runs the forward under autocast"
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        default="fp32",
+        description="fp32 is IEEE single; tf32 rounds the factors of products on GPUs that can, which is several times "
+        "faster; bf16 runs the forward under autocast",
     )
     channels_last: bool = Field(default=True, description="lay image weights out as NHWC, which CPUs and GPUs prefer")
     compile: bool = Field(default=False, description="run the agent's forward through torch.compile")

@@ -40,7 +40,7 @@ def write_eval_page(evaluation: Evaluation, floors: Sequence[Evaluation], catalo
     write_page(
         path,
         f"{facts['recipe'] or job.policy} on {job.task.name}",
-        f"{job.policy}, {seeds}, {job.max_steps} steps each",
+        f"{evaluation.plan.label}, {seeds}, {job.max_steps} steps each",
         [*sections, Section("How it was measured", texts=texts)],
     )
 

@@ -13,7 +13,7 @@ from trunkzoo.report.pictures import figures_of
 from trunkzoo.report.suite_figures import REWARD, Styles, cost_figures, pair_figures, training_figures
 from trunkzoo.rollouts.gaze import load_gaze
 from trunkzoo.rollouts.rows import Row
-from trunkzoo.rollouts.scores import scores, summary_of
+from trunkzoo.rollouts.scores import scores
 from trunkzoo.statistics import Summary
 from trunkzoo.suites.layout import GAZE, films_of
 from trunkzoo.suites.outcomes import outcome_table
@@ -97,10 +97,10 @@ def _lines(result: TaskResult, styles: Styles) -> Iterator[tuple[str, Summary, s
     """Name, scores, style and rows of each line: every arm, below it the same arm on blanked images, then the floors."""
     for arm in result.arms:
         yield arm.plan.label, arm.summary, styles[arm.plan.label], arm.rows
-        if arm.blind:
-            yield "↳ images blanked", summary_of(*arm.blind), FLOOR_STYLE, arm.blind
+        if arm.blind_summary:
+            yield "↳ images blanked", arm.blind_summary, FLOOR_STYLE, arm.blind
     for name, rows in result.floors.items():
-        yield FLOOR_NAMES[name], summary_of(rows), FLOOR_STYLE, [rows]
+        yield FLOOR_NAMES[name], result.floor_summaries[name], FLOOR_STYLE, [rows]
 
 
 def _arm_figures(arm: ArmResult) -> Iterator[Figure]:

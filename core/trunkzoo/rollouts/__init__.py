@@ -1,7 +1,7 @@
 """Episodes in simulators: policies evaluated and demonstrations recorded, in any number of processes, by seed alone."""
 
 from trunkzoo.rollouts.evaluation import Evaluation, run
-from trunkzoo.rollouts.job import Job, PolicyKind
+from trunkzoo.rollouts.job import Job
 from trunkzoo.rollouts.plan import Plan, plan
 from trunkzoo.rollouts.rows import Row, read_rows
 from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
@@ -12,7 +12,6 @@ __all__ = [
     "Evaluation",
     "Job",
     "Plan",
-    "PolicyKind",
     "Row",
     "plan",
     "read_rows",

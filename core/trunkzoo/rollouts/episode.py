@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from trunkzoo.errors import TaskError
-from trunkzoo.plugin.protocols import Step, Task
+from trunkzoo.plugin.protocols import Policy, Step, Task
 from trunkzoo.rollouts.job import EpisodeResult
-from trunkzoo.rollouts.policies import Policy
 
 
 class Recorder(Protocol):

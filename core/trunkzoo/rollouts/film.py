@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from trunkzoo.plugin.contract import IMAGE_KEY
-from trunkzoo.plugin.protocols import Step, Task
+from trunkzoo.plugin.protocols import Policy, Step, Task
 from trunkzoo.rollouts.episode import Recorder, run_episode
 from trunkzoo.rollouts.job import EpisodeResult, Item
-from trunkzoo.rollouts.policies import Policy
 from trunkzoo.system.files import new_file
 
 SIDE = 240  # height of one camera in the film, pixels

@@ -1,4 +1,4 @@
-"""Reference scores for an agent: floors (itself on blanked images, no-op, random) and the expert as ceiling."""
+"""Reference scores for a policy: floors (itself on blanked images, no-op, random) and the expert as ceiling."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ from pathlib import Path
 
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.rollouts.evaluation import Evaluation
-from trunkzoo.rollouts.job import PolicyKind
+from trunkzoo.rollouts.named import BLIND
 from trunkzoo.rollouts.plan import plan
-
-REFERENCE_POLICIES: tuple[PolicyKind, ...] = ("blind", "noop", "random", "expert")
+from trunkzoo.rollouts.references import REFERENCES
 
 
 def floors_of(evaluation: Evaluation, catalogue: Catalogue, episodes: int) -> list[Evaluation]:
-    """Evaluations, still to be run, of the floors and the ceiling on the first ``episodes`` seeds of an agent's."""
-    return [_floor(evaluation, policy, catalogue, episodes) for policy in REFERENCE_POLICIES]
+    """Evaluations, still to be run, of the floors and the ceiling on the first ``episodes`` seeds of a policy's."""
+    return [_floor(evaluation, policy, catalogue, episodes) for policy in (BLIND, *REFERENCES)]
 
 
-def _floor(evaluation: Evaluation, policy: PolicyKind, catalogue: Catalogue, episodes: int) -> Evaluation:
+def _floor(evaluation: Evaluation, policy: str, catalogue: Catalogue, episodes: int) -> Evaluation:
     job = evaluation.plan.job
-    planned = plan(catalogue, policy, job.checkpoint, job.task, job.max_steps, job.noise_seed, job.device)
+    acts = job.record if policy == BLIND and job.record else policy
+    planned = plan(
+        catalogue, acts, job.checkpoint, job.task, job.max_steps, job.noise_seed, job.device, blind=policy == BLIND
+    )
     return Evaluation(planned, evaluation.seeds[:episodes], evaluation.file and _beside(evaluation.file, policy))
 
 
-def _beside(file: Path, policy: PolicyKind) -> Path:
+def _beside(file: Path, policy: str) -> Path:
     """``eval-agent.jsonl`` → ``eval-blind.jsonl``, ``rows.jsonl`` → ``rows-blind.jsonl``."""
     return file.with_stem(f"{file.stem.removesuffix('-agent')}-{policy}")

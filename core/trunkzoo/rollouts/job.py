@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from trunkzoo.catalogue.part import Part
-
-PolicyKind = Literal["agent", "blind", "noop", "random", "expert"]
-NEEDS_CHECKPOINT: tuple[PolicyKind, ...] = ("agent", "blind")
 
 
 @dataclass(frozen=True)
@@ -17,7 +13,8 @@ class Job:
     """Task, policy, checkpoint, step cap and noise seed: an episode is a function of its job and its own seed."""
 
     task: Part
-    policy: PolicyKind
+    policy: str
+    """What rows call it: agent, blind, or the record of a policy by its name."""
     max_steps: int
     """Control steps of every episode; success does not end it."""
     checkpoint: Path | None = None
@@ -25,6 +22,8 @@ class Job:
     noise_seed: int = 0
     """Base of the policy noise: chunk k of episode s starts from the draws of hash(noise_seed, s, k)."""
     device: str = "cpu"
+    record: Part | None = None
+    """The policy that acts where no agent does, with its settings."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,13 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from trunkzoo.catalogue.catalogue import Catalogue
+from trunkzoo.catalogue.part import Part
 from trunkzoo.errors import UsageError
 from trunkzoo.rollouts.evaluation import Evaluation
+from trunkzoo.rollouts.named import contender
+from trunkzoo.rollouts.plan import Plan, plan
 from trunkzoo.rollouts.rows import differing
 from trunkzoo.rollouts.scores import scores
 from trunkzoo.statistics import Comparison, compare
 
 CONDITIONS = ("task", "task_config", "success_rule", "max_steps", "noise_seed")
+
+
+def plans_of(
+    catalogue: Catalogue,
+    texts: tuple[str, str],
+    task: Part | None = None,
+    max_steps: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> list[Plan]:
+    """Plans of the two that ``texts`` name: runs, checkpoints, exports or policies, the last with ``settings``.
+
+    Without a ``task`` a policy acts in that of the other side's checkpoint.
+
+    Raises:
+        UsageError: both are the same, or settings were given and neither takes any.
+    """
+    sides = [contender(catalogue, text) for text in texts]
+    named = [side.checkpoint is None for side in sides]
+    if settings and not any(named):
+        raise UsageError("settings are for policies that are no agents, and both of these are", ["settings"])
+    sides = [
+        contender(catalogue, text, settings if is_named else None) for text, is_named in zip(texts, named, strict=True)
+    ]
+    shared = next((side.checkpoint for side in sides if side.checkpoint), None)
+    found = [plan(catalogue, side.policy, side.checkpoint or shared, task, max_steps) for side in sides]
+    if found[0].job == found[1].job:
+        raise UsageError("both are the same checkpoint or policy; give two different ones")
+    return found
 
 
 def require_equal_conditions(a: Evaluation, b: Evaluation) -> None:

@@ -1,21 +1,24 @@
-"""Policies that can be evaluated: the agent, the agent on blanked images, no-op, random, and the expert."""
+"""The policy of a job: a trained or exported agent, or what the record of a policy builds; both also on blanked images."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trunkzoo.catalogue.tasks import expert_commands
-from trunkzoo.errors import TaskError
+from trunkzoo.catalogue.policies import make_policy_of
+from trunkzoo.catalogue.tasks import contract_of
 from trunkzoo.export.record import is_export
 from trunkzoo.plugin.contract import IMAGE_KEY
-from trunkzoo.plugin.protocols import Task
+from trunkzoo.plugin.protocols import Policy, Task
+from trunkzoo.plugin.records import RolloutContext
+from trunkzoo.rollouts.blind import Blindfolded
 from trunkzoo.rollouts.job import Job
+from trunkzoo.rollouts.named import BLIND, configure_policy
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,32 +27,15 @@ if TYPE_CHECKING:
     from trunkzoo.catalogue.catalogue import Catalogue
 
 Action = NDArray[np.float32]
-SPREAD = 0.1  # of the action range, either way: what a random policy moves around the resting action
-
-
-class Policy(Protocol):
-    """What acts in the episodes of a task, one after another."""
-
-    latencies: list[float]
-    """Milliseconds of each chunk prediction of this episode, rendering left out."""
-
-    def reset(self, task: Task, seed: int) -> None:
-        """Begin the episode of ``seed``; the task has been reset to it."""
-        ...
-
-    def act(self, task: Task) -> Action:
-        """The action (action_dim,) of the next step."""
-        ...
 
 
 def make_policy(job: Job, catalogue: Catalogue) -> Policy:
     """Build the policy of a job; loads its checkpoint where it has one."""
-    if job.policy == "noop":
-        return NoopPolicy()
-    if job.policy == "random":
-        return RandomPolicy(job.noise_seed)
-    if job.policy == "expert":
-        return ExpertPolicy()
+    if job.record is not None:
+        policy = configure_policy(catalogue, job.record)
+        scene = contract_of(catalogue.configure("task", job.task))
+        built = make_policy_of(policy, RolloutContext(scene, job.noise_seed, job.device))
+        return Blindfolded(built) if job.policy == BLIND else built
     if job.checkpoint is not None and is_export(job.checkpoint):
         return make_export_policy(job, job.checkpoint)
     return make_agent_policy(job, catalogue)
@@ -59,7 +45,7 @@ def make_export_policy(job: Job, graph: Path) -> AgentPolicy:
     """The exported agent of a job, in onnxruntime on one thread."""
     from trunkzoo.export.acting import load_export
 
-    return AgentPolicy(load_export(graph), job.noise_seed, blind=job.policy == "blind")
+    return AgentPolicy(load_export(graph), job.noise_seed, blind=job.policy == BLIND)
 
 
 def make_agent_policy(job: Job, catalogue: Catalogue) -> AgentPolicy:
@@ -69,11 +55,11 @@ def make_agent_policy(job: Job, catalogue: Catalogue) -> AgentPolicy:
     from trunkzoo.checkpoint.load import load_agent
 
     torch.set_num_threads(1)  # the sum of a dot product must not depend on the machine's cores
-    torch.backends.cudnn.allow_tf32 = False  # as in training, see ieee_float32
+    torch.backends.cudnn.allow_tf32 = False  # as in training, see float32_products
     if job.checkpoint is None:
         raise ValueError(f"policy {job.policy!r} needs a checkpoint")
     agent = load_agent(job.checkpoint, catalogue).to(job.device).eval()
-    return AgentPolicy(agent, job.noise_seed, blind=job.policy == "blind" or agent.recipe.encoder.blank_images)
+    return AgentPolicy(agent, job.noise_seed, blind=job.policy == BLIND or agent.recipe.encoder.blank_images)
 
 
 class AgentPolicy:
@@ -100,6 +86,9 @@ class AgentPolicy:
         self.latencies.append(1e3 * (time.perf_counter() - start))
         self._chunk += 1
         return action
+
+    def close(self) -> None:
+        """An agent holds no process of its own."""
 
     @property
     def _will_see(self) -> bool:
@@ -131,56 +120,3 @@ def to_tensors(obs: Mapping[str, NDArray[Any]], size: tuple[int, int], blind: bo
         else:
             frame[key] = torch.from_numpy(np.ascontiguousarray(obs[key])).permute(2, 0, 1)[None]
     return frame
-
-
-class NoopPolicy:
-    """The no-op floor: sends the action that keeps the robot still."""
-
-    def __init__(self) -> None:
-        self.latencies: list[float] = []
-
-    def reset(self, task: Task, seed: int) -> None:
-        """Take the resting action of this episode's start."""
-        self._still = task.hold()
-
-    def act(self, task: Task) -> Action:
-        """The resting action."""
-        return self._still
-
-
-class RandomPolicy:
-    """The random floor: uniform actions around the resting one, 10 % of the action range either way."""
-
-    def __init__(self, noise_seed: int) -> None:
-        self._noise_seed = noise_seed
-        self.latencies: list[float] = []
-
-    def reset(self, task: Task, seed: int) -> None:
-        """Start the generator of this episode."""
-        self._low, self._high, self._centre = task.action_low, task.action_high, task.hold()
-        self._random = np.random.default_rng([self._noise_seed, seed])
-
-    def act(self, task: Task) -> Action:
-        """A fresh draw, clipped to the action range."""
-        reach = SPREAD * (self._high - self._low)
-        drawn = self._centre + reach * self._random.uniform(-1, 1, self._centre.shape)
-        return np.clip(drawn, self._low, self._high).astype(np.float32)
-
-
-class ExpertPolicy:
-    """The task's scripted demonstrator; after its last command it holds that command."""
-
-    def __init__(self) -> None:
-        self.latencies: list[float] = []
-
-    def reset(self, task: Task, seed: int) -> None:
-        """Plan the episode just reset."""
-        self._commands = (command for command, _ in expert_commands(task, seed))
-        self._last: Action | None = None
-
-    def act(self, task: Task) -> Action:
-        """The next command, or the last one again."""
-        self._last = next(self._commands, self._last)
-        if self._last is None:
-            raise TaskError("the expert gave no command at all; it must act at least once")
-        return self._last

@@ -54,4 +54,4 @@ def running(evaluation: Evaluation) -> str:
     rows = evaluation.rows.values()
     success = wilson(sum(bool(row["success"]) for row in rows), len(rows))
     reward = sum(float(row["average_reward"]) for row in rows) / len(rows)
-    return f"{evaluation.plan.job.policy}: success {success.text()}, reward {reward:.2f}"
+    return f"{evaluation.plan.label}: success {success.text()}, reward {reward:.2f}"

@@ -15,13 +15,13 @@ from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.tasks import make_task
 from trunkzoo.errors import ZooError
 from trunkzoo.registry import open_zoo
+from trunkzoo.rollouts.episode import run_episode
 from trunkzoo.rollouts.job import EpisodeResult, Item, Job
 from trunkzoo.system.processes import begin_worker
 
 if TYPE_CHECKING:
-    from trunkzoo.plugin.protocols import Task
+    from trunkzoo.plugin.protocols import Policy, Task
     from trunkzoo.rollouts.episode import Recorder
-    from trunkzoo.rollouts.policies import Policy
 
 ALIVE_EVERY = 2.0  # seconds
 
@@ -92,8 +92,6 @@ class EpisodeRunner:
 
     def play(self, item: Item, connection: Connection) -> Done:
         """Run one episode; ``connection`` gets signs of life, and frames if somebody watches."""
-        from trunkzoo.rollouts.episode import run_episode
-
         # at the first episode: then what is wrong with a plugin is told as that episode's failure
         catalogue = self._catalogue = self._catalogue or _open_catalogue()
         task, policy = self._prepare(item.job, catalogue)
@@ -114,15 +112,22 @@ class EpisodeRunner:
         if self._policy is None or self._job != job:
             from trunkzoo.rollouts.policies import make_policy
 
+            self._close_policy()
             self._policy = make_policy(job, catalogue)
         self._job = job
         return self._task, self._policy
 
     def close(self) -> None:
-        """Close the environment, if there is one."""
+        """Close the environment and the policy, if there are any."""
+        self._close_policy()
         if self._task is not None:
             self._task.close()
             self._task = None
+
+    def _close_policy(self) -> None:
+        if self._policy is not None:
+            self._policy.close()
+            self._policy = None
 
 
 def _watching(item: Item, connection: Connection) -> list[Recorder]:

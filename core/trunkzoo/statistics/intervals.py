@@ -145,24 +145,6 @@ def rate_over_trainings(won: Matrix) -> Interval:
     return wilson_effective(value, min(worth, float(trainings * scenes)))
 
 
-def over_seeds(
-    statistic: Callable[..., Any], *scores: ArrayLike, low: float = -math.inf, high: float = math.inf
-) -> Interval:
-    """Interval of ``statistic`` over training seeds and episodes: the wider limits of the bootstrap and Student's t.
-
-    t takes every training seed as one number. A bootstrap cannot look beyond the trainings that it has: where these
-    differ more than episodes do, two equal arms of three trainings come out as different in one case of four, with t in
-    one of twenty. ``low`` and ``high`` are the ends of the statistic's range. Under five episodes: NaN limits.
-    """
-    found = bootstrap(statistic, *scores)
-    matrices = [matrix(s) for s in scores]
-    if math.isnan(found.low) or len(matrices[0]) == 1:
-        return found
-    trainings = statistic(*matrices)  # (S,)
-    half = float(stats.t.ppf(0.975, len(trainings) - 1) * np.std(trainings, ddof=1) / math.sqrt(len(trainings)))
-    return widest(found, Interval(found.value, max(low, found.value - half), min(high, found.value + half)))
-
-
 def bootstrap(
     statistic: Callable[..., Any], *scores: ArrayLike, confidence: float = 0.95, seed: int = BOOTSTRAP_SEED
 ) -> Interval:
@@ -170,7 +152,7 @@ def bootstrap(
 
     Every matrix of ``scores`` is (S, E); rows and columns are drawn with replacement, independently of each other and
     alike for all matrices, so pairs stay together (Owen 2007, the pigeonhole bootstrap). With few training seeds the
-    interval is too narrow: :func:`over_seeds` makes up for that.
+    interval is too narrow: :func:`~trunkzoo.statistics.middle.middle` makes up for that.
 
     ``statistic`` gets each resample flattened, (…, S·E), and reduces the last axis. Under five episodes: NaN limits.
     """

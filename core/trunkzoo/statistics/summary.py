@@ -11,12 +11,12 @@ from trunkzoo.statistics.intervals import (
     Interval,
     bootstrap,
     matrix,
-    over_seeds,
     over_trainings,
     rate_over_trainings,
     wilson,
 )
-from trunkzoo.statistics.measures import interquartile_mean, mean, median
+from trunkzoo.statistics.measures import mean
+from trunkzoo.statistics.middle import middle
 
 
 class Summary(NamedTuple):
@@ -43,12 +43,13 @@ def summarize(success: ArrayLike, reward: ArrayLike) -> Summary:
     """Summarise matrices (training seeds, episode seeds): ``success`` of 0 and 1, ``reward`` per step."""
     won, rewards = matrix(success), matrix(reward)
     successes = int(np.count_nonzero(won))
+    reward_median, reward_iqm = middle(rewards)
     return Summary(
         training_seeds=won.shape[0],
         episodes=won.shape[1],
         successes=successes,
         success=wilson(successes, won.size) if len(won) == 1 else rate_over_trainings(won),
         reward_mean=bootstrap(mean, rewards) if len(rewards) == 1 else over_trainings(rewards),
-        reward_median=over_seeds(median, rewards),
-        reward_iqm=over_seeds(interquartile_mean, rewards),
+        reward_median=reward_median,
+        reward_iqm=reward_iqm,
     )

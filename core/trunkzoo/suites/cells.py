@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +32,7 @@ class Cell:
     slots: int = 1
     """Processor cores it uses."""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The content address: twelve hexadecimal digits."""
         text = json.dumps({"kind": self.kind, **self.inputs}, sort_keys=True)

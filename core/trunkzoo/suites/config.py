@@ -15,9 +15,11 @@ from pydantic import (
 )
 
 from trunkzoo.plugin.config import Config
+from trunkzoo.rollouts.named import BLIND
+from trunkzoo.rollouts.references import REFERENCES
 from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS, SEEDS_PER_PURPOSE
 
-RESERVED = ("noop", "random", "expert", "blind")  # floors and parts of the published rows, which arms stand beside
+RESERVED = (*REFERENCES, BLIND)  # floors and parts of the published rows, which arms stand beside
 BETWEEN_SETS = 10_000  # seeds from one demonstration set to the next: far more than a set has attempts
 
 

@@ -18,13 +18,14 @@ from trunkzoo.plugin.records import TaskSpec
 from trunkzoo.registry import Registry, Zoo
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import ResolvedRecipe, check_task
+from trunkzoo.rollouts.references import REFERENCES
 from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.config import ArmConfig, SlurmConfig, SuiteConfig, SuiteTask
 from trunkzoo.suites.layout import CELLS
 from trunkzoo.suites.plan import ArmPlan, SuitePlan, TaskPlan
 
-TASK_REFERENCES = ("noop", "random", "expert")
+TASK_REFERENCES = tuple(REFERENCES)
 
 
 def load_suite(registry: Registry, name: str) -> SuiteConfig:

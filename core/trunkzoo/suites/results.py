@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,15 @@ class ArmResult:
     blind: tuple[tuple[Row, ...], ...]
     """The same checkpoints on blanked images, per training seed; empty where not run."""
 
-    @property
+    @cached_property
     def summary(self) -> Summary:
         """Success and rewards on the report seeds."""
         return summary_of(*self.rows)
+
+    @cached_property
+    def blind_summary(self) -> Summary | None:
+        """The same on blanked images; None where not run."""
+        return summary_of(*self.blind) if self.blind else None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers of the table's line."""
@@ -61,7 +67,7 @@ class ArmResult:
             "max_average_reward": self.max_average_reward,
             "latency_ms": self.latency_ms,
             "report": self.summary.to_dict(),
-            "blind": summary_of(*self.blind).to_dict() if self.blind else None,
+            "blind": self.blind_summary.to_dict() if self.blind_summary else None,
         }
 
 
@@ -74,6 +80,11 @@ class TaskResult:
     floors: dict[str, tuple[Row, ...]]
     comparisons: tuple[Comparison, ...]
     """Every arm that names a control with that one, then every later arm with the first."""
+
+    @cached_property
+    def floor_summaries(self) -> dict[str, Summary]:
+        """Success and rewards of the floors and of the expert."""
+        return {name: summary_of(rows) for name, rows in self.floors.items()}
 
     @property
     def best(self) -> dict[Measure, tuple[str, ...]]:
@@ -90,7 +101,7 @@ class TaskResult:
         return {
             "task": self.plan.name,
             "arms": [arm.to_dict() for arm in self.arms],
-            "floors": {name: summary_of(rows).to_dict() for name, rows in self.floors.items()},
+            "floors": {name: summary.to_dict() for name, summary in self.floor_summaries.items()},
             "comparisons": [comparison.to_dict() for comparison in self.comparisons],
             "best": self.best,
             "components": {measure: found.to_dict() for measure, found in self.components.items()},

@@ -34,25 +34,24 @@ def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None], *, qu
     """
     failures: list[Failure] = []
     with hold_suite(plan.directory):
-        left = Remaining(plan)
+        left, wanted = Remaining(plan), _wanted_data(plan)
         for number, (stage, cells) in enumerate(plan.stages().items(), 1):
-            todo = [cell for cell in cells if cell.done() is None and not _idle(plan, cell)]
+            todo = [cell for cell in cells if cell.done() is None]
+            todo = [cell for cell in todo if cell.kind != "collect" or cell.key in wanted]
             say(f"{number}/4 {_heading(plan, stage, cells, todo)}")
             failed = {failure.cell.key for failure in failures}
             ready = [cell for cell in todo if not cell.needs & failed]
             failures += _run_stage(ready, engine, left, quiet) if ready else []
-            failures += [Failure(cell, "needs a cell that failed") for cell in todo if cell not in ready]
+            failures += [Failure(cell, "needs a cell that failed") for cell in todo if cell.needs & failed]
             if stage == "smoke":
                 _report(failures)
     _report(failures)
 
 
-def _idle(plan: SuitePlan, cell: Cell) -> bool:
-    """Whether nothing that is to be done needs these demonstrations: their trainings were taken over."""
+def _wanted_data(plan: SuitePlan) -> set[str]:
+    """Keys of the demonstrations that a training still needs: those of trainings that were taken over it does not."""
     trains = [train for task in plan.tasks for arm in task.arms for train in arm.trains]
-    return cell.kind == "collect" and all(
-        train.done() is not None for train in trains if train.inputs["data"] == cell.key
-    )
+    return {str(train.inputs["data"]) for train in trains if train.done() is None}
 
 
 def _heading(plan: SuitePlan, stage: str, cells: Sequence[Cell], todo: Sequence[Cell]) -> str:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from trunkzoo.rollouts.rows import Row
-from trunkzoo.rollouts.scores import summary_of
 from trunkzoo.statistics import Summary
 from trunkzoo.suites.results import ArmResult, TaskResult
 
@@ -31,8 +27,8 @@ def table(result: TaskResult) -> list[tuple[str, ...]]:
     baselines = [arm for arm in result.arms if arm.plan.baseline]
     return [
         *(_arm_row(arm) for arm in (*arms, *baselines)),
-        *(_floor_row(f"{arm.plan.label}, images blanked", arm.blind) for arm in arms if arm.blind),
-        *(_floor_row(FLOOR_NAMES[name], [rows]) for name, rows in result.floors.items()),
+        *(_floor_row(f"{arm.plan.label}, images blanked", arm.blind_summary) for arm in arms if arm.blind_summary),
+        *(_floor_row(FLOOR_NAMES[name], summary) for name, summary in result.floor_summaries.items()),
     ]
 
 
@@ -51,8 +47,8 @@ def _arm_row(arm: ArmResult) -> tuple[str, ...]:
     )
 
 
-def _floor_row(name: str, runs: Sequence[Sequence[Row]]) -> tuple[str, ...]:
-    return (name, *[NO_VALUE] * 5, *_scores(summary_of(*runs)), NO_VALUE, NO_VALUE)
+def _floor_row(name: str, summary: Summary) -> tuple[str, ...]:
+    return (name, *[NO_VALUE] * 5, *_scores(summary), NO_VALUE, NO_VALUE)
 
 
 def _scores(summary: Summary) -> tuple[str, str]:

@@ -30,15 +30,20 @@ def device_of(name: str) -> torch.device:
 
 
 @contextmanager
-def ieee_float32() -> Iterator[None]:
-    """Compute float32 convolutions as IEEE 754 does, like matrix products.
+def float32_products(tf32: bool) -> Iterator[None]:
+    """Compute float32 convolutions and matrix products as IEEE 754 does, or all of them in TF32 on GPUs that have it.
 
-    PyTorch lets convolutions, but not linear layers, round to TF32 on GPUs that have it: arms would differ in more than
-    their trunk.
+    PyTorch's own default is TF32 for convolutions and not for linear layers: arms would differ in more than their trunk.
     """
-    before = torch.backends.cudnn.allow_tf32  # process-wide, so it is given back
-    torch.backends.cudnn.allow_tf32 = False  # matrix products are exact unless a user says otherwise
+    kinds = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = [kind.allow_tf32 for kind in kinds]  # process-wide, so it is given back
+    _allow(tf32, tf32)
     try:
         yield
     finally:
-        torch.backends.cudnn.allow_tf32 = before
+        _allow(*before)
+
+
+def _allow(convolutions: bool, products: bool) -> None:
+    torch.backends.cudnn.allow_tf32 = convolutions
+    torch.backends.cuda.matmul.allow_tf32 = products

@@ -24,7 +24,7 @@ def parse_json(text: str | bytes) -> Any:
         ValueError: it is no JSON, or a value is beyond the limits of :func:`check_plain`.
     """
     try:
-        value = json.loads(text, parse_int=_integer, parse_constant=_not_finite)
+        value = _DECODER.decode(text if isinstance(text, str) else text.decode(json.detect_encoding(text)))
     except RecursionError:
         raise ValueError(f"nested more than {DEEPEST} deep") from None
     return check_plain(value)
@@ -77,3 +77,6 @@ def _integer(digits: str) -> int:
 
 def _not_finite(name: str) -> float:
     raise ValueError(f"a number that is {name}")
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_constant=_not_finite)

@@ -1,4 +1,4 @@
-"""Tests of plugins and recipes: the conformance kit for trunks, heads and tasks, the smoke test, the doctor.
+"""Tests of plugins and recipes: the conformance kit for trunks, heads, tasks and policies, the smoke test, the doctor.
 
 In your package's tests::
 

@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from trunkzoo.errors import ZooError, did_you_mean, one_line
 from trunkzoo.plugin.config import Config, parse
-from trunkzoo.plugin.records import AnySpec, install_line
+from trunkzoo.plugin.records import AnySpec, PolicySpec, install_line
 from trunkzoo.registry.assignments import overlay
 
 SpecT = TypeVar("SpecT", bound=AnySpec)
@@ -114,7 +114,9 @@ def require(condition: bool, message: str) -> None:
 
 
 def _attempt(check: Check[SpecT], subject: Subject[SpecT]) -> tuple[Outcome, str]:
-    install = install_line(subject.spec)
+    spec = subject.spec
+    here = not isinstance(spec, PolicySpec) or spec.local(subject.config)  # else another Python has what it requires
+    install = install_line(spec) if here else ""
     if check.builds and install:
         return "skipped", f"not installed here: {install}"
     try:

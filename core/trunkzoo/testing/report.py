@@ -13,7 +13,7 @@ from trunkzoo.errors import UsageError
 from trunkzoo.plugin.records import AnySpec
 from trunkzoo.testing.check import Check, Result, run_check, subject_of, unknown_gaps
 
-LEAST_CHECKS: Mapping[RecordKind, int] = {"trunk": 16, "head": 13, "task": 10}
+LEAST_CHECKS: Mapping[RecordKind, int] = {"trunk": 16, "head": 13, "task": 10, "policy": 10}
 """How many checks must have run, per record, for a result to count: an empty run is not green."""
 
 
@@ -48,6 +48,10 @@ class Report:
 
 def checks_for(kind: RecordKind) -> tuple[Check[Any], ...]:
     """The checks that every record of ``kind`` must pass."""
+    if kind == "policy":
+        from trunkzoo.testing.policy_checks import POLICY_CHECKS
+
+        return POLICY_CHECKS
     if kind == "task":
         from trunkzoo.testing.task_checks import TASK_CHECKS
 

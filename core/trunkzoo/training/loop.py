@@ -20,7 +20,7 @@ from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import ResolvedRecipe
 from trunkzoo.registry.train_config import TrainConfig
-from trunkzoo.system.devices import device_of, ieee_float32
+from trunkzoo.system.devices import device_of, float32_products
 from trunkzoo.system.progress import Bars
 from trunkzoo.system.signals import stop_requests
 from trunkzoo.training.batches import Loader, Sampler, Windows
@@ -60,7 +60,7 @@ def train_on(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[]
         stop_requests() as request,
         _accelerator(run, recipe.train) as accelerator,
         together(accelerator),
-        _torch_state(run, accelerator),
+        _torch_state(run, recipe.train, accelerator),
         _directory(run, accelerator) as directory,  # before the data, whose first use may take minutes
     ):
         windows = open_windows()
@@ -156,14 +156,14 @@ def _accelerator(run: RunConfig, config: TrainConfig) -> Iterator[Accelerator]:
 
 
 @contextmanager
-def _torch_state(run: RunConfig, accelerator: Accelerator) -> Iterator[None]:
+def _torch_state(run: RunConfig, config: TrainConfig, accelerator: Accelerator) -> Iterator[None]:
     """Leave torch's random state and thread count as they were found."""
     before = torch.get_num_threads()
     try:
         if run.threads is not None:
             torch.set_num_threads(run.threads)
         devices = [accelerator.device] if accelerator.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices), ieee_float32():
+        with torch.random.fork_rng(devices=devices), float32_products(tf32=config.precision == "tf32"):
             yield
     finally:
         torch.set_num_threads(before)

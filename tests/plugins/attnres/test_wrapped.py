@@ -13,8 +13,10 @@ from torch import nn
 from attnres_cases import FAMILIES, SPECS, images_of, small, with_queries
 from zoo_process import script
 
+COMPILED = [f if f == "conv-18" else pytest.param(f, marks=pytest.mark.slow) for f in SPECS]
 
-@FAMILIES
+
+@pytest.mark.parametrize("family", COMPILED)
 def test_compiles_as_one_graph(family: str) -> None:
     trunk = with_queries(small(family, depths=(1, 1, 2, 1), carry=True, query_rank=2))
     compiled = torch.compile(trunk, fullgraph=True, backend="aot_eager")

@@ -119,6 +119,7 @@ def smaller_share(head: nn.Module) -> float:
     return (first < second).float().mean().item()
 
 
+@pytest.mark.slow
 def test_one_step_finds_both_modes_with_their_share(one_step_head: nn.Module) -> None:
     assert smaller_share(one_step_head) == pytest.approx(LEFT, abs=0.1)
     near = distances(one_step_head).amin(0) < 0.15  # the modes are 0.85 apart per number, their middle 0.42
@@ -144,6 +145,7 @@ def test_drift_keeps_modes_unless_fields_are_normalised(normalised: bool, low: f
     assert low <= smaller_share(trained(head, two_modes, steps=800, batch=16, rate=5e-3)) <= high
 
 
+@pytest.mark.slow
 def test_one_step_is_nearer_to_the_data_than_the_best_regressor(one_step_head: nn.Module) -> None:
     cond, chunk = held_out()
     best_l2 = (2 * LEFT - 1) * path(cond[:, 0, 0])  # the conditional mean

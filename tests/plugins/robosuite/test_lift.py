@@ -163,6 +163,7 @@ def test_noise_is_tolerated_on_the_way_down_only_and_never_by_the_grippers(task:
     assert (table[:, [7, 15]] == 0).all()
 
 
+@pytest.mark.slow
 def test_two_modes_turn_the_hands_both_ways_from_the_same_start() -> None:
     task = TWO_ARM_LIFT.build(LiftConfig.model_validate({"expert": {"modes": 2}}))
     turns = set()

@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-EXTRAS := simulators,metaworld,transformers,convert,ray,slurm,tensorboard,onnx,serve,docs,dev
+EXTRAS := simulators,metaworld,transformers,convert,ray,slurm,tensorboard,onnx,hub,serve,docs,dev
 # They pin or ask for packages that no task of ours uses and that keep numpy below 2: pyproject.toml, extra `simulators`.
 ALONE  := robosuite gym-aloha dm_control
 
@@ -35,7 +35,10 @@ test-cluster: $(VENV)/.installed-test
 # lerobot needs Python 3.12 and other versions than constraints.txt: an environment of its own, several gigabytes.
 LEROBOT_VENV   ?= .venv-lerobot
 LEROBOT_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python) $(shell command -v python3.12))
-LEROBOT_PIP    := $(LEROBOT_VENV)/bin/uv pip install --quiet --python $(LEROBOT_VENV)/bin/python
+LEROBOT_NEEDS  := 'lerobot[training,evaluation,diffusion]==0.6.1' pytest pytest-timeout hatchling editables
+# uv does in two minutes what takes pip ten; where it cannot (a registry that only pip is told of), pip does it.
+LEROBOT_PIP     = $(LEROBOT_VENV)/bin/uv pip install --quiet --python $(LEROBOT_VENV)/bin/python $(1) \
+	|| $(LEROBOT_VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(1)
 
 test-lerobot: $(LEROBOT_VENV)/.installed
 	$(LEROBOT_VENV)/bin/python -m pytest tests/integrations -m ""
@@ -45,10 +48,10 @@ $(LEROBOT_VENV)/.installed: pyproject.toml $(wildcard integrations/*/pyproject.t
 	$(LEROBOT_PYTHON) -m venv $(LEROBOT_VENV)
 	@echo "Installing lerobot into $(LEROBOT_VENV) (several minutes and gigabytes the first time)"
 	$(LEROBOT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv
-	$(LEROBOT_PIP) 'lerobot[training,evaluation]==0.6.1' pytest pytest-timeout hatchling editables
-	$(LEROBOT_PIP) --editable .
-	$(LEROBOT_PIP) --no-deps --no-build-isolation --editable integrations/lerobot_policy_trunkzoo --editable integrations/lerobot_env_trunkzoo
-	$(LEROBOT_PIP) --no-deps --no-build-isolation ./tests/thirdparty
+	$(call LEROBOT_PIP,$(LEROBOT_NEEDS))
+	$(call LEROBOT_PIP,--editable .)
+	$(call LEROBOT_PIP,--no-deps --no-build-isolation --editable integrations/lerobot_policy_trunkzoo --editable integrations/lerobot_env_trunkzoo)
+	$(call LEROBOT_PIP,--no-deps --no-build-isolation ./tests/thirdparty)
 	@touch $@
 
 # timm imports torchvision, which goes with another torch than constraints.txt has: again an environment of its own.
@@ -56,7 +59,7 @@ TIMM_VENV ?= .venv-timm
 TIMM_PIP  := $(TIMM_VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check
 
 test-timm: $(TIMM_VENV)/.installed
-	$(TIMM_VENV)/bin/python -m pytest tests/plugins/transformers -m ""
+	$(TIMM_VENV)/bin/python -m pytest tests/plugins/transformers tests/plugins/timm tests/plugins/test_weights_by_name.py -m ""
 
 $(TIMM_VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(TIMM_VENV)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hub_server import Hub, point_at, running
 from tiny import TinyConfig, TinyHead, TinyTrunk, TinyWindows, TrainTiny
 from trunkzoo.agent.example import unit_statistics
 from trunkzoo.catalogue.catalogue import Catalogue
@@ -75,3 +76,11 @@ def tiny_run(tiny_recipe: Recipe, tiny_windows: TinyWindows, tiny_catalogue: Cat
         return train_on(checked, resolve(checked.recipe, tiny_catalogue), lambda: tiny_windows)
 
     return run
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub on this machine that huggingface_hub speaks to, with a cache of its own."""
+    with running() as hub:
+        point_at(hub, str(tmp_path / "hub-cache"), monkeypatch)
+        yield hub

@@ -35,7 +35,11 @@ COMMANDS = {
     "eval": "eval:evaluate",
     "compare": "compare:compare",
     "serve": "serve:serve",
+    "push": "push:push",
+    "pull": "pull:pull",
+    "push-data": "push:push_data",
     "runs": "runs:runs",
+    "plot": "plot:plot",
     "clean": "clean:clean",
     "suite": "suite:suite",
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trunkzoo.catalogue.part import Part
+from trunkzoo.data import dataset_directory
 from trunkzoo.registry.resolved import resolve
 from trunkzoo.registry.zoo import open_zoo
 from trunkzoo.rollouts import Evaluation, Row, plan, run
@@ -63,7 +64,7 @@ def assemble(recipe: Recipe | str, seed: int = 0) -> Agent:
 
 
 def load_agent(path: str | Path, expect: Recipe | None = None) -> Agent:
-    """Rebuild the agent of a run, a checkpoint or a lone ``model.safetensors``, in eval mode.
+    """Rebuild the agent of a run, a checkpoint, a lone ``model.safetensors`` or ``hf:ORG/NAME[@REVISION]``, in eval mode.
 
     Raises:
         CheckpointError: it is absent, damaged, does not fit the code, or needs a plugin that is not installed.
@@ -78,6 +79,7 @@ def train(run: RunConfig) -> TrainResult:
     """Train the recipe of ``run`` on its data; see :func:`trunkzoo.training.loop.train` for what it raises."""
     from trunkzoo.training.loop import train as train_recipe
 
+    run = run.model_copy(update={"data": dataset_directory(run.data)})
     return train_recipe(run, resolve(run.recipe, open_zoo().catalogue))
 
 

@@ -49,6 +49,10 @@ class CheckpointError(ZooError):
     """A checkpoint cannot be read, is damaged, or does not fit."""
 
 
+class HubError(ZooError):
+    """Something on the hub is absent, refused, damaged or out of reach."""
+
+
 class DiskError(ZooError):
     """A file cannot be written, for example because the disk is full; what was there is untouched."""
 

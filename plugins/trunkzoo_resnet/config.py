@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from trunkzoo.plugin import Config
+from trunkzoo.plugin import Config, WeightsPath
 
 GROUP_CHANNELS = 16  # channels per group of group norm
 
@@ -28,7 +27,10 @@ class ResNetConfig(Config):
     output_stride: Literal[32, 16, 8] = Field(
         default=32, description="input pixels per cell of the feature map; below 32, late strides become dilation"
     )
-    weights: Path | None = Field(default=None, description="torchvision weight file, .safetensors or .pth")
+    weights: WeightsPath | None = Field(
+        default=None,
+        description="torchvision weights: a .safetensors or .pth file, or a name such as hf:timm/resnet18.tv_in1k",
+    )
 
     @model_validator(mode="after")
     def _norm_fits(self) -> ResNetConfig:

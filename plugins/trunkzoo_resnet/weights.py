@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from trunkzoo.plugin import CheckpointError, UsageError
+from trunkzoo.plugin import CheckpointError, UsageError, weights_file
 
 CLASSIFIER = ("fc.weight", "fc.bias")
 
@@ -45,7 +45,8 @@ def load_weights(trunk: nn.Module, path: Path) -> None:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors or .pth file; no pickled code runs."""
+    """The tensors of a .safetensors or .pth file, or of a name on the hub; no pickled code runs."""
+    path = weights_file(path)
     if not path.is_file():
         raise UsageError(f"weights = {str(path)!r}: no such file")
     if path.suffix not in (".safetensors", ".pth", ".pt"):

@@ -31,7 +31,7 @@ FEATURES = TrunkSpec(
     build=build,
     requires=("timm", "torchvision"),
     extra="timm",
-    initial=("weights",),
+    initial=("weights", "pretrained"),
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from trunkzoo.plugin import Config
+from trunkzoo.plugin import Config, WeightsPath, ZooError, weights_directory
 
 NormName = Literal["imagenet", "symmetric", "unit"]
 _NOT_SETTINGS = {
@@ -31,8 +31,10 @@ class BackboneConfig(Config):
 
     architecture: str = Field(default="dinov2", description="model_type of transformers, e.g. dinov2, convnextv2, swin")
     settings: dict[str, Any] = Field(default={}, description="its configuration, where it differs from its defaults")
-    weights: Path | None = Field(
-        default=None, description="directory with config.json and model.safetensors, as save_pretrained writes it"
+    weights: WeightsPath | None = Field(
+        default=None,
+        description="config.json and model.safetensors, as save_pretrained writes them: a directory, or a name such as "
+        "hf:facebook/dinov2-small",
     )
     stage: int = Field(default=-1, description="which feature map: the number of its stage; -1 is the last")
     input_norm: NormName = Field(default="imagenet", description="mean and deviation that the weights expect removed")
@@ -45,16 +47,25 @@ class BackboneConfig(Config):
             return values
         if not isinstance(values.get("weights"), str | Path):  # absent, or refused by the field's own type
             return values
-        found = _read_json(Path(values["weights"]) / "config.json")
+        folder = _folder(Path(values["weights"]))
+        found = _read_json(folder / "config.json")
         settings = {key: value for key, value in found.items() if key not in _NOT_SETTINGS and not key.startswith("_")}
-        norm = _norm_of(Path(values["weights"]) / "preprocessor_config.json")
+        norm = _norm_of(folder / "preprocessor_config.json")
         return {"architecture": settings.pop("model_type", ""), "settings": settings, **norm, **values}
 
     @model_validator(mode="after")
     def _weights_are_a_directory(self) -> BackboneConfig:
-        if self.weights is not None and not (self.weights / "config.json").is_file():
+        local = self.weights is not None and not str(self.weights).startswith("hf:")
+        if self.weights is not None and local and not (self.weights / "config.json").is_file():
             raise ValueError(f"weights {self.weights} has no config.json; give a directory of save_pretrained")
         return self
+
+
+def _folder(weights: Path) -> Path:
+    try:
+        return weights_directory(weights)
+    except ZooError as error:
+        raise ValueError(str(error)) from None
 
 
 def _read_json(path: Path) -> dict[str, Any]:

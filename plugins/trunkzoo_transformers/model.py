@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoBackbone, AutoConfig
 
-from trunkzoo.plugin import IMAGENET, SYMMETRIC, UNIT, CheckpointError, ConfigError, InputNorm
+from trunkzoo.plugin import IMAGENET, SYMMETRIC, UNIT, CheckpointError, ConfigError, InputNorm, weights_directory
 from trunkzoo_transformers.config import BackboneConfig
 
 from_config = cast(Callable[[Any], nn.Module], AutoBackbone.from_config)
@@ -91,7 +92,11 @@ def _load(config: BackboneConfig, described: Any) -> nn.Module:
         architecture: Any = type(from_config(described))  # AutoBackbone itself looks for a name on the hub
     try:
         net, found = architecture.from_pretrained(
-            str(config.weights), config=described, local_files_only=True, use_safetensors=True, output_loading_info=True
+            str(weights_directory(cast(Path, config.weights))),
+            config=described,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
         )
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot load {config.weights}: {str(error).splitlines()[0]}") from None

@@ -51,6 +51,19 @@ def test_list_filters_by_kind_and_pattern() -> None:
     assert [row["name"] for row in rows] == ["resnet/resnet-18", "resnet/resnet-34", "resnet/resnet-50"]
 
 
+def test_a_list_of_trunks_has_figures_filters_and_an_order() -> None:
+    rows = json.loads(zoo("list", "--kind", "trunk", "--sort", "params", "--json").out)
+    known = [row["params"] for row in rows if row["params"] is not None]
+    assert known == sorted(known)
+    assert len(known) >= 7
+    assert [row["params"] for row in rows][-1] is None  # what nobody vouches for comes last
+    small = json.loads(zoo("list", "resnet/*", "--max-params", "21.3", "--pretrained", "--json").out)
+    assert [row["name"] for row in small] == ["resnet/resnet-18", "resnet/resnet-34"]
+    assert small[0]["macs_96"] == 333_103_104
+    assert "11.2 M" in zoo("list", "resnet-18", "--kind", "trunk").out
+    assert zoo("list", "--kind", "head", "--sort", "params").code == 2
+
+
 def test_a_list_of_nothing_says_so() -> None:
     done = zoo("list", "resnet-81")
     assert (done.code, done.out) == (0, "")

@@ -13,6 +13,8 @@ HEAVY = {
     "mujoco",
     "ray",
     "submitit",
+    "huggingface_hub",
+    "matplotlib",
     "zarr",
     "h5py",
     "av",

@@ -52,8 +52,11 @@ FOREIGN = {
     "--array",
     "--format",
     "--name",
+    "--repo-type",
+    "--revision",
+    "--include",
 }
-"""Options of git, apt-get, pip, SLURM and of lerobot's converter, in lines that are to be run."""
+"""Options of git, apt-get, pip, SLURM, `hf download` and of lerobot's converter, in lines that are to be run."""
 
 
 def tree(path: Path) -> ast.Module:

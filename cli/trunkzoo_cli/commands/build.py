@@ -40,19 +40,23 @@ def build(
     from trunkzoo.checkpoint import save_checkpoint
     from trunkzoo.registry import open_zoo
     from trunkzoo.registry.resolved import check_task
+    from trunkzoo_cli.commands.show import weights_of
 
     chosen = recipe_of(recipe, trunk, set_, open_zoo())
     check_task(chosen.recipe, chosen.task)
     agent = assemble(chosen, seed)
     facts = describe(agent)
+    weights = weights_of(chosen.trunk)
     if out is not None:
         save_checkpoint(out, agent)
     if json:
-        emit_json(facts | {"checkpoint": str(out) if out else None})
+        emit_json(facts | {"weights": weights, "checkpoint": str(out) if out else None})
         return
     emit_table(
         ("part", "what", "parameters", "shape"), _rows(facts), title=f"{chosen.recipe.name}: {chosen.recipe.summary}"
     )
+    if weights:
+        note("weights: " + ", ".join(f"{key} {value}" for key, value in weights.items()))
     if out is not None:
         note(f"saved to {out}; it has seen no data yet: `zoo train {recipe} --data DIR -o RUN` trains one")
 

@@ -13,7 +13,7 @@ from trunkzoo_cli.output import emit_json, emit_table, note, numbered, say
 
 data = typer.Typer(no_args_is_help=True, help="Look into a LeRobot v3 dataset, check it, convert others to it.")
 
-Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A LeRobot v3 dataset.")]
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="A LeRobot v3 dataset, or hf:ORG/NAME[@REVISION].")]
 
 
 @data.command()
@@ -28,10 +28,11 @@ def info(
 
     Example: zoo data info data/lift --sheet lift.png
     """
+    from trunkzoo.data import dataset_directory
     from trunkzoo.data.lerobot.reader import LeRobotReader
     from trunkzoo.data.summary import contact_sheet, dataset_facts
 
-    reader = LeRobotReader(directory)
+    reader = LeRobotReader(dataset_directory(directory))
     facts = dataset_facts(reader)
     if sheet is not None:
         contact_sheet(reader, sheet)
@@ -57,9 +58,10 @@ def check(directory: Directory, json: JsonOption = False) -> None:
 
     Every image is decoded. Leaves with 1 if a fault is found. Example: zoo data check data/lift
     """
+    from trunkzoo.data import dataset_directory
     from trunkzoo.data.check import check_dataset
 
-    checks = check_dataset(directory)
+    checks = check_dataset(dataset_directory(directory))
     if json:
         emit_json([{"check": one.name, "ok": not one.faults, "faults": list(one.faults)} for one in checks])
     else:

@@ -23,7 +23,7 @@ def evaluate(
         str | None,
         typer.Argument(
             metavar="RUN|CKPT|EXPORT|POLICY",
-            help="A run directory, a checkpoint, a model.safetensors, an export, or a policy such as lerobot:PATH.",
+            help="A run directory, a checkpoint, a model.safetensors, an export, hf:ORG/NAME, or a policy such as lerobot:PATH.",
             autocompletion=complete_run,
         ),
     ] = None,

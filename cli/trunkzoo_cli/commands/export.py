@@ -35,7 +35,7 @@ def export(
         Path,
         typer.Argument(
             metavar="RUN|CKPT",
-            help="A run directory, a checkpoint or a model.safetensors.",
+            help="A run directory, a checkpoint, a model.safetensors, or hf:ORG/NAME[@REVISION].",
             autocompletion=complete_run,
         ),
     ],

@@ -21,7 +21,7 @@ def inspect(
         Path,
         typer.Argument(
             metavar="RUN|CKPT",
-            help="A run directory, a checkpoint or a model.safetensors.",
+            help="A run directory, a checkpoint, a model.safetensors, or hf:ORG/NAME[@REVISION].",
             autocompletion=complete_run,
         ),
     ],

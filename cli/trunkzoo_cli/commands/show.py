@@ -33,7 +33,10 @@ def show(
 
     A recipe shows the values it sets and where each was written; `--resolved` adds all defaults.
 
+    Weights that are named on the hub are shown with what came with them: licence, mean and deviation, patch size.
+
     Examples: zoo show resnet-18 --set output_stride=16 · zoo show imf-attnres --resolved --trunk resnet-50
+              zoo show resnet-18 --set weights=hf:timm/resnet18.tv_in1k
     """
     from trunkzoo.errors import UsageError
     from trunkzoo.registry import open_zoo
@@ -116,6 +119,7 @@ def _facts(zoo: Zoo, record: Configured[Any], values: dict[str, Any]) -> dict[st
     }
     if record.kind == "trunk":
         facts["counted"] = _counted(record)
+        facts["weights"] = weights_of(record)
         known = zoo.registry.trunks.get(record.id)
         facts["registry"] = known.model_dump(exclude_defaults=True) if known else {}
     if record.kind == "task":
@@ -131,6 +135,15 @@ def _counted(record: Configured[Any]) -> dict[str, Any]:
     return {"needs": install} if install else count_trunk(record).to_dict()
 
 
+def weights_of(record: Configured[Any]) -> dict[str, Any]:
+    """What came with the weights that a trunk starts from, where they are named on the hub."""
+    from trunkzoo.hub.names import is_hub_name
+    from trunkzoo.hub.weights import about
+
+    named = [value for name in record.spec.initial if is_hub_name(str(value := getattr(record.config, name)))]
+    return about(str(named[0])) if named else {}
+
+
 def _task_facts(record: Configured[Any]) -> dict[str, Any]:
     from trunkzoo.catalogue.tasks import contract_of
 
@@ -142,7 +155,7 @@ def _task_facts(record: Configured[Any]) -> dict[str, Any]:
 
 def _print_record(facts: dict[str, Any]) -> None:
     say(f"{facts['kind']} {facts['name']}: {facts['summary']}\nplugin {facts['plugin']}")
-    for section in ("counted", "registry", "contract", "task"):
+    for section in ("counted", "weights", "registry", "contract", "task"):
         if facts.get(section):
             say()
             emit_table((section, ""), [(key, _text(value)) for key, value in facts[section].items()])

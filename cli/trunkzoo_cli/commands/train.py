@@ -29,7 +29,8 @@ def train(
         ),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="LeRobot v3 dataset, e.g. from `zoo collect`.")
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="LeRobot v3 dataset, e.g. from `zoo collect`, or hf:ORG/NAME."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="RUN", help="Run directory; new unless --resume.")
@@ -46,7 +47,10 @@ def train(
     from_: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="RUN|CKPT", help="Start from this agent's weights.", autocompletion=complete_run
+            "--from",
+            metavar="RUN|CKPT",
+            help="Start from the weights of this agent, or of hf:ORG/NAME.",
+            autocompletion=complete_run,
         ),
     ] = None,
     from_parts: Annotated[
@@ -83,6 +87,12 @@ def train(
     stop_at: Annotated[
         int | None, typer.Option(min=1, max=MAX_COUNT, help="Save and leave after this step; --resume continues.")
     ] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="wandb, trackio, mlflow or tensorboard gets the metrics too; may be repeated."
+        ),
+    ] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard events to RUN too.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -93,6 +103,9 @@ def train(
 
     --from starts from another agent: each part named fits wholly (same trunk or head, same sizes, cameras by their names)
     or nothing begins; all others start fresh, the statistics from the new data. run.json keeps the hash of its weights.
+
+    metrics.jsonl has every logged row, whatever --track says; a tracker that fails on the way is left out, not the training.
+    wandb without its service: WANDB_MODE=offline.
 
     Examples: zoo train imf-attnres --data data/lift -o runs/attnres
               zoo train --resume runs/attnres
@@ -120,7 +133,8 @@ def train(
         "recipe": chosen.recipe,
         "resume": resume,
         "stop_at": stop_at,
-        "tensorboard": tensorboard,
+        "tensorboard": tensorboard or "tensorboard" in (track or []),
+        "track": [name for name in dict.fromkeys(track or []) if name != "tensorboard"],
     }
     run = parse(RunConfig, values, "zoo train")
     if _first_process():
@@ -153,6 +167,7 @@ def _start(
     recipe: str | None, data: Path | None, out: Path | None, trunk: str | None, settings: list[str], *, resume: bool
 ) -> tuple[ResolvedRecipe, dict[str, Any]]:
     """The recipe to train, and the fields of RunConfig that it brings: those typed, or those of the run to resume."""
+    from trunkzoo.data import dataset_directory
     from trunkzoo.errors import UsageError
     from trunkzoo.registry import open_zoo
 
@@ -160,13 +175,13 @@ def _start(
     if resume and data is None and trunk is None and (out is None) != (recipe is None):
         return _continue(out or Path(str(recipe)), settings, zoo)
     missing = [name for name, value in (("RECIPE", recipe), ("--data DIR", data), ("-o RUN", out)) if value is None]
-    if missing or recipe is None or out is None:
+    if missing or recipe is None or out is None or data is None:
         raise UsageError(
             f"missing {', '.join(missing)}: `zoo train RECIPE --data DIR -o RUN` starts, `zoo train --resume RUN` continues"
         )
     kept = _kept_steps(out, settings) if resume else []
     chosen = recipe_of(recipe, trunk, [*kept, *settings], zoo)
-    return chosen, {"data": data, "output": out}
+    return chosen, {"data": dataset_directory(data), "output": out}
 
 
 def _continue(run: Path, settings: list[str], zoo: Zoo) -> tuple[ResolvedRecipe, dict[str, Any]]:

@@ -42,10 +42,12 @@ class TrunkNumbers:
 
 
 def count_trunk(part: Configured[TrunkSpec[Any]]) -> TrunkNumbers:
-    """Build the trunk on the meta device and count; PluginError if it is none."""
+    """Build the trunk on the meta device, without its initial weights, and count; PluginError if it is none."""
     what = part.title
+    kept = part.config.model_dump(mode="json", exclude=set(part.spec.initial))
+    config = parse(part.spec.config, kept, "trunk")
     with plugin_code(f"building {what} on the meta device"), torch.device("meta"):
-        trunk = cast(Any, require_trunk(part.spec.build(part.config), what)).eval()
+        trunk = cast(Any, require_trunk(part.spec.build(config), what)).eval()
         features = trunk(torch.empty(1, 3, 96, 96))
     if not (isinstance(features, Tensor) and features.dim() == 4):
         raise PluginError(f"{what}: forward gives no feature map (N, C, h, w); `zoo check` shows more")

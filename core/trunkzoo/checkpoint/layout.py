@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from trunkzoo.errors import CheckpointError, UsageError
+from trunkzoo.hub.download import fetch
+from trunkzoo.hub.names import is_hub_name, parse_hub_name
 
 MODEL = "model.safetensors"
 TRAINING_STATE = "training_state.safetensors"
 MANIFEST = "manifest.json"
+AGENT_FILES = (MODEL, MANIFEST, "provenance.json", "rows/*.jsonl")
+"""What is read of an agent on the hub: safetensors and JSON, nothing else."""
 CHECKPOINTS = "checkpoints"
 BEST = "best"  # link to the checkpoint of the best score while training
 AgentPart = Literal["trunk", "cameras", "head", "normalizers"]
@@ -75,12 +79,16 @@ def why_this_one(run: Path) -> str:
 
 
 def model_file(path: Path) -> Path:
-    """The ``model.safetensors`` that ``path`` means: a run directory, a checkpoint directory or the file itself.
+    """The ``model.safetensors`` that ``path`` means: a run directory, a checkpoint directory, the file itself, or an agent
+    on the hub (``hf:ORG/NAME[@REVISION]``), which is fetched.
 
     Raises:
         UsageError: nothing is there, or a directory without a checkpoint.
         CheckpointError: the checkpoint was never finished.
+        HubError: it is not on the hub, damaged, or out of reach.
     """
+    if is_hub_name(path):
+        return fetch(parse_hub_name(path), AGENT_FILES, (MODEL, MANIFEST)).folder / MODEL
     if path.is_file():
         return path
     if not path.is_dir():

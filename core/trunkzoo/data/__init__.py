@@ -6,9 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trunkzoo.hub.download import fetch
+from trunkzoo.hub.names import is_hub_name, parse_hub_name
+
 if TYPE_CHECKING:
     from trunkzoo.data.windows import WindowDataset
     from trunkzoo.plugin.contract import Contract
+
+DATASET_FILES = ("meta/*", "data/*", "videos/*", "images/*")
+"""What is read of a dataset on the hub; patterns match across folders."""
 
 
 def open_dataset(
@@ -26,3 +32,14 @@ def open_dataset(
     from trunkzoo.data.windows import WindowDataset
 
     return WindowDataset(Path(directory), contract, camera_map or {})
+
+
+def dataset_directory(path: str | Path) -> Path:
+    """Where a dataset lies: ``path`` itself, or for ``hf:ORG/NAME[@REVISION]`` the cache into which it is fetched.
+
+    Raises:
+        UsageError, HubError: such a name is no name, not there, damaged, or out of reach.
+    """
+    if not is_hub_name(path):
+        return Path(path)
+    return fetch(parse_hub_name(path), DATASET_FILES, ("meta/info.json",), "dataset").folder

@@ -58,6 +58,7 @@ from trunkzoo.plugin.records import (
     install_line,
     require_installed,
 )
+from trunkzoo.plugin.weights import WeightsPath, weights_directory, weights_file
 
 if TYPE_CHECKING:
     from trunkzoo.nn.draws import Draws, sample_seeds
@@ -99,6 +100,7 @@ __all__ = [
     "TrunkSpec",
     "UsageError",
     "VisionTrunk",
+    "WeightsPath",
     "ZooError",
     "did_you_mean",
     "hookimpl",
@@ -106,6 +108,8 @@ __all__ = [
     "parse",
     "require_installed",
     "sample_seeds",
+    "weights_directory",
+    "weights_file",
 ]
 
 _NEED_TORCH = ("Draws", "sample_seeds")

@@ -11,6 +11,7 @@ from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.part import Configured, Found, Part
 from trunkzoo.catalogue.policies import PolicyRecord
 from trunkzoo.errors import UsageError, did_you_mean
+from trunkzoo.hub.names import is_hub_name
 from trunkzoo.plugin.config import parse
 from trunkzoo.plugin.records import PolicySpec, lacks_argument
 from trunkzoo.registry.assignments import overlay
@@ -64,7 +65,7 @@ def contender(catalogue: Catalogue, text: str, settings: Mapping[str, Any] | Non
     Raises:
         UsageError: it is neither, or there are settings for an agent, which has its own.
     """
-    if Path(text).exists() or not _is_named(catalogue, text):
+    if Path(text).exists() or is_hub_name(text) or not _is_named(catalogue, text):
         if settings:
             raise UsageError(
                 f"{text} is an agent, whose settings its training fixed; policies have their own", ["settings"]

@@ -19,6 +19,7 @@ from trunkzoo.checkpoint.layout import model_file
 from trunkzoo.checkpoint.parts import changed_versions, recipe_of, require_parts, resolve_parts
 from trunkzoo.errors import UsageError
 from trunkzoo.export.record import is_export, read_export, sha256_of
+from trunkzoo.hub.names import folder_name, is_hub_name
 from trunkzoo.plugin.records import TaskSpec
 from trunkzoo.registry.resolved import check_task
 from trunkzoo.rollouts.job import Job
@@ -56,6 +57,8 @@ class AgentFile:
 
     file: Path
     header: CheckpointHeader
+    home: Path
+    """Where rows are kept: beside the file; in a folder here for one that lies in the cache of the hub."""
 
     @property
     def exported(self) -> bool:
@@ -109,9 +112,11 @@ def _source(path: Path) -> AgentFile:
     if is_export(path):
         graph, record = read_export(path)
         record.require_acting(graph)
-        return AgentFile(graph.resolve(), record.header())
-    file = model_file(path).resolve()
-    return AgentFile(file, read_header(file))
+        return AgentFile(graph.resolve(), record.header(), graph.resolve().parent)
+    found = model_file(path)
+    file = found.parent.resolve() / found.name  # the cache of the hub has links to blobs, without a manifest
+    home = Path(folder_name(path, file.parent.name)) if is_hub_name(path) else file.parent
+    return AgentFile(file, read_header(file), home)
 
 
 def _scene(catalogue: Catalogue, task: Part | None, source: AgentFile | None, by_agent: bool) -> Scene:
@@ -144,9 +149,7 @@ def _agent_plan(catalogue: Catalogue, job: Job, scene: Scene, source: AgentFile)
         changed_versions(header, resolved.parts, source.file)
         versions |= _editions(resolved.trunk, resolved.head)
     origin = {"recipe": header.recipe["name"], "step": header.step, "checkpoint_sha256": sha256_of(source.file)}
-    return Plan(
-        replace(job, checkpoint=source.file), _provenance(job, scene.spec, origin, versions), source.file.parent
-    )
+    return Plan(replace(job, checkpoint=source.file), _provenance(job, scene.spec, origin, versions), source.home)
 
 
 def _record_plan(job: Job, scene: Scene, policy: PolicyRecord) -> Plan:

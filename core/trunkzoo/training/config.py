@@ -12,6 +12,8 @@ from trunkzoo.checkpoint.layout import AGENT_PARTS, AgentPart
 from trunkzoo.plugin.config import Config
 from trunkzoo.registry.recipe import Recipe
 
+TrackerName = Literal["wandb", "trackio", "mlflow"]
+
 
 class StartConfig(Config):
     """Whose weights a training starts from."""
@@ -47,6 +49,7 @@ class RunConfig(Config):
     )
     stop_at: PositiveInt | None = Field(default=None, description="save and leave after this step, as on SIGTERM")
     tensorboard: bool = Field(default=False, description="write TensorBoard events beside metrics.jsonl")
+    track: tuple[TrackerName, ...] = Field(default=(), description="services that get the rows of metrics.jsonl too")
     progress: bool = Field(default=True, description="report progress on stderr")
 
     @model_validator(mode="after")

@@ -118,7 +118,7 @@ def check_same_run(path: Path, facts: Mapping[str, Any]) -> None:
         CheckpointError: ``run.json`` is damaged.
     """
     before = read_run(path)
-    there, here = _flat(_comparable(before)), _flat(_comparable(facts))
+    there, here = flat(_comparable(before)), flat(_comparable(facts))
     keys = [key for key in sorted(there.keys() | here.keys()) if there.get(key) != here.get(key)]
     lines = _other_cameras(before, facts) if any(key.startswith(_IMAGES) for key in keys) else []
     lines += [f"{key}: {there.get(key)} ≠ {here.get(key)}" for key in keys if key not in _MAY_CHANGE]
@@ -159,8 +159,9 @@ def _comparable(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {**recipe, "seed": facts["seed"], "data": facts["data"]["content"], "start": start}
 
 
-def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values of nested tables by their dotted keys."""
+    found: dict[str, Any] = {}
     for key, value in nested.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found

@@ -25,7 +25,7 @@ from trunkzoo.system.progress import Bars
 from trunkzoo.system.signals import stop_requests
 from trunkzoo.training.batches import Loader, Sampler, Windows
 from trunkzoo.training.config import RunConfig, TrainResult
-from trunkzoo.training.directory import RunDirectory, check_same_run, open_run
+from trunkzoo.training.directory import RunDirectory, check_same_run, flat, open_run
 from trunkzoo.training.metrics import MetricsLog
 from trunkzoo.training.peers import together
 from trunkzoo.training.probes import Holdout
@@ -34,6 +34,7 @@ from trunkzoo.training.session import Session
 from trunkzoo.training.start import begin_from, start_facts
 from trunkzoo.training.state import Progress, restore
 from trunkzoo.training.step import Learner
+from trunkzoo.training.trackers import Trackers
 
 _SMALL_CROP = 0.25  # share of the image's pixels; a centre crop below it tends to lose the object
 
@@ -72,7 +73,8 @@ def train_on(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[]
         _check_end(run, recipe.train.steps, progress.step)
         log = None
         if accelerator.is_main_process:
-            log = MetricsLog(directory.path, progress.step, run.tensorboard)
+            trackers = Trackers(run.track, directory.path, flat(facts)) if run.track else None
+            log = MetricsLog(directory.path, progress.step, run.tensorboard, trackers)
             where = str(accelerator.device), accelerator.num_processes, run.threads
             directory.record(facts, session_of(progress.step, *where))
         held = recipe.train.holdout_episodes
@@ -80,7 +82,11 @@ def train_on(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[]
         sampler = Sampler(run.seed, holdout.first if holdout else len(windows), recipe.train.batch_size)
         loader = Loader(windows, sampler, share, recipe.train.accumulate, recipe.train.workers)
         session = Session(agent, learner, loader, directory, progress, holdout, log)
-        result = session.run(run.stop_at, request, run.progress)
+        try:
+            result = session.run(run.stop_at, request, run.progress)
+        finally:
+            if log:
+                log.finish()
         accelerator.wait_for_everyone()
         return result
 

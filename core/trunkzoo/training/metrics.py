@@ -17,6 +17,8 @@ from trunkzoo.training.directory import EVENTS, METRICS
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
+    from trunkzoo.training.trackers import Trackers
+
 WALL_CLOCK = ("seconds", "steps_per_second", "data_wait", "memory_mb")
 """Fields that depend on the machine; all others repeat exactly."""
 
@@ -50,13 +52,14 @@ class Meter:
 class MetricsLog:
     """``metrics.jsonl`` of a run, and TensorBoard's event files where they are asked for."""
 
-    def __init__(self, run: Path, step: int, tensorboard: bool = False) -> None:
+    def __init__(self, run: Path, step: int, tensorboard: bool = False, trackers: Trackers | None = None) -> None:
         """Continue after ``step``: rows beyond it were logged by a killed run, and no checkpoint remembers them.
 
         Raises:
             UsageError: TensorBoard is not installed.
         """
         self._path = run / METRICS
+        self._trackers = trackers
         self._events = _event_writer(run / EVENTS, step) if tensorboard else None
         if self._path.exists():
             text = self._path.read_text(encoding="utf-8", errors="replace")
@@ -73,6 +76,13 @@ class MetricsLog:
                 if name != "step" and isinstance(value, int | float):
                     self._events.add_scalar(name, value, row["step"])
             self._events.flush()
+        if self._trackers:
+            self._trackers.log(clean)
+
+    def finish(self) -> None:
+        """Let trackers send what they still hold."""
+        if self._trackers:
+            self._trackers.finish()
 
 
 def _event_writer(directory: Path, step: int) -> SummaryWriter:

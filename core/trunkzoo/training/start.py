@@ -26,7 +26,7 @@ def start_facts(run: RunConfig) -> dict[str, Any] | None:
         return read_run(run.output).get("start") if is_begun(run.output) else None
     if run.start is None:
         return None
-    file = model_file(run.start.path).resolve()
+    file = model_file(run.start.path).absolute()
     header = read_header(file)
     return {
         "path": str(file),

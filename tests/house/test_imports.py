@@ -19,6 +19,7 @@ HEAVY = (
     "robosuite",
     "transformers",
     "timm",
+    "lerobot",
     "rich.table",
 )
 

@@ -8,10 +8,13 @@ EXTRAS := simulators,metaworld,transformers,convert,ray,slurm,tensorboard,onnx,h
 # They pin or ask for packages that no task of ours uses and that keep numpy below 2: pyproject.toml, extra `simulators`.
 ALONE  := robosuite gym-aloha dm_control
 
-.PHONY: demo test test-quick test-slow test-cluster test-lerobot test-timm fuzz lint docs lock gl clean
+.PHONY: demo cluster test test-quick test-slow test-cluster test-lerobot test-timm fuzz lint docs lock gl clean
 
 demo: gl $(VENV)/.installed-demo
 	$(BIN)/zoo suite run phase2-demo
+
+# What nodes of a cluster need; the Dockerfile's one step.
+cluster: gl $(VENV)/.installed-cluster
 
 test: test-quick
 
@@ -21,13 +24,13 @@ test-quick: gl $(VENV)/.installed-test
 test-slow: gl $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
 
-# A SLURM of one node on this machine: as root, which also may install what is missing.
+# A SLURM of one node, and two hosts as network namespaces: as root, which also may install what is missing.
 test-cluster: $(VENV)/.installed-test
-	@command -v slurmctld slurmd munged >/dev/null || { \
+	@command -v slurmctld slurmd munged ip >/dev/null || { \
 		command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get -qq update && \
-		DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends slurm-wlm munge; } || \
-		echo "No SLURM here, and no right to install it (Debian: apt-get install slurm-wlm munge): its tests are skipped"
-	$(BIN)/python -m pytest -m cluster tests/suites
+		DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends slurm-wlm munge iproute2; } || \
+		echo "No SLURM here, and no right to install it (Debian: apt-get install slurm-wlm munge iproute2): tests are skipped"
+	$(BIN)/python -m pytest -m cluster tests/suites tests/training
 
 # lerobot needs Python 3.12 and other versions than constraints.txt: an environment of its own, several gigabytes.
 LEROBOT_VENV   ?= .venv-lerobot
@@ -94,6 +97,10 @@ $(VENV)/.installed-demo: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing trunkzoo with the robosuite task into $(VENV) (a few minutes the first time)"
 	$(PIP) --editable '.[simulators]'
 	$(PIP) --no-deps robosuite
+	@touch $@
+
+$(VENV)/.installed-cluster: $(VENV)/.installed-demo
+	$(PIP) --editable '.[ray,slurm]'
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python

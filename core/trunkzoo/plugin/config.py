@@ -48,7 +48,8 @@ def _problems(error: ValidationError, model: type[BaseModel], where: str, locate
     found = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
     lines = [_place(dict(problem), model, locate) + _sentence(dict(problem), model, where) for problem in found[:3]]
     if len(found) > 3:
-        lines.append(f"… and {len(found) - 3} more problems{f' in {where}' if where else ''}")
+        more = f"{len(found) - 3} more {'problems' if len(found) > 4 else 'problem'}"
+        lines.append(f"… and {more}{f' in {where}' if where else ''}")
     return lines
 
 

@@ -215,6 +215,11 @@ def test_an_unknown_key_is_told_first(tmp_path: Path, zoo: Zoo) -> None:
     assert told.startswith("registry.toml:3: based_on: unknown key.")
 
 
+def test_a_setting_of_a_table_below_is_proposed(tmp_path: Path, zoo: Zoo) -> None:
+    told = refused(tmp_path, 'format = 1\n[recipes.mine]\nextends = "imf-resnet18-demo"\nsteps = 3\n', zoo)
+    assert told.startswith("registry.toml:4: steps: unknown key. Did you mean 'train.steps'?")
+
+
 def test_the_condition_width_is_computed_where_it_is_left_out(tmp_path: Path, zoo: Zoo) -> None:
     text = """format = 1
 [recipes.mine]

@@ -59,7 +59,7 @@ TIMM_VENV ?= .venv-timm
 TIMM_PIP  := $(TIMM_VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check
 
 test-timm: $(TIMM_VENV)/.installed
-	$(TIMM_VENV)/bin/python -m pytest tests/plugins/transformers tests/plugins/timm tests/plugins/test_weights_by_name.py -m ""
+	$(TIMM_VENV)/bin/python -m pytest tests/plugins -m "" -k 'timm or weights_by_name'
 
 $(TIMM_VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(TIMM_VENV)

@@ -15,6 +15,6 @@ COPY . /opt/trunkzoo
 RUN make -C /opt/trunkzoo cluster
 
 ENV PATH=/opt/trunkzoo/.venv/bin:${PATH} OMP_NUM_THREADS=1
-WORKDIR /work
+WORKDIR /trunkzoo
 ENTRYPOINT ["zoo"]
 CMD ["doctor"]

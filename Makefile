@@ -8,10 +8,13 @@ EXTRAS := simulators,metaworld,transformers,convert,ray,slurm,tensorboard,onnx,h
 # They pin or ask for packages that no task of ours uses and that keep numpy below 2: pyproject.toml, extra `simulators`.
 ALONE  := robosuite gym-aloha dm_control
 
-.PHONY: demo test test-quick test-slow test-cluster test-lerobot test-timm fuzz lint docs lock gl clean
+.PHONY: demo cluster test test-quick test-slow test-cluster test-lerobot test-timm fuzz lint docs lock gl clean
 
 demo: gl $(VENV)/.installed-demo
 	$(BIN)/zoo suite run phase2-demo
+
+# What nodes of a cluster need; the Dockerfile's one step.
+cluster: gl $(VENV)/.installed-cluster
 
 test: test-quick
 
@@ -21,18 +24,21 @@ test-quick: gl $(VENV)/.installed-test
 test-slow: gl $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
 
-# A SLURM of one node on this machine: as root, which also may install what is missing.
+# A SLURM of one node, and two hosts as network namespaces: as root, which also may install what is missing.
 test-cluster: $(VENV)/.installed-test
-	@command -v slurmctld slurmd munged >/dev/null || { \
+	@command -v slurmctld slurmd munged ip >/dev/null || { \
 		command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get -qq update && \
-		DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends slurm-wlm munge; } || \
-		echo "No SLURM here, and no right to install it (Debian: apt-get install slurm-wlm munge): its tests are skipped"
-	$(BIN)/python -m pytest -m cluster tests/suites
+		DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends slurm-wlm munge iproute2; } || \
+		echo "No SLURM here, and no right to install it (Debian: apt-get install slurm-wlm munge iproute2): tests are skipped"
+	$(BIN)/python -m pytest -m cluster tests/suites tests/training
 
 # lerobot needs Python 3.12 and other versions than constraints.txt: an environment of its own, several gigabytes.
 LEROBOT_VENV   ?= .venv-lerobot
 LEROBOT_PYTHON ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python) $(shell command -v python3.12))
-LEROBOT_PIP    := $(LEROBOT_VENV)/bin/uv pip install --quiet --python $(LEROBOT_VENV)/bin/python
+LEROBOT_NEEDS  := 'lerobot[training,evaluation,diffusion]==0.6.1' pytest pytest-timeout hatchling editables
+# uv does in two minutes what takes pip ten; where it cannot (a registry that only pip is told of), pip does it.
+LEROBOT_PIP     = $(LEROBOT_VENV)/bin/uv pip install --quiet --python $(LEROBOT_VENV)/bin/python $(1) \
+	|| $(LEROBOT_VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check $(1)
 
 test-lerobot: $(LEROBOT_VENV)/.installed
 	$(LEROBOT_VENV)/bin/python -m pytest tests/integrations -m ""
@@ -42,10 +48,10 @@ $(LEROBOT_VENV)/.installed: pyproject.toml $(wildcard integrations/*/pyproject.t
 	$(LEROBOT_PYTHON) -m venv $(LEROBOT_VENV)
 	@echo "Installing lerobot into $(LEROBOT_VENV) (several minutes and gigabytes the first time)"
 	$(LEROBOT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv
-	$(LEROBOT_PIP) 'lerobot[training,evaluation,diffusion]==0.6.1' pytest pytest-timeout hatchling editables
-	$(LEROBOT_PIP) --editable .
-	$(LEROBOT_PIP) --no-deps --no-build-isolation --editable integrations/lerobot_policy_trunkzoo --editable integrations/lerobot_env_trunkzoo
-	$(LEROBOT_PIP) --no-deps --no-build-isolation ./tests/thirdparty
+	$(call LEROBOT_PIP,$(LEROBOT_NEEDS))
+	$(call LEROBOT_PIP,--editable .)
+	$(call LEROBOT_PIP,--no-deps --no-build-isolation --editable integrations/lerobot_policy_trunkzoo --editable integrations/lerobot_env_trunkzoo)
+	$(call LEROBOT_PIP,--no-deps --no-build-isolation ./tests/thirdparty)
 	@touch $@
 
 # timm imports torchvision, which goes with another torch than constraints.txt has: again an environment of its own.
@@ -53,7 +59,7 @@ TIMM_VENV ?= .venv-timm
 TIMM_PIP  := $(TIMM_VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check
 
 test-timm: $(TIMM_VENV)/.installed
-	$(TIMM_VENV)/bin/python -m pytest tests/plugins/transformers tests/plugins/timm tests/plugins/test_weights_by_name.py -m ""
+	$(TIMM_VENV)/bin/python -m pytest tests/plugins -m "" -k 'timm or weights_by_name'
 
 $(TIMM_VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(TIMM_VENV)
@@ -91,6 +97,10 @@ $(VENV)/.installed-demo: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing trunkzoo with the robosuite task into $(VENV) (a few minutes the first time)"
 	$(PIP) --editable '.[simulators]'
 	$(PIP) --no-deps robosuite
+	@touch $@
+
+$(VENV)/.installed-cluster: $(VENV)/.installed-demo
+	$(PIP) --editable '.[ray,slurm]'
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python

@@ -106,7 +106,7 @@ def suite(arms_and_trainings: tuple[int, int]) -> Row:
         plan = plan_it()
         planning, cells = _used() - start, every_cell(plan)
         before = seconds(lambda: status_of(plan))
-        running = seconds(lambda: run_suite(plan, Nothing(), lambda line: None, quiet=True))
+        running = seconds(lambda: run_suite(plan, Nothing()))
         for cell in cells:
             finish(cell)
         after = seconds(lambda: status_of(plan))

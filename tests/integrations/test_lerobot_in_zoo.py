@@ -31,7 +31,9 @@ ACT = (
 )
 DIFFUSION = (
     "--policy.type=diffusion",
+    "--policy.pretrained_backbone_weights=null",
     "--policy.crop_shape=null",
+    "--policy.use_group_norm=true",
     "--policy.down_dims=[16,32]",
     "--policy.horizon=8",
     "--policy.n_action_steps=4",

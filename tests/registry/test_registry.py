@@ -119,6 +119,10 @@ def test_every_value_says_where_it_was_written(registry: Registry, zoo: Zoo) -> 
         ("format = 1\n[recipes.mine]\nextends = 'imf-resnet'\n", "'mine' extends an unknown recipe 'imf-resnet'"),
         ("format = 1\n[recipes.mine]\nextends = 'mine'\n", "'mine' extends itself: mine → mine"),
         (
+            "format = 1\n[recipes.mine]\nextend = 'imf-resnet18'\n",
+            "registry.toml:3: recipes.mine.extend: unknown key. Did you mean 'extends'?",
+        ),
+        (
             "format = 1\n[recipes.mine]\nextends = 'imf-resnet18'\n[recipes.mine.train]\nstep = 3\n",
             "registry.toml:5: train.step: unknown key. Did you mean 'steps'?",
         ),
@@ -207,8 +211,13 @@ def test_a_registry_in_the_working_directory_counts(tmp_path: Path, monkeypatch:
 
 
 def test_an_unknown_key_is_told_first(tmp_path: Path, zoo: Zoo) -> None:
-    told = refused(tmp_path, 'format = 1\n[recipes.mine]\nextend = "imf-resnet18-demo"\n', zoo)
-    assert told.startswith("registry.toml:3: extend: unknown key.")
+    told = refused(tmp_path, 'format = 1\n[recipes.mine]\nbased_on = "imf-resnet18-demo"\n', zoo)
+    assert told.startswith("registry.toml:3: based_on: unknown key.")
+
+
+def test_a_setting_of_a_table_below_is_proposed(tmp_path: Path, zoo: Zoo) -> None:
+    told = refused(tmp_path, 'format = 1\n[recipes.mine]\nextends = "imf-resnet18-demo"\nsteps = 3\n', zoo)
+    assert told.startswith("registry.toml:4: steps: unknown key. Did you mean 'train.steps'?")
 
 
 def test_the_condition_width_is_computed_where_it_is_left_out(tmp_path: Path, zoo: Zoo) -> None:

@@ -85,6 +85,8 @@ def test_the_command_writes_a_registry_of_ones_own(
     assert "zoo suite run mine" in capsys.readouterr().out
     config = plan_suite("mine", open_zoo(), tmp_path / "runs").config
     assert (config.training_seeds, config.steps, config.tasks[0].demonstrations) == ((0, 1), 400, 5)
+    assert zoo("suite", "new", "far", *arms, "-n", "5", "-o", "of mine.toml") == 0
+    assert "zoo --registry 'of mine.toml' suite run far" in capsys.readouterr().out
     before = (tmp_path / "registry.toml").read_text()
     assert zoo("suite", "new", "mine", *arms) == 2
     assert "there is a suite 'mine' already" in capsys.readouterr().err

@@ -95,7 +95,7 @@ def test_quiet_shows_no_cell(plan: SuitePlan, capsys: pytest.CaptureFixture[str]
     for cell in (cell for cells in plan.stages().values() for cell in cells):
         if cell.kind != "floor":
             finish(cell, 90.0)
-    run_suite(plan, LocalEngine(2), lambda _: None, quiet=True)
+    run_suite(plan, LocalEngine(2))
     assert capsys.readouterr() == ("", "")
 
 

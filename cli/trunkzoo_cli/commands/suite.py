@@ -121,13 +121,13 @@ def run(
     plan = _plan(name, out, only, slots, trainings, zoo)
     if published is not None:
         note(f"{adopt(plan, published)} evaluations and floors taken from {published}")
-    cells, tell = _engine(engine, max_parallel, plan, zoo), _say_nothing if quiet else _say
+    cells, tell = _engine(engine, max_parallel, plan, zoo), None if quiet else _say
     try:
         if until is None:
             forget_stop(plan.directory)
-            run_suite(plan, cells, tell, quiet=quiet)
+            run_suite(plan, cells, tell)
         else:
-            run_until(plan, cells, tell, until.value, MEASURE[outcome], detect, quiet=quiet)
+            run_until(plan, cells, tell, until.value, MEASURE[outcome], detect)
     except KeyboardInterrupt:
         jobs = "; its jobs stay in SLURM's queue" if engine is EngineName.slurm else ""
         note(f"finished cells are in {plan.directory}{jobs}; the same command continues there")
@@ -217,10 +217,6 @@ def publish(
 
 def _say(line: str) -> None:
     say(line, aside=True)
-
-
-def _say_nothing(line: str) -> None:
-    """What --quiet says of a stage."""
 
 
 def _plan(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,6 +85,8 @@ def new(
     plan = add_suite(file, name, values, zoo)
     cells = sum(len(of) for of in plan.stages().values())
     say(f"[suites.{name}] is in {file}: {len(plan.config.everyone)} recipes, {cells} cells. Next:")
-    say(f"  zoo suite plan {name} --detect 0.1\n  zoo suite run {name}")
+    here = Path(os.environ.get("TRUNKZOO_REGISTRY") or "registry.toml")
+    zoo_command = "zoo" if file.resolve() == here.resolve() else f"zoo --registry {shlex.quote(str(file))}"
+    say(f"  {zoo_command} suite plan {name} --detect 0.1\n  {zoo_command} suite run {name}")
     if len(plan.config.training_seeds) == 1:
         note("one training seed speaks of two trained agents, not of two recipes; --trainings 3 would")

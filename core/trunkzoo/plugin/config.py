@@ -48,7 +48,8 @@ def _problems(error: ValidationError, model: type[BaseModel], where: str, locate
     found = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
     lines = [_place(dict(problem), model, locate) + _sentence(dict(problem), model, where) for problem in found[:3]]
     if len(found) > 3:
-        lines.append(f"… and {len(found) - 3} more problems{f' in {where}' if where else ''}")
+        more = f"{len(found) - 3} more {'problems' if len(found) > 4 else 'problem'}"
+        lines.append(f"… and {more}{f' in {where}' if where else ''}")
     return lines
 
 
@@ -66,7 +67,8 @@ def _sentence(problem: dict[str, Any], model: type[BaseModel], where: str) -> st
     path = ".".join(str(part) for part in (where, *problem["loc"]) if part != "")
     if problem["type"] == "extra_forbidden":
         known = _fields_at(model, problem["loc"][:-1])
-        hint = did_you_mean(str(problem["loc"][-1]), known)
+        name = str(problem["loc"][-1])
+        hint = did_you_mean(name, known) or _one_below(model, problem["loc"], name)
         return f"{path}: unknown key.{hint} Known keys: {', '.join(sorted(known)) or 'none'}"
     message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "missing":
@@ -74,6 +76,14 @@ def _sentence(problem: dict[str, Any], model: type[BaseModel], where: str) -> st
     if problem["type"] == "value_error":
         return f"{path}: {message}"
     return f"{path} = {problem['input']!r}: {_expected(problem) or message[0].lower() + message[1:]}"
+
+
+def _one_below(model: type[BaseModel], path: tuple[Any, ...], name: str) -> str:
+    """``" Did you mean 'train.steps'?"`` for ``steps`` written at the top, where one table below has it."""
+    if len(path) > 1:
+        return ""
+    below = [f"{field}.{name}" for field in model.model_fields if name in _fields_at(model, (field,))]
+    return f" Did you mean '{below[0]}'?" if len(below) == 1 else ""
 
 
 def _expected(problem: dict[str, Any]) -> str:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from trunkzoo.catalogue.names import NameRules, NameTables
-from trunkzoo.errors import UsageError, did_you_mean
+from trunkzoo.errors import ConfigError, UsageError, did_you_mean
 from trunkzoo.plugin.config import ConfigT, parse
 from trunkzoo.registry.assignments import assignment
 from trunkzoo.registry.file import RegistryFile, packaged_path, read_file, user_path
@@ -118,6 +119,7 @@ class Registry:
             for file in self.files:
                 table = getattr(file.content, section).get(ancestor)
                 if table is not None:
+                    _check_extends(file, (section, ancestor), table)
                     tree.lay(_table(file, (section, ancestor), table))
         tree.drop(("extends",))
         return tree
@@ -164,6 +166,19 @@ def _merged(tables: list[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _table(file: RegistryFile, above: KeyPath, table: Mapping[str, Any]) -> Layer:
     return Layer(table, lambda path: file.place((*above, *path)))
+
+
+def _check_extends(file: RegistryFile, above: KeyPath, table: Mapping[str, Any]) -> None:
+    """A misspelt ``extends`` hides behind all that was not inherited, so it is told alone.
+
+    Raises:
+        ConfigError: a key is nearly that word.
+    """
+    for key in table:
+        if key != "extends" and get_close_matches(key, ["extends"], cutoff=0.8):
+            raise ConfigError(
+                f"{file.place((*above, key))}: {'.'.join((*above, key))}: unknown key. Did you mean 'extends'?"
+            )
 
 
 def _unknown(section: RegistrySection, name: Any, child: str | None, known: list[str]) -> str:

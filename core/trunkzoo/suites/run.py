@@ -23,10 +23,11 @@ HEADINGS = {
 _PLAIN_SECONDS = 60.0  # between lines of progress outside a terminal
 
 
-def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None], *, quiet: bool = False) -> None:
-    """Run what is not done yet; ``say`` gets one line per stage. What needs a cell that failed is left out.
+def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None] | None = None) -> None:
+    """Run what is not done yet; what needs a cell that failed is left out.
 
-    Progress is shown on stderr, unless ``quiet``: the cells that run, and how long the whole suite still takes.
+    ``say`` gets one line per stage, and stderr shows the cells that run and how long the whole suite still takes; without
+    it nothing is shown.
 
     Raises:
         ZooError: cells failed twice; the others were finished first, but nothing is built on a failed smoke test. Or
@@ -38,10 +39,11 @@ def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None], *, qu
         for number, (stage, cells) in enumerate(plan.stages().items(), 1):
             todo = [cell for cell in cells if cell.done() is None]
             todo = [cell for cell in todo if cell.kind != "collect" or cell.key in wanted]
-            say(f"{number}/4 {_heading(plan, stage, cells, todo)}")
+            if say:
+                say(f"{number}/4 {_heading(plan, stage, cells, todo)}")
             failed = {failure.cell.key for failure in failures}
             ready = [cell for cell in todo if not cell.needs & failed]
-            failures += _run_stage(ready, engine, left, quiet) if ready else []
+            failures += _run_stage(ready, engine, left, quiet=say is None) if ready else []
             failures += [Failure(cell, "needs a cell that failed") for cell in todo if cell.needs & failed]
             if stage == "smoke":
                 _report(failures)

@@ -73,12 +73,10 @@ class Stop:
 def run_until(
     plan: SuitePlan,
     engine: Engine,
-    say: Callable[[str], None],
+    say: Callable[[str], None] | None,
     until: Until,
     measure: Measure,
     detect: float,
-    *,
-    quiet: bool = False,
 ) -> Stop:
     """Run a suite training seed by training seed and look at its comparisons from the third on; see :func:`run_suite`.
 
@@ -95,11 +93,12 @@ def run_until(
     critical = limits(total, 0.05 / count)
     for n in looks(total):
         part = plan.first(n)
-        run_suite(part, engine, say, quiet=quiet)
+        run_suite(part, engine, say)
         seen = tuple(each for task in part.tasks for each in _look(task, critical, measure, detect))
         stop = Stop(until, measure, detect, n, total, seen)
         write_json(plan.directory / LOOKS, asdict(stop))
-        say(f"look after {n} of {total} training seeds: {'; '.join(each.text() for each in seen)}")
+        if say:
+            say(f"look after {n} of {total} training seeds: {'; '.join(each.text() for each in seen)}")
         if stop.ends:
             break
     return stop

@@ -27,6 +27,7 @@ from trunkzoo.training.batches import Loader, Sampler, Windows
 from trunkzoo.training.config import RunConfig, TrainResult
 from trunkzoo.training.directory import RunDirectory, check_same_run, flat, open_run
 from trunkzoo.training.metrics import MetricsLog
+from trunkzoo.training.peers import together
 from trunkzoo.training.probes import Holdout
 from trunkzoo.training.provenance import facts_of, session_of
 from trunkzoo.training.session import Session
@@ -59,6 +60,7 @@ def train_on(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[]
     with (
         stop_requests() as request,
         _accelerator(run, recipe.train) as accelerator,
+        together(accelerator),
         _torch_state(run, recipe.train, accelerator),
         _directory(run, accelerator) as directory,  # before the data, whose first use may take minutes
     ):

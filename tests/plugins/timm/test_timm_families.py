@@ -26,7 +26,6 @@ FAMILIES = (
     "densenet121",
     "vit_small_patch16_224",
     "deit_tiny_patch16_224",
-    "beit_base_patch16_224",
     "eva02_tiny_patch14_224",
     "swin_tiny_patch4_window7_224",
     "swinv2_tiny_window8_256",

@@ -23,21 +23,21 @@ from trunkzoo.suites.work import run_cell
 TRAINER = """
 import json, pathlib, sys
 import pyarrow.parquet as parquet
-data, output, *numbers = sys.argv[1:]
-files = sorted(pathlib.Path(data).glob("data/**/*.parquet"))
-actions = [action for file in files for action in parquet.read_table(file)["action"].to_pylist()]
+data, episodes, output, *numbers = sys.argv[1:]
+rows = [row for file in pathlib.Path(data).glob("data/**/*.parquet") for row in parquet.read_table(file).to_pylist()]
+actions = [row["action"] for row in rows if row["episode_index"] in json.loads(episodes)]
 mean = [sum(axis) / len(axis) for axis in zip(*actions)]
 pathlib.Path(output).mkdir()
-text = json.dumps({"place": mean, "numbers": numbers, "actions": len(actions)})
+text = json.dumps({"place": mean, "numbers": numbers, "share": len(actions) / len(rows)})
 (pathlib.Path(output) / "place.json").write_text(text)
 """
-WORDS = ["{data}", "{output}", "{steps}", "{batch_size}", "--seed={seed}"]
+WORDS = ["{data}", "{episodes}", "{output}", "{steps}", "{batch_size}", "--seed={seed}"]
 
 
 def registry(command: list[str], policy: str = "trained") -> str:
     """The suite with one arm and a policy that ``command`` trains, for two training seeds."""
     table = f"[[suites.small.foreign]]\nname = 'mean'\npolicy = '{policy}'\ncommand = {json.dumps(command)}\n"
-    return REGISTRY.replace("steps = 4", "steps = 4\ntraining_seeds = [3, 8]") + table
+    return REGISTRY.replace("steps = 4", "steps = 4\nholdout_episodes = 1\ntraining_seeds = [3, 8]") + table
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +62,8 @@ def test_it_learns_from_the_arms_demonstrations_and_plays_their_episodes(tmp_pat
         run_cell(cell, zoo)
     left = [json.loads((cell.directory / "run" / "place.json").read_text()) for cell in plan.trains]
     assert [it["numbers"] for it in left] == [["4", "4", "--seed=3"], ["4", "4", "--seed=8"]]
-    assert [it["actions"] for it in left] == [cell.result()["frames"] for cell in collects]
+    assert all(0.2 < it["share"] < 0.8 for it in left)  # one of two demonstrations is held out from all
+    assert all(cell.result()["cpu_seconds"] > 0.1 for cell in plan.trains)  # that of the command is in it
     assert left[0]["place"] != left[1]["place"]  # other demonstrations for every training seed
     rows, blind = (
         [read_rows(report_rows(cell.directory, it)) for cell in plan.evaluations] for it in ("agent", "blind")
@@ -110,7 +111,7 @@ def test_a_budget_of_its_own_and_an_unknown_policy_are_refused(tmp_path: Path) -
     with pytest.raises(
         ConfigError, match=r"\{steps\}, \{batch_size\} must stand in it: data, seeds and budget are those"
     ):
-        small(tmp_path, text=registry(["train", "{data}", "{output}", "{seed}", "--steps=9"]))
+        small(tmp_path, text=registry(["train", "{data}", "{episodes}", "{output}", "{seed}", "--steps=9"]))
     with pytest.raises(UsageError, match="unknown policy 'traned'"):
         small(tmp_path, text=registry(trainer(tmp_path), "traned"))
 

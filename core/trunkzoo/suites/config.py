@@ -42,7 +42,7 @@ class ArmConfig(Config):
         return self.name or self.recipe
 
 
-FILLED_IN = ("data", "output", "steps", "batch_size", "seed")
+FILLED_IN = ("data", "episodes", "output", "steps", "batch_size", "seed")
 
 
 class ForeignConfig(Config):
@@ -53,7 +53,8 @@ class ForeignConfig(Config):
     settings: dict[str, Any] = Field(default={}, description="settings of that policy, such as python")
     command: tuple[str, ...] = Field(
         min_length=1,
-        description="trains one; {data}, {output}, {steps}, {batch_size} and {seed} stand in it and are filled in",
+        description="trains one; {data}, {episodes} (those to learn from, [0, 1] say), {output}, {steps}, {batch_size} "
+        "and {seed} stand in it and are filled in",
     )
 
     @property

@@ -28,7 +28,7 @@ def train_foreign(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     output = (cell.directory / RUN).resolve()
     shutil.rmtree(output, ignore_errors=True)
     collect = next(cell.home.glob(f"collect-*-{cell.inputs['data']}"))
-    values = {name: cell.inputs[name] for name in ("steps", "batch_size", "seed")}
+    values = {name: cell.inputs[name] for name in ("episodes", "steps", "batch_size", "seed")}
     command = [
         fill(word, {**values, "data": (collect / DATA).resolve(), "output": output}) for word in command_of(cell)
     ]

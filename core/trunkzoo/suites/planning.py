@@ -77,7 +77,9 @@ class _Planner:
             labels = ", ".join(arm.label for arm in self._config.everyone)
             raise UsageError(f"no arm matches {' or '.join(only)}; this suite has {labels}", ["only"])
         arms = tuple(self._arm(arm, baseline, found, collects) for arm, baseline in chosen)
-        foreign = tuple(self._foreign(it, found, collects) for it in self._config.foreign if _wanted(it.label, only))
+        foreign = tuple(
+            self._foreign(it, task, found, collects) for it in self._config.foreign if _wanted(it.label, only)
+        )
         floors, latency = self._floors(part, found), self._latency(arms, found)
         return TaskPlan(found.id, collects, arms, floors, latency, found.spec.stages, foreign)
 
@@ -111,18 +113,21 @@ class _Planner:
         )
         return ArmPlan(arm.label, baseline, arm.control, recipe, smoke, trains, evaluations)
 
-    def _foreign(self, it: ForeignConfig, task: Configured[TaskSpec[Any]], collects: Sequence[Cell]) -> ForeignPlan:
+    def _foreign(
+        self, it: ForeignConfig, task: SuiteTask, found: Configured[TaskSpec[Any]], collects: Sequence[Cell]
+    ) -> ForeignPlan:
         """The cells of a policy that another package trains; its command and settings decide them too.
 
         Raises:
             UsageError: no plugin has the policy that is to play it.
         """
         record, config = self._zoo.catalogue.policy(it.policy), self._config
-        budget = {"steps": config.steps, "batch_size": config.batch_size}
+        learnt = task.demonstrations - config.holdout_episodes  # as every arm: the last ones are held out
+        budget = {"steps": config.steps, "batch_size": config.batch_size, "episodes": list(range(learnt))}
         trains = tuple(
             Cell(
                 "train",
-                f"{it.label}-{task.spec.name}-seed{seed}",
+                f"{it.label}-{found.spec.name}-seed{seed}",
                 {"command": list(it.command), **budget, "data": data.key, "seed": seed},
                 self._home,
             )
@@ -130,10 +135,10 @@ class _Planner:
         )
         played = {
             "policy": {"name": record.id, "config": it.settings},
-            "task": task.as_part().model_dump(mode="json"),
+            "task": found.as_part().model_dump(mode="json"),
             "report": [REPORT_SEEDS.start, config.report_episodes],
             "blind": config.blind,
-            **self._versions(task, record),
+            **self._versions(found, record),
         }
         evaluations = tuple(
             Cell("evaluate", train.label, {"train": train.key, "directory": train.directory.name, **played}, self._home)

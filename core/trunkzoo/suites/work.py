@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -32,7 +33,7 @@ def run_cell(cell: Cell, zoo: Zoo) -> None:
     if cell.done() is not None:
         return
     cell.prepare()
-    start = time.perf_counter()
+    start, spent = time.perf_counter(), _cpu_seconds()
     work: dict[str, Callable[[Cell, Catalogue], dict[str, Any]]] = {
         "smoke": smoke_cell,
         "collect": collect_cell,
@@ -42,7 +43,13 @@ def run_cell(cell: Cell, zoo: Zoo) -> None:
         "latency": latency_cell,
     }
     result = work[cell.kind](cell, zoo.catalogue)
-    write_json(cell.directory / DONE, {**result, "seconds": round(time.perf_counter() - start, 1)})
+    took = {"seconds": time.perf_counter() - start, "cpu_seconds": _cpu_seconds() - spent}
+    write_json(cell.directory / DONE, {**result, **{name: round(value, 1) for name, value in took.items()}})
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of those that it started and that have ended."""
+    return sum(os.times()[:4])
 
 
 def smoke_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:

@@ -57,11 +57,6 @@ class ForeignConfig(Config):
         "and {seed} stand in it and are filled in",
     )
 
-    @property
-    def label(self) -> str:
-        """Its name in tables and files."""
-        return self.name
-
     @field_validator("command")
     @classmethod
     def _takes_the_budget(cls, command: tuple[str, ...]) -> tuple[str, ...]:
@@ -181,7 +176,7 @@ class SuiteConfig(Config):
 
     @model_validator(mode="after")
     def _fits(self) -> SuiteConfig:
-        labels = [arm.label for arm in (*self.everyone, *self.foreign)]
+        labels = [arm.label for arm in self.everyone] + [it.name for it in self.foreign]
         for label in labels:
             if label in RESERVED or label.startswith(".") or any(sign in label for sign in "/\\"):
                 raise ValueError(

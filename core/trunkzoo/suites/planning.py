@@ -78,7 +78,7 @@ class _Planner:
             raise UsageError(f"no arm matches {' or '.join(only)}; this suite has {labels}", ["only"])
         arms = tuple(self._arm(arm, baseline, found, collects) for arm, baseline in chosen)
         foreign = tuple(
-            self._foreign(it, task, found, collects) for it in self._config.foreign if _wanted(it.label, only)
+            self._foreign(it, task, found, collects) for it in self._config.foreign if _wanted(it.name, only)
         )
         floors, latency = self._floors(part, found), self._latency(arms, found)
         return TaskPlan(found.id, collects, arms, floors, latency, found.spec.stages, foreign)
@@ -127,7 +127,7 @@ class _Planner:
         trains = tuple(
             Cell(
                 "train",
-                f"{it.label}-{found.spec.name}-seed{seed}",
+                f"{it.name}-{found.spec.name}-seed{seed}",
                 {"command": list(it.command), **budget, "data": data.key, "seed": seed},
                 self._home,
             )
@@ -144,7 +144,7 @@ class _Planner:
             Cell("evaluate", train.label, {"train": train.key, "directory": train.directory.name, **played}, self._home)
             for train in trains
         )
-        return ForeignPlan(it.label, record.id, trains, evaluations)
+        return ForeignPlan(it.name, record.id, trains, evaluations)
 
     def _recipe(self, arm: ArmConfig, task: Configured[TaskSpec[Any]]) -> ResolvedRecipe:
         config = self._config

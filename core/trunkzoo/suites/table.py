@@ -26,14 +26,11 @@ def table(result: TaskResult) -> list[tuple[str, ...]]:
     """Rows of the table: arms, baselines, what other packages trained, all on blanked images, floors, the ceiling."""
     arms = [arm for arm in result.arms if not arm.plan.baseline]
     baselines = [arm for arm in result.arms if arm.plan.baseline]
+    played: list[ArmResult | ForeignResult] = [*arms, *result.foreign]
     return [
         *(_arm_row(arm) for arm in (*arms, *baselines)),
         *(_foreign_row(it) for it in result.foreign),
-        *(
-            _floor_row(f"{arm.plan.label}, images blanked", arm.blind_summary)
-            for arm in (*arms, *result.foreign)
-            if arm.blind_summary
-        ),
+        *(_floor_row(f"{arm.plan.label}, images blanked", arm.blind_summary) for arm in played if arm.blind_summary),
         *(_floor_row(FLOOR_NAMES[name], summary) for name, summary in result.floor_summaries.items()),
     ]
 

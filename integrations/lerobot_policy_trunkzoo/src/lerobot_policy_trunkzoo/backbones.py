@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torchvision
 from torch import Tensor, nn
 
 from lerobot_policy_trunkzoo.recipes import asked_recipe
 from trunkzoo.errors import UsageError
+from trunkzoo.plugin import VisionTrunk
 
 RECIPE = "imf-resnet18-demo"
 
@@ -17,11 +18,11 @@ RECIPE = "imf-resnet18-demo"
 class Backbone(nn.Module):
     """A trunk under the names that lerobot reads: the map is behind ``layer4``, and what follows is cut off."""
 
-    def __init__(self, trunk: nn.Module, channels: int) -> None:
+    def __init__(self, trunk: VisionTrunk) -> None:
         super().__init__()
-        self.layer4 = trunk
+        self.layer4 = cast(nn.Module, trunk)
         self.avgpool = nn.Identity()
-        self.fc = nn.Linear(channels, 1)
+        self.fc = nn.Linear(trunk.out_channels, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (N, 3, H, W) to features (N, C, h, w)."""
@@ -44,8 +45,7 @@ def resnet18_narrow(
     if weights:
         raise UsageError(f"resnet18_narrow has no weights {weights}; say --policy.pretrained_backbone_weights=null")
     stride = 32 >> sum(replace_stride_with_dilation)
-    trunk = build_trunk(asked_recipe(RECIPE, None, {"trunk.output_stride": str(stride)}).trunk)
-    return Backbone(trunk, trunk.out_channels)
+    return Backbone(build_trunk(asked_recipe(RECIPE, None, {"trunk.output_stride": str(stride)}).trunk))
 
 
 def register() -> None:

@@ -26,6 +26,11 @@ SERVER = Path(__file__).with_name("server.py")
 class Acting(Protocol):
     """:class:`trunkzoo_lerobot.server.Actor`, wherever it is."""
 
+    @property
+    def looks(self) -> bool:
+        """Whether the next action depends on what is seen."""
+        ...
+
     def reset(self) -> None:
         """Forget the last episode."""
         ...
@@ -39,7 +44,7 @@ class RemoteActor:
     """The actor in a process of another Python, over its stdin and stdout; it leaves when this process does."""
 
     def __init__(self, python: str, folder: Path, device: str, instruction: str = "") -> None:
-        self._python = python
+        self._python, self.looks = python, True
         command = [python, str(SERVER), str(folder), device, instruction]
         try:
             self._process = subprocess.Popen(
@@ -56,10 +61,12 @@ class RemoteActor:
     def reset(self) -> None:
         """Forget the last episode."""
         self._ask({"do": "reset"}, {})
+        self.looks = True
 
     def act(self, observation: Mapping[str, NDArray[Any]], seed: int) -> tuple[NDArray[np.float32], float | None]:
         """The next action, and milliseconds where a chunk was predicted."""
         words, arrays = self._ask({"do": "act", "seed": seed}, observation)
+        self.looks = words["looks"]
         return arrays["action"], words["ms"]
 
     def _ask(self, words: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -111,8 +118,8 @@ class LerobotPolicy:
 
     def act(self, task: Task) -> NDArray[np.float32]:
         """The policy's action."""
-        seen = task.observe()
-        observation = {key: np.asarray(seen[key]) for key in self._keys}
+        seen = task.observe() if self._actor.looks else {}
+        observation = {key: np.asarray(seen[key]) for key in self._keys if seen}
         action, spent = self._actor.act(observation, step_seed(self._noise_seed, self._seed, self._step))
         self._step += 1
         if spent is not None:

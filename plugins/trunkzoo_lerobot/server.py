@@ -11,6 +11,7 @@ import os
 import random
 import struct
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -170,9 +171,18 @@ def main() -> None:
     if sys.argv[1:] == ["--versions"]:
         print(json.dumps(versions()))
         return
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not fall among the messages
     serve(sys.argv[1], sys.argv[2], sys.argv[3], sys.stdin.buffer, answers)
+    os._exit(0)  # tearing down torch takes seconds, and nothing is left to write
+
+
+def _leave_with(parent: int) -> None:
+    """End this process soon after the one that started it, also while a policy loads."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -83,4 +83,6 @@ def test_mlflow_goes_on_in_the_same_run(tiny_run: TrainTiny, tmp_path: Path, mon
     (experiment,) = client.search_experiments(filter_string="name = 'trunkzoo'")
     (run,) = client.search_runs([experiment.experiment_id])
     history = client.get_metric_history(run.info.run_id, "loss")
-    assert [(metric.step, metric.value) for metric in history] == [(row["step"], row["loss"]) for row in read_metrics(result.output)]
+    assert [(metric.step, metric.value) for metric in history] == [
+        (row["step"], row["loss"]) for row in read_metrics(result.output)
+    ]

@@ -71,15 +71,13 @@ def test_trackio_has_the_same_rows(tiny_run: TrainTiny, tmp_path: Path, monkeypa
     assert [row["loss"] for row in rows] == [row["loss"] for row in read_metrics(result.output)]
 
 
-@pytest.mark.skipif(find_spec("mlflow") is None, reason="mlflow is not installed")
 @pytest.mark.filterwarnings("ignore")
 def test_mlflow_goes_on_in_the_same_run(tiny_run: TrainTiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlflow import MlflowClient
-
+    mlflow = pytest.importorskip("mlflow")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     result = tiny_run(track=["mlflow"])
     tiny_run(track=["mlflow"], steps=result.step + 1, resume=True)
-    client = MlflowClient()
+    client = mlflow.MlflowClient()
     (experiment,) = client.search_experiments(filter_string="name = 'trunkzoo'")
     (run,) = client.search_runs([experiment.experiment_id])
     history = client.get_metric_history(run.info.run_id, "loss")

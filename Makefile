@@ -70,8 +70,13 @@ $(TIMM_VENV)/.installed: pyproject.toml
 
 SECONDS ?= 60
 
-fuzz: $(VENV)/.installed-test
+fuzz: $(VENV)/.installed-fuzz
 	$(BIN)/python tests/fuzz/run.py $(SECONDS)
+
+# atheris has wheels for Linux alone; elsewhere hypothesis fuzzes without it.
+$(VENV)/.installed-fuzz: $(VENV)/.installed-test
+	@$(PIP) --only-binary :all: atheris || echo "No atheris for this machine: inputs are not guided by coverage"
+	@touch $@
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

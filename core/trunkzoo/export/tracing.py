@@ -30,7 +30,7 @@ class Constants(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        if not torch.jit.is_tracing():
+        if torch._C._get_tracing_state() is None:
             return func(*args, **(kwargs or {}))
         given = list(_tensors([args, dict(kwargs or {})]))
         if all(id(tensor) in self._constant for tensor in given):
@@ -67,12 +67,13 @@ def _in_place(func: Callable[..., Any]) -> bool:
 
 @contextmanager
 def _untraced() -> Iterator[None]:
+    set_state: Callable[[Any], None] = torch._C._set_tracing_state  # type: ignore[attr-defined]  # not in its stub
     state = torch._C._get_tracing_state()
-    torch._C._set_tracing_state(None)
+    set_state(None)
     try:
         yield
     finally:
-        torch._C._set_tracing_state(state)
+        set_state(state)
 
 
 def _fixed(size: Any) -> Any:

@@ -59,13 +59,13 @@ TIMM_VENV ?= .venv-timm
 TIMM_PIP  := $(TIMM_VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check
 
 test-timm: $(TIMM_VENV)/.installed
-	$(TIMM_VENV)/bin/python -m pytest tests/plugins -m "" -k 'timm or weights_by_name'
+	$(TIMM_VENV)/bin/python -m pytest tests/plugins -m "" -k 'timm or weights_by_name or origins'
 
 $(TIMM_VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(TIMM_VENV)
 	@echo "Installing timm with torchvision into $(TIMM_VENV) (several minutes and gigabytes the first time)"
 	$(TIMM_PIP) torch==2.14.1 torchvision==0.29.1
-	$(TIMM_PIP) --editable '.[timm,transformers,dev]'
+	$(TIMM_PIP) --editable '.[timm,transformers,onnx,dev]'
 	@touch $@
 
 SECONDS ?= 60

@@ -17,6 +17,7 @@ from trunkzoo.system.plain import parse_table
 
 Row = dict[str, Any]
 _NUMBERS = ("success", "return", "average_reward", "max_reward", "steps")  # of every row
+LAST_NUMBER = '"steps": '  # the last that :func:`make_row` writes before the provenance
 
 
 def make_row(episode: EpisodeResult, provenance: Mapping[str, Any]) -> Row:
@@ -42,12 +43,13 @@ def read_rows(path: Path) -> list[Row]:
     if not path.is_file():
         raise DataError(f"no result rows at {path}; `zoo eval` writes them")
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    rows = []
+    rows: list[Row] = []
+    shared: dict[str, Row] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            row = parse_table(line)
+            row = _parse(line, shared)
             if not isinstance(row["seed"], int):
                 raise TypeError("a seed is an integer")
         except (ValueError, KeyError, TypeError):
@@ -56,6 +58,25 @@ def read_rows(path: Path) -> list[Row]:
             raise DataError(f"{path}:{number} is no result row; the file was not written by `zoo eval`") from None
         rows.append(row)
     return rows
+
+
+def _parse(line: str, shared: dict[str, Row]) -> Row:
+    """The row of a line; ``shared`` keeps the provenance parsed, by its text, which is equal in all lines of an evaluation.
+
+    An object that is cut at a comma between its own values is two objects. A cut elsewhere leaves none, and the line is
+    parsed whole.
+    """
+    own, name, rest = line.partition(LAST_NUMBER)
+    steps, comma, provenance = rest.partition(", ")
+    if not comma:
+        return parse_table(line)
+    try:
+        numbers = parse_table(f"{own}{name}{steps}}}")
+        if provenance not in shared:
+            shared[provenance] = parse_table(f"{{{provenance}")
+    except ValueError:
+        return parse_table(line)
+    return numbers | shared[provenance]
 
 
 def times_file(rows: Path) -> Path:

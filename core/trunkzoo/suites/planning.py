@@ -22,8 +22,8 @@ from trunkzoo.rollouts.references import REFERENCES
 from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.config import ArmConfig, ForeignConfig, SlurmConfig, SuiteConfig, SuiteTask
-from trunkzoo.suites.layout import CELLS
 from trunkzoo.suites.plan import ArmPlan, ForeignPlan, SuitePlan, TaskPlan
+from trunkzoo.training.directory import CELLS
 
 TASK_REFERENCES = tuple(REFERENCES)
 

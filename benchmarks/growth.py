@@ -265,7 +265,10 @@ TABLES = {
         "2 ms per cell in all, equal for every size; 300 MB with 10 000",
     ),
     "report": Table(
-        report, [6, 20, 60], ("arms", "time", "page"), "60 arms take 20 s (bootstrap of 59 pairs) and 5 MB; with rows read once and nothing resampled that is not shown, 9 s"
+        report,
+        [6, 20, 60],
+        ("arms", "time", "page"),
+        "60 arms take 20 s (bootstrap of 59 pairs) and 5 MB; with rows read once and nothing resampled that is not shown, 9 s",
     ),
     "datasets": Table(
         dataset,

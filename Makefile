@@ -63,19 +63,24 @@ TIMM_VENV ?= .venv-timm
 TIMM_PIP  := $(TIMM_VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check
 
 test-timm: $(TIMM_VENV)/.installed
-	$(TIMM_VENV)/bin/python -m pytest tests/plugins -m "" -k 'timm or weights_by_name'
+	$(TIMM_VENV)/bin/python -m pytest tests/plugins -m "" -k 'timm or weights_by_name or origins'
 
 $(TIMM_VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(TIMM_VENV)
 	@echo "Installing timm with torchvision into $(TIMM_VENV) (several minutes and gigabytes the first time)"
 	$(TIMM_PIP) torch==2.14.1 torchvision==0.29.1
-	$(TIMM_PIP) --editable '.[timm,transformers,dev]'
+	$(TIMM_PIP) --editable '.[timm,transformers,onnx,dev]'
 	@touch $@
 
 SECONDS ?= 60
 
-fuzz: $(VENV)/.installed-test
+fuzz: $(VENV)/.installed-fuzz
 	$(BIN)/python tests/fuzz/run.py $(SECONDS)
+
+# atheris has wheels for Linux alone; elsewhere hypothesis fuzzes without it.
+$(VENV)/.installed-fuzz: $(VENV)/.installed-test
+	@$(PIP) --only-binary :all: atheris || echo "No atheris for this machine: inputs are not guided by coverage"
+	@touch $@
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -15,8 +15,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from types import FrameType
+from typing import Any
 
 GRACE_SECONDS = 2.0  # for all threads that plugins left running
+AGAIN_AFTER = 0.02  # seconds, for the destructor to be done
 PIPE_CLOSED = 141  # as the shell counts SIGPIPE
 
 
@@ -99,7 +101,8 @@ def _ending_in_order(asked: list[int]) -> Iterator[None]:
         asked.append(number)
         raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
-    before = {}
+    before, told = {}, sys.unraisablehook
+    sys.unraisablehook = _again
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             before[number] = signal.signal(number, leave)
@@ -108,8 +111,18 @@ def _ending_in_order(asked: list[int]) -> Iterator[None]:
     try:
         yield
     finally:
+        sys.unraisablehook = told
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _again(lost: Any) -> None:
+    """Send an interrupt once more that was raised, and so lost, inside a destructor or the callback of a reference."""
+    if lost.exc_type in (KeyboardInterrupt, SystemExit):
+        number = signal.SIGINT if lost.exc_type is KeyboardInterrupt else signal.SIGTERM
+        threading.Timer(AGAIN_AFTER, os.kill, (os.getpid(), number)).start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _open_streams() -> None:

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trunkzoo.registry import Zoo
+    from trunkzoo.registry import RegistrySection, Zoo
 
 
 def complete_recipe(incomplete: str) -> list[str]:
     """Recipes."""
-    return _proposals(incomplete, lambda zoo: [entry.name for entry in zoo.usable.entries("recipes")])
+    return _proposals(incomplete, lambda zoo: _named(zoo, "recipes"))
 
 
 def complete_suite(incomplete: str) -> list[str]:
     """Suites."""
-    return _proposals(incomplete, lambda zoo: [entry.name for entry in zoo.usable.entries("suites")])
+    return _proposals(incomplete, lambda zoo: _named(zoo, "suites"))
 
 
 def complete_trunk(incomplete: str) -> list[str]:
@@ -45,6 +45,16 @@ def complete_any(incomplete: str) -> list[str]:
     return sorted({*complete_record(incomplete), *complete_recipe(incomplete), *complete_suite(incomplete)})
 
 
+def complete_pattern(incomplete: str) -> list[str]:
+    """What `zoo list` filters by: plugins, as the beginning of their records' names, and every full name."""
+
+    def names(zoo: Zoo) -> Iterable[str]:
+        ids = [id for _, id, _ in zoo.catalogue.everything()]
+        return [*(f"{id.partition('/')[0]}/" for id in ids), *ids, *_named(zoo, "recipes"), *_named(zoo, "suites")]
+
+    return _proposals(incomplete, names)
+
+
 def complete_run(incomplete: str) -> list[str]:
     """Run directories: those in ``runs``, and those beside what is typed."""
     folder = Path(incomplete if incomplete.endswith("/") else Path(incomplete).parent) if incomplete else Path()
@@ -55,6 +65,10 @@ def complete_run(incomplete: str) -> list[str]:
 def complete_recipe_or_run(incomplete: str) -> list[str]:
     """What `zoo train` takes: a recipe, or with --resume a run."""
     return [*complete_recipe(incomplete), *complete_run(incomplete)]
+
+
+def _named(zoo: Zoo, section: RegistrySection) -> list[str]:
+    return [entry.name for entry in zoo.usable.entries(section)]
 
 
 def _records(zoo: Zoo) -> Iterable[str]:

@@ -106,7 +106,8 @@ def run(given: Sequence[str]) -> int:
     try:
         code = typer.main.get_command(app).main(_registry_first(list(given)), prog_name="zoo", standalone_mode=False)
     except typer.TyperException as error:
-        message = error.format_message()  # empty for `zoo` alone, which has printed its help
+        # empty for `zoo` alone, which has printed its help
+        message = error.format_message().replace(": Value error, ", ": ", 1)
         return fail(message + _help_hint(error), error.exit_code) if message else error.exit_code
     except typer.Abort:
         raise KeyboardInterrupt from None

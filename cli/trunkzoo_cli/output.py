@@ -138,6 +138,12 @@ def options_for(settings: Mapping[str, Sequence[str]]) -> str:
     return f" ({' '.join(options)})" if options else ""
 
 
+def option_of(*paths: tuple[str, ...]) -> str:
+    """``--device: `` for the path of a setting that has an option; the nearest one above it, or nothing."""
+    names = [".".join(path[:end]) for path in paths[-1:] for end in range(len(path), 0, -1)]
+    return next((f"{OPTIONS[name]}: " for name in names if name in OPTIONS), "")
+
+
 def fail(message: str, code: int) -> int:
     """Print an error on stderr and return the exit code."""
     print(f"zoo: {printable_lines(message, LONGEST_CELL)}", file=sys.stderr)

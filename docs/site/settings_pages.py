@@ -13,7 +13,7 @@ from trunkzoo.registry import open_zoo
 from trunkzoo.registry.file import RegistrySchema
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.vouched import KnownPackage, TrunkFacts
-from trunkzoo.suites.config import ArmConfig, SlurmConfig, SuiteConfig, SuiteTask
+from trunkzoo.suites.config import ArmConfig, ForeignConfig, SlurmConfig, SuiteConfig, SuiteTask
 
 TABLES: list[tuple[str, str, type[BaseModel]]] = [
     (
@@ -35,6 +35,7 @@ TABLES: list[tuple[str, str, type[BaseModel]]] = [
         SuiteConfig,
     ),
     ("An arm of a suite", "", ArmConfig),
+    ("What another package trains", "", ForeignConfig),
     ("A task of a suite", "", SuiteTask),
     (
         "`[engines.slurm]`",

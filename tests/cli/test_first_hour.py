@@ -42,6 +42,22 @@ def test_runs_are_listed_with_how_far_they_came(tiny_run: TrainTiny, tmp_path: P
     assert found["whole"].megabytes > 0
 
 
+def test_cells_of_a_suite_are_continued_by_their_suite(
+    tiny_run: TrainTiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cell = tiny_run("my runs/tour/cells/train-a-0123456789ab/run", stop_at=4, checkpoint_every=2, keep=8).output
+    monkeypatch.chdir(tmp_path)
+    assert zoo("runs", "my runs") == 0
+    told = capsys.readouterr().err
+    assert "`zoo suite run NAME -o 'my runs/tour'` continues the suite whose cells these are" in told
+    assert "--resume" not in told
+    tiny_run("my runs/alone", stop_at=4)
+    assert zoo("runs", "my runs") == 0
+    assert "`zoo train --resume RUN` continues a stopped run" in capsys.readouterr().err
+    monkeypatch.chdir(cell.parent)  # a suite needs every checkpoint of its cells, from wherever one looks
+    assert list(find_waste(Path("."))) == []
+
+
 def test_the_best_score_is_what_was_played(tiny_run: TrainTiny, tmp_path: Path) -> None:
     result = tiny_run(holdout_episodes=1)
     assert facts_of_run(result.output).score.startswith("held-out error ")
@@ -86,15 +102,17 @@ def test_waste_is_shown_first_and_deleted_on_demand(
     leftover.mkdir()
     evaluated = result.output / "checkpoints" / "step-000002"
     (evaluated / "eval-agent.jsonl").write_text("{}\n")
-    kinds = sorted(waste.kind for waste in find_waste(tmp_path / "runs"))
-    assert kinds[0] == "image cache"
-    assert kinds.count("leftover") == 1
+    assert {waste.kind for waste in find_waste(tmp_path / "runs")} >= {"leftover", "old checkpoint"}
     assert zoo("clean", str(tmp_path / "runs")) == 0
     assert leftover.exists()
     assert "the same command with --yes does it" in capsys.readouterr().err
     before = set((result.output / "checkpoints").iterdir())
     assert zoo("clean", str(tmp_path / "runs"), "--yes") == 0
     assert not leftover.exists()
+    assert images.exists()  # of all runs of this user, not of the directory that was named
+    monkeypatch.chdir(tmp_path)
+    assert zoo("clean", "--yes") == 0
+    assert "image cache" in capsys.readouterr().out
     assert not images.exists()
     kept = {path.name for path in (result.output / "checkpoints").iterdir()}
     assert {"step-000002", "step-000008", "last", "best"} <= kept
@@ -137,17 +155,42 @@ def test_the_shell_proposes_names_without_torch() -> None:
         "import sys\n"
         "from trunkzoo_cli import completion as c\n"
         "print(c.complete_recipe('tour-'), c.complete_trunk('resnet-1'), c.complete_task('reach/'), c.complete_suite('tour'))\n"
+        "print(c.complete_pattern('reach'), c.complete_pattern('tour-a'))\n"
         "assert 'torch' not in sys.modules\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n")[0] == (
-        "['tour-attnres', 'tour-resnet'] ['resnet-18'] ['reach/detour', 'reach/reach'] ['tour']"
-    )
+    assert done.stdout.splitlines() == [
+        "['tour-attnres', 'tour-resnet'] ['resnet-18'] ['reach/detour', 'reach/reach'] ['tour']",
+        "['reach/', 'reach/detour', 'reach/reach'] ['tour-attnres']",
+    ]
 
 
-def test_the_shells_own_protocol_gives_recipes() -> None:
-    done = run_zoo(_ZOO_COMPLETE="complete_bash", COMP_WORDS="zoo build tour", COMP_CWORD="2")
-    assert done.out.split() == ["tour-attnres", "tour-resnet"]
+@pytest.mark.parametrize(
+    ("typed", "proposed"),
+    [
+        ("zoo build tour", ["tour-attnres", "tour-resnet"]),
+        ("zoo list reach", ["reach/", "reach/detour", "reach/reach"]),
+        ("zoo list --kind t", ["trunk", "task"]),
+        ("zoo eval --policy ex", ["expert"]),
+    ],
+)
+def test_the_shells_own_protocol_gives_names(typed: str, proposed: list[str]) -> None:
+    done = run_zoo(_ZOO_COMPLETE="complete_bash", COMP_WORDS=typed, COMP_CWORD=str(len(typed.split()) - 1))
+    assert done.out.split() == proposed
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("show", "reach"), "metaworld/reach (task), reach/detour (task), reach/reach (task); give the full name"),
+        (("collect", "reach", "-n", "1", "-o", "x"), "ambiguous: metaworld/reach, reach/reach; give the full name"),
+    ],
+)
+def test_a_short_name_of_several_records_lists_them(
+    command: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert zoo(*command) == 2
+    assert told in capsys.readouterr().err
 
 
 def test_runs_are_proposed_by_what_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

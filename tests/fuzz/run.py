@@ -1,11 +1,14 @@
 """Fuzz for a stated time: ``python tests/fuzz/run.py SECONDS [TARGET…]``. A finding is shrunk, printed, and ends it with 1.
 
 Inputs are entries of the committed corpus, edited: bytes cut out, doubled, replaced and inserted, whole tokens among
-them. What is found goes into the corpus with its mend.
+them. Where atheris is installed it has half of the time (``guided.py``). What is found goes into the corpus with its mend.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -60,15 +63,28 @@ def fuzz(name: str, target: Target, until: float) -> int:
     return tried + len(entries)
 
 
+def guided(name: str, seconds: float, folder: Path) -> int:
+    """Run one target under atheris, in a process of its own; returns how many inputs were tried."""
+    command = [sys.executable, str(Path(__file__).with_name("guided.py")), name, str(round(seconds)), str(folder)]
+    run = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
+    tried = re.search(r"number_of_executed_units: (\d+)", run.stderr)
+    if run.returncode or tried is None:
+        sys.exit(f"{name}, guided by coverage:\n{run.stderr}")
+    return int(tried[1])
+
+
 def main(seconds: float, names: list[str]) -> None:
-    """Share the time among the targets."""
+    """Share the time among the targets, and each share between edits by chance and by coverage."""
+    by_coverage = importlib.util.find_spec("atheris") is not None
     with tempfile.TemporaryDirectory(prefix="trunkzoo-fuzz-") as folder:
         chosen = {name: target for name, target in targets(Path(folder)).items() if not names or name in names}
+        share = seconds / len(chosen) / (1 + by_coverage)
         total = 0
         for name, target in chosen.items():
-            tried = fuzz(name, target, time.monotonic() + seconds / len(chosen))
-            total += tried
-            print(f"{name}: {tried:,} inputs", flush=True)
+            tried = fuzz(name, target, time.monotonic() + share)
+            more = guided(name, share, Path(folder) / "guided" / name) if by_coverage else 0
+            total += tried + more
+            print(f"{name}: {tried + more:,} inputs, {more:,} of them guided by coverage", flush=True)
     print(f"{total:,} inputs, no finding")
 
 

@@ -73,9 +73,24 @@ def solved(rows: Path) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["trunk", "head"])
-def test_a_page_leads_from_nothing_to_a_training(kind: str, tmp_path: Path) -> None:
-    work = follow(f"write-a-{kind}-plugin.md", tmp_path)
+def test_the_trunk_page_leads_from_nothing_to_a_comparison_with_resnet(tmp_path: Path) -> None:
+    work = follow("write-a-trunk-plugin.md", tmp_path)
+    assert (work / "runs/mine/checkpoints/step-000300/model.safetensors").is_file()
+
+
+def test_the_trunk_page_shows_what_the_command_writes(tmp_path: Path) -> None:
+    assert zoo("new-plugin", "mine", "trunkzoo-mine", cwd=tmp_path).code == 0
+    shown = {file: text for kind, file, text in blocks("write-a-trunk-plugin.md") if kind == "python"}
+    described = shown.pop("trunkzoo-mine/src/trunkzoo_mine/__init__.py")
+    assert len(shown) == 3
+    assert {file: (tmp_path / file).read_text(encoding="utf-8") for file in shown} == shown
+    written = (tmp_path / "trunkzoo-mine/src/trunkzoo_mine/__init__.py").read_text(encoding="utf-8")
+    assert described.startswith(written.partition("    summary =")[0])  # the same with one record more
+
+
+@pytest.mark.slow
+def test_the_head_page_leads_from_nothing_to_a_training(tmp_path: Path) -> None:
+    work = follow("write-a-head-plugin.md", tmp_path)
     assert (work / "runs/mine/checkpoints/step-000003/model.safetensors").is_file()
 
 

@@ -245,9 +245,37 @@ def test_a_wrong_sum_points_at_the_line_of_its_result_and_gives_the_right_one(tm
     )
     told = refused(tmp_path, text, zoo)
     assert told.startswith("registry.toml:6: ")
-    assert told.endswith(
-        "3 cameras × 64 + 2 state = 194, but cond_dim expects 200; write cond_dim = 194 in this contract"
-    )
+    assert "3 cameras × 64 + 2 state = 194, but cond_dim expects 200; write cond_dim = 194 where" in told
+
+
+def test_an_inherited_sum_is_asked_of_the_recipe_that_changed_a_summand(tmp_path: Path, zoo: Zoo) -> None:
+    text = 'format = 1\n[recipes.mine]\nextends = "imf-resnet18"\n[recipes.mine.contract]\ncameras = ["top"]\n'
+    told = refused(tmp_path, text, zoo)
+    assert told.startswith("registry.toml:5: recipe 'mine': contract: 1 camera × 64 + 16 state = 80, but")
+    assert "write cond_dim = 80 where cameras, camera_dim or state_dim change" in told
+
+
+@pytest.mark.parametrize(
+    ("cameras", "told"),
+    [
+        ("[top]", 'must be a list; write ["top"]'),
+        ('["top"]', "1 camera × 64 + 16 state = 80, but cond_dim expects 208"),
+    ],
+)
+def test_other_cameras_typed_are_one_clear_line(cameras: str, told: str, zoo: Zoo) -> None:
+    settings = parse_assignments([f"contract.cameras={cameras}"], "--set")
+    with pytest.raises(ConfigError) as refusal:
+        zoo.recipe("imf-resnet18", settings, labels=Labels("--set", "--trunk"))
+    (line,) = str(refusal.value).splitlines()
+    assert line.startswith("--set contract")
+    assert told in line
+
+
+def test_a_wrong_summand_is_told_without_the_sum_that_it_spoils(tmp_path: Path, zoo: Zoo) -> None:
+    parts = 'trunk = { name = "resnet/resnet-18" }\nhead = { name = "imf/regression" }\n'
+    contract = '[recipes.mine.contract]\ncameras = "top"\nimage_size = 32\nstate_dim = 8\naction_dim = 7\n'
+    told = refused(tmp_path, f"format = 1\n[recipes.mine]\n{parts}{contract}", zoo)
+    assert told == "registry.toml:6: contract.cameras = 'top': must be a list; write [\"top\"]"
 
 
 def test_a_setting_of_the_command_line_is_blamed_on_the_command_line(zoo: Zoo) -> None:

@@ -93,9 +93,14 @@ def test_a_wrong_observation_is_a_line_and_the_connection_stays(agent: Agent, cl
         ("hello", "send MessagePack"),
         (b"\xc1", "no MessagePack"),
         (b"\x01", "not a map"),
-        ({STATE_KEY: seen[STATE_KEY]}, "send an array (H, W, 3)"),
+        (
+            {STATE_KEY: seen[STATE_KEY]},
+            f"is missing; sent: '{STATE_KEY}' float32 (2,); send an array (16, 16, 3) of uint8",
+        ),
+        ({**seen, STATE_KEY: [0.5, 0.5]}, f"'{STATE_KEY}' is list; send an array (2,) of numbers"),
+        ({key: value[:8] for key, value in seen.items()}, "uint8 (8, 16, 3); send an array (16, 16, 3) of uint8"),
         ({**seen, STATE_KEY: state}, "not finite"),
-        ({**seen, STATE_KEY: np.zeros(99, np.float32)}, "the contract wants"),
+        ({**seen, STATE_KEY: np.zeros(99, np.float32)}, f"'{STATE_KEY}' is float32 (99,); send an array (2,)"),
         ({**seen, "seed": 1.5}, "send an integer"),
     ]:
         answer = ask(client, message)

@@ -93,6 +93,27 @@ def test_resume_alone_continues_all_that_was_asked(capsys: pytest.CaptureFixture
     assert "demonstrations of robosuite" in capsys.readouterr().err
 
 
+def test_a_run_that_is_resumed_may_stand_behind_its_recipe_and_its_data_beside_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert begin("--steps", "6", "--stop-at", "2") == 0
+    assert train("reach-resnet", "--resume", "run", "--set", "train.batch_size=2", "--stop-at", "3") == 0
+    assert train("--resume", "run", "--data", "data", "--stop-at", "4") == 0
+    assert train("--resume", "run", "--trunk", "resnet-34") == 2
+    assert "trunk.name: resnet/resnet-18 ≠ resnet/resnet-34" in capsys.readouterr().err
+    assert Path("run/checkpoints/step-000004").is_dir()
+
+
+def test_a_finished_run_says_so_and_how_it_trains_longer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert begin("--steps", "2") == 0
+    capsys.readouterr()
+    assert train("--resume", "run") == 0
+    told = capsys.readouterr().out
+    assert told.startswith("run is finished, all 2 steps are done; `zoo train --resume run --steps 4` trains on\n")
+    assert train("--resume", "run", "--steps", "4") == 0
+    assert "step 4, " in capsys.readouterr().out
+
+
 def test_the_length_of_a_run_is_kept_on_resume(capsys: pytest.CaptureFixture[str]) -> None:
     assert begin("--steps", "6", "--stop-at", "2") == 0
     assert begin("--resume") == 0
@@ -104,6 +125,8 @@ def test_the_length_of_a_run_is_kept_on_resume(capsys: pytest.CaptureFixture[str
     ("arguments", "told"),
     [
         (["--resume", "nowhere"], "no run to resume at nowhere"),
+        (["--resume"], "missing RUN: `zoo train --resume RUN` continues"),
+        (["a", "b", "--resume", "-o", "c"], "'b' is one name too many"),
         (["reach-resnet"], "missing --data DIR, -o RUN: `zoo train RECIPE --data DIR -o RUN` starts"),
         ([], "missing RECIPE, --data DIR, -o RUN"),
     ],

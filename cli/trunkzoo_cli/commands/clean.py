@@ -12,9 +12,12 @@ from trunkzoo_cli.output import emit_json, emit_table, note, say
 
 
 def clean(
-    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to look, all folders below too.")] = Path(
-        "runs"
-    ),
+    directory: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DIR]", help="Look here and in all folders below. (default: runs, and the image cache)"
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Delete what is shown.")] = False,
     keep: Annotated[int, typer.Option(min=1, metavar="N", help="Newest checkpoints of each run that stay.")] = 1,
     json: JsonOption = False,
@@ -22,16 +25,19 @@ def clean(
     """Show leftovers of kills, the image cache and old checkpoints; with --yes delete them.
 
     Of a run the newest checkpoints stay, the best one and all that were evaluated; runs that are training and the cells
-    of suites are left alone.
+    of suites are left alone. The image cache serves all runs of yours, so it is shown where no directory is named.
 
     Example: zoo clean runs --keep 2
     """
     from trunkzoo.errors import UsageError
-    from trunkzoo.training.waste import find_waste
+    from trunkzoo.training.waste import find_images, find_waste
 
-    if not directory.is_dir():
+    if directory is not None and not directory.is_dir():
         raise UsageError(f"no directory {directory}; name the one that holds your runs")
-    found = list(find_waste(directory, keep))
+    runs = directory or Path("runs")
+    found = list(find_waste(runs, keep)) if runs.is_dir() else []
+    if directory is None:
+        found += find_images()
     if yes:
         for waste in found:
             waste.delete()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trunkzoo_cli.completion import complete_pattern
 from trunkzoo_cli.options import JsonOption
 from trunkzoo_cli.output import emit_json, emit_table, note
 
@@ -49,7 +50,9 @@ COUNTED = ("params", "channels", "stride", "macs_96")
 
 
 def list_records(
-    pattern: Annotated[str, typer.Argument(help="Part of a name, or a pattern such as 'resnet/*'.")] = "",
+    pattern: Annotated[
+        str, typer.Argument(help="Part of a name, or a pattern such as 'resnet/*'.", autocompletion=complete_pattern)
+    ] = "",
     kind: Annotated[list[ListedKind] | None, typer.Option(help="Only this kind; may be repeated.")] = None,
     sort: Annotated[SortChoice | None, typer.Option(help="Order trunks by a figure, smallest first.")] = None,
     max_params: Annotated[

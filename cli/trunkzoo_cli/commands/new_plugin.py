@@ -24,8 +24,8 @@ class Kind(StrEnum):
 
 
 TRY = {
-    Kind.trunk: "zoo smoke imf-resnet18-demo --trunk {id}",
-    Kind.head: "zoo smoke imf-resnet18-demo --set head.name={id}",
+    Kind.trunk: "zoo smoke tour-resnet --trunk {id}",
+    Kind.head: "zoo smoke tour-resnet --set head.name={id}",
     Kind.task: "zoo eval --policy expert --task {id} -n 20",
     Kind.policy: "zoo eval {id} --task reach/reach -n 20",
 }

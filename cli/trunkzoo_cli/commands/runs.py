@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -35,5 +36,8 @@ def runs(
         return
     rows = [(it.path, it.recipe, f"{it.step}/{it.steps}", it.score, f"{it.megabytes:.1f} MB", it.state) for it in found]
     emit_table(("run", "recipe", "step", "best score", "size", "state"), rows)
-    if any(run.state == "stopped" for run in found):
+    unfinished = [run for run in found if run.state in ("stopped", "begun")]
+    if any(run.suite is None for run in unfinished):
         note("`zoo train --resume RUN` continues a stopped run")
+    for suite in sorted({run.suite for run in unfinished if run.suite is not None}):
+        note(f"`zoo suite run NAME -o {shlex.quote(suite)}` continues the suite whose cells these are")

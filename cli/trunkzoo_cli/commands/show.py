@@ -85,6 +85,7 @@ def _show_suite(registry: Registry, name: str, json: bool) -> None:
 
 def _record(zoo: Zoo, name: str, settings: dict[str, Any]) -> tuple[Configured[Any], dict[str, Any]]:
     """The one record of a name, and the values of its settings: its defaults with ``settings`` over them."""
+    from trunkzoo.catalogue.catalogue import ambiguous
     from trunkzoo.catalogue.part import Part
     from trunkzoo.errors import UsageError, did_you_mean
     from trunkzoo.registry.assignments import overlay
@@ -96,8 +97,8 @@ def _record(zoo: Zoo, name: str, settings: dict[str, Any]) -> tuple[Configured[A
         hint = did_you_mean(name, others)
         plain = str(error)
         raise UsageError(f"{plain}.{hint} (a recipe or suite)" if hint and hint not in plain else plain) from None
-    if len(records) > 1:
-        raise UsageError(f"'{name}' is a plugin with {len(records)} records: {', '.join(id for _, id, _ in records)}")
+    if len(records) > 1:  # of the plugin of that name; a record of another one may have it too
+        raise UsageError(ambiguous(name, [*records, *zoo.catalogue.called(name)]))
     kind, id, spec = records[0]
     values = overlay(spec.defaults, settings)
     return zoo.catalogue.configure(kind, Part(name=id, config=values)), values

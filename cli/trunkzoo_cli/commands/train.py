@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,13 +11,29 @@ import typer
 
 from trunkzoo_cli.completion import complete_recipe_or_run, complete_run
 from trunkzoo_cli.options import MAX_COUNT, MAX_PROCESSES, MAX_SEED, JsonOption, SetOption, TrunkOption, recipe_of
-from trunkzoo_cli.output import emit_json, note, say
+from trunkzoo_cli.output import emit_json, note, option_of, say
 
 if TYPE_CHECKING:
-    from trunkzoo.registry import Zoo
     from trunkzoo.registry.recipe import Recipe
     from trunkzoo.registry.resolved import ResolvedRecipe
     from trunkzoo.training import RunConfig, TrainResult
+
+
+class DeviceName(StrEnum):
+    """Where a training runs; ``auto`` takes a GPU where there is one."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class Tracker(StrEnum):
+    """What may get the rows of metrics.jsonl too."""
+
+    wandb = "wandb"
+    trackio = "trackio"
+    mlflow = "mlflow"
+    tensorboard = "tensorboard"
 
 
 def train(
@@ -26,6 +43,12 @@ def train(
             metavar="RECIPE|RUN",
             help="A recipe; see `zoo list --kind recipe`. With --resume alone, the run directory.",
             autocompletion=complete_recipe_or_run,
+        ),
+    ] = None,
+    resumed: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RUN", help="The run, where --resume stands with a recipe.", autocompletion=complete_run
         ),
     ] = None,
     data: Annotated[
@@ -69,7 +92,7 @@ def train(
         typer.Option(metavar="OURS=THEIRS", help="Which camera of the data is camera OURS of the contract."),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="auto, cpu or cuda. (default: auto, or what a resumed run had)")
+        DeviceName | None, typer.Option(help="Where it trains. (default: auto, or what a resumed run had)")
     ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, max=MAX_PROCESSES, help="CPU threads of torch. (default: torch's choice)")
@@ -88,10 +111,7 @@ def train(
         int | None, typer.Option(min=1, max=MAX_COUNT, help="Save and leave after this step; --resume continues.")
     ] = None,
     track: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME", help="wandb, trackio, mlflow or tensorboard gets the metrics too; may be repeated."
-        ),
+        list[Tracker] | None, typer.Option(help="This tracker gets the metrics too; may be repeated.")
     ] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard events to RUN too.")] = False,
     json: JsonOption = False,
@@ -119,11 +139,15 @@ def train(
 
     settings = {"steps": steps, "workers": workers, "compile": compile_ or None, "skip_nonfinite": skip_nonfinite}
     given = [f"train.{key}={str(value).lower()}" for key, value in settings.items() if value is not None]
-    chosen, start = _start(recipe, data, out, trunk, [*(set_ or []), *given], resume=resume)
+    typed = [*(set_ or []), *given]
+    if resume:
+        chosen, start = _continue(*_run_of(recipe, resumed, out), data, trunk, typed)
+    else:
+        chosen, start = _start(recipe, resumed, data, out, trunk, typed)
     options = {
         "seed": seed,
         "start": _start_of(from_, from_parts),
-        "device": device,
+        "device": device and device.value,
         "threads": threads,
         "cameras": parse_camera_map(camera or [], "--camera") or None,
     }
@@ -133,10 +157,10 @@ def train(
         "recipe": chosen.recipe,
         "resume": resume,
         "stop_at": stop_at,
-        "tensorboard": tensorboard or "tensorboard" in (track or []),
-        "track": [name for name in dict.fromkeys(track or []) if name != "tensorboard"],
+        "tensorboard": tensorboard or Tracker.tensorboard in (track or []),
+        "track": [name.value for name in dict.fromkeys(track or []) if name is not Tracker.tensorboard],
     }
-    run = parse(RunConfig, values, "zoo train")
+    run = parse(RunConfig, values, "", option_of)
     if _first_process():
         _remark(run, chosen)
     result = train(run, chosen)
@@ -164,47 +188,56 @@ def _first_process() -> bool:
 
 
 def _start(
-    recipe: str | None, data: Path | None, out: Path | None, trunk: str | None, settings: list[str], *, resume: bool
+    recipe: str | None, more: Path | None, data: Path | None, out: Path | None, trunk: str | None, settings: list[str]
 ) -> tuple[ResolvedRecipe, dict[str, Any]]:
-    """The recipe to train, and the fields of RunConfig that it brings: those typed, or those of the run to resume."""
+    """The recipe to train, and the fields of RunConfig that begin a run."""
     from trunkzoo.data import dataset_directory
     from trunkzoo.errors import UsageError
     from trunkzoo.registry import open_zoo
 
-    zoo = open_zoo()
-    if resume and data is None and trunk is None and (out is None) != (recipe is None):
-        return _continue(out or Path(str(recipe)), settings, zoo)
     missing = [name for name, value in (("RECIPE", recipe), ("--data DIR", data), ("-o RUN", out)) if value is None]
-    if missing or recipe is None or out is None or data is None:
-        raise UsageError(
-            f"missing {', '.join(missing)}: `zoo train RECIPE --data DIR -o RUN` starts, `zoo train --resume RUN` continues"
-        )
-    kept = _kept_steps(out, settings) if resume else []
-    chosen = recipe_of(recipe, trunk, [*kept, *settings], zoo)
-    return chosen, {"data": dataset_directory(data), "output": out}
+    if recipe is None or out is None or data is None or more is not None:
+        wrong = f"missing {', '.join(missing)}" if missing else f"'{more}' is one name too many"
+        raise UsageError(f"{wrong}: `zoo train RECIPE --data DIR -o RUN` starts, `zoo train --resume RUN` continues")
+    return recipe_of(recipe, trunk, settings, open_zoo()), {"data": dataset_directory(data), "output": out}
 
 
-def _continue(run: Path, settings: list[str], zoo: Zoo) -> tuple[ResolvedRecipe, dict[str, Any]]:
-    """Everything from ``run.json``; the settings typed now go over it."""
+def _run_of(first: str | None, second: Path | None, out: Path | None) -> tuple[str | None, Path]:
+    """Recipe, if one is typed, and run directory of a command with ``--resume``; the run stands in -o, or last."""
+    from trunkzoo.errors import UsageError
+
+    names = [str(name) for name in (first, second, out) if name is not None]
+    if not 1 <= len(names) <= 2:
+        wrong = f"'{names[1]}' is one name too many" if names else "missing RUN"
+        raise UsageError(f"{wrong}: `zoo train --resume RUN` continues")
+    return (names[0] if names[1:] else None), Path(names[-1])
+
+
+def _continue(
+    recipe: str | None, run: Path, data: Path | None, trunk: str | None, settings: list[str]
+) -> tuple[ResolvedRecipe, dict[str, Any]]:
+    """Everything from ``run.json``; what is typed now goes over it, and is held against it when the run is opened."""
+    from trunkzoo.data import dataset_directory
+    from trunkzoo.registry import open_zoo
     from trunkzoo.registry.layers import Labels
     from trunkzoo.registry.written import resolve_again
     from trunkzoo.training.begun import begun
     from trunkzoo_cli.options import assigned
 
-    before = begun(run)
-    chosen = resolve_again(before.recipe, assigned(settings), zoo.catalogue, Labels("--set", "--trunk"))
+    before, zoo = begun(run), open_zoo()
+    if recipe is None:
+        again = {**({"trunk.name": trunk} if trunk else {}), **assigned(settings)}
+        chosen = resolve_again(before.recipe, again, zoo.catalogue, Labels("--set", "--trunk"))
+    else:
+        chosen = recipe_of(recipe, trunk, [*_kept_steps(run, before.recipe.train.steps, settings), *settings], zoo)
     fields = {"seed": before.seed, "device": before.device, "threads": before.threads, "cameras": before.cameras}
-    return chosen, {"data": before.data, "output": run, **fields}
+    return chosen, {"data": dataset_directory(data) if data else before.data, "output": run, **fields}
 
 
-def _kept_steps(run: Path, settings: list[str]) -> list[str]:
+def _kept_steps(run: Path, steps: int, settings: list[str]) -> list[str]:
     """The length of the run that is resumed, where no other is typed: a recipe's own may be shorter."""
-    from trunkzoo.training.begun import begun
-    from trunkzoo.training.directory import RUN
-
-    if not (run / RUN).is_file() or any(setting.partition("=")[0].strip() == "train.steps" for setting in settings):
+    if any(setting.partition("=")[0].strip() == "train.steps" for setting in settings):
         return []
-    steps = begun(run).recipe.train.steps
     note(f"{steps} steps, as {run} was started with; --steps says otherwise")
     return [f"train.steps={steps}"]
 
@@ -223,7 +256,11 @@ def _report(result: TrainResult, recipe: Recipe, json: bool) -> None:
     from trunkzoo.training.metrics import losses
 
     known = result.metrics if result.metrics.get("loss") is not None else {}
-    say(", ".join([f"step {result.step}", *([losses(known)] if known else []), f"{result.seconds:.0f} s"]))
+    if result.began == result.step == recipe.train.steps:
+        longer = f"`zoo train --resume {result.output} --steps {2 * result.step}` trains on"
+        say(f"{result.output} is finished, all {result.step} steps are done; {longer}")
+    else:
+        say(", ".join([f"step {result.step}", *([losses(known)] if known else []), f"{result.seconds:.0f} s"]))
     say(f"checkpoint {result.checkpoint}")
     say(f"next: {_next(result, recipe)}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
@@ -65,7 +65,7 @@ class Catalogue:
         """
         found = self.find(kind, part.name)
         settings = {**found.spec.defaults, **part.config}
-        config = parse(found.spec.config, settings, kind, lambda path: locate((kind, *path)))
+        config = parse(found.spec.config, settings, kind, lambda *paths: locate(*((kind, *path) for path in paths)))
         return Configured(kind, found.id, found.spec, found.plugin, config)
 
     def find(self, kind: RecordKind, name: str) -> Found[Any]:
@@ -94,6 +94,10 @@ class Catalogue:
             for id, spec in self.records(kind).items():
                 yield kind, id, spec
 
+    def called(self, name: str) -> list[tuple[RecordKind, str, AnySpec]]:
+        """Every record whose id or short name is ``name``, of any kind and plugin."""
+        return [record for record in self.everything() if name in (record[1], record[1].partition("/")[2])]
+
     def chosen(self, name: str) -> list[tuple[RecordKind, str, AnySpec]]:
         """What ``name`` means to a person: a plugin (all its records), an id, or a record's short name or alias.
 
@@ -101,10 +105,10 @@ class Catalogue:
             UsageError: nothing, or several records, have that name.
         """
         everything = list(self.everything())
-        mine = [(kind, id, spec) for kind, id, spec in everything if id.partition("/")[0] == name]
+        mine = [record for record in everything if record[1].partition("/")[0] == name]
         if mine:
             return mine
-        exact = [(kind, id, spec) for kind, id, spec in everything if name in (id, id.partition("/")[2])]
+        exact = self.called(name)
         if len(exact) == 1:
             return exact
         if exact:
@@ -129,8 +133,7 @@ class Catalogue:
         for record in found:
             if record[1] == self.names.prefer.get(name):
                 return record
-        listed = ", ".join(sorted(f"{id} ({kind})" for kind, id, _ in found))
-        raise UsageError(f"'{name}' is ambiguous: {listed}; give the full name")
+        raise UsageError(ambiguous(name, found))
 
     def notes(self) -> list[str]:
         """What the user should hear about, one line each: limits without effect, plugins that did not load."""
@@ -201,6 +204,12 @@ class Catalogue:
         if mine:
             return f" Plugin '{plugin}' is {mine[0].status}: {mine[0].reason}."
         return f" Not loaded: {', '.join(row.name for row in failed)} (`zoo doctor` says why)." if failed else ""
+
+
+def ambiguous(name: str, records: Sequence[tuple[RecordKind, str, AnySpec]]) -> str:
+    """The line that asks which of several records is meant."""
+    listed = ", ".join(sorted({f"{id} ({kind})" for kind, id, _ in records}))
+    return f"'{name}' is ambiguous: {listed}; give the full name"
 
 
 def load_catalogue(names: NameRules) -> Catalogue:

@@ -54,7 +54,7 @@ def installed_claims() -> list[Claim]:
 
 def _ships_the_command(distribution: metadata.Distribution) -> bool:
     """Is it trunkzoo itself, whose names are reserved? Any package may call itself so."""
-    return "trunkzoo_cli.app:main" in (distribution.read_text("entry_points.txt") or "")
+    return "= trunkzoo_cli." in (distribution.read_text("entry_points.txt") or "")
 
 
 def normal(distribution: str) -> str:

@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from trunkzoo.errors import ConfigError, did_you_mean, one_line
 
 ConfigT = TypeVar("ConfigT", bound="Config")
-Locate = Callable[[tuple[str, ...]], str]
-"""Says where the value at a path was written (``"registry.toml:12: "``), or nothing."""
+Locate = Callable[..., str]
+"""Says where the value at a path was written (``"registry.toml:12: "``), of several the last; or nothing."""
 
 
-def nowhere(_: tuple[str, ...]) -> str:
+def nowhere(*_: tuple[str, ...]) -> str:
     """The :data:`Locate` of values that were written in no file."""
     return ""
 
@@ -46,6 +46,8 @@ def parse(model: type[ConfigT], values: Mapping[str, Any], where: str, locate: L
 
 def _problems(error: ValidationError, model: type[BaseModel], where: str, locate: Locate) -> list[str]:
     found = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
+    wrong = {problem["loc"][:-1] for problem in found}  # a list is not too short beside an item of it that is refused
+    found = [problem for problem in found if problem["type"] != "too_short" or problem["loc"] not in wrong]
     lines = [_place(dict(problem), model, locate) + _sentence(dict(problem), model, where) for problem in found[:3]]
     if len(found) > 3:
         more = f"{len(found) - 3} more {'problems' if len(found) > 4 else 'problem'}"
@@ -54,13 +56,11 @@ def _problems(error: ValidationError, model: type[BaseModel], where: str, locate
 
 
 def _place(problem: dict[str, Any], model: type[BaseModel], locate: Locate) -> str:
-    """Where the mistake was written: for a rule about several fields, one that its message names, an option's first."""
+    """Where the mistake was written: for a rule about several fields, the last one that its message names."""
     path = tuple(str(part) for part in problem["loc"])
-    named = [name for name in _fields_at(model, path) if re.search(rf"\b{name}\b", str(problem["msg"]))]
-    places = [locate((*path, name)) for name in named] if problem["type"] == "value_error" else []
-    return next(
-        (place for place in places if place.startswith(("--", "override"))), places[-1] if places else locate(path)
-    )
+    told = str(problem["msg"]) if problem["type"] == "value_error" else ""
+    named = [(*path, name) for name in _fields_at(model, path) if re.search(rf"\b{name}\b", told)]
+    return locate(*(named or [path]))
 
 
 def _sentence(problem: dict[str, Any], model: type[BaseModel], where: str) -> str:
@@ -74,7 +74,7 @@ def _sentence(problem: dict[str, Any], model: type[BaseModel], where: str) -> st
     if problem["type"] == "missing":
         return f"{path}: required, but not given"
     if problem["type"] == "value_error":
-        return f"{path}: {message}"
+        return f"{path}: {message}" if path else message
     return f"{path} = {problem['input']!r}: {_expected(problem) or message[0].lower() + message[1:]}"
 
 
@@ -97,6 +97,8 @@ def _expected(problem: dict[str, Any]) -> str:
     if kind in ("model_type", "model_attributes_type", "dict_type", "dataclass_type"):
         named = f"; write {{ name = {json.dumps(given)} }}" if isinstance(given, str) else ""
         return f"must be a table{named}"
+    if kind == "literal_error":
+        return f"must be {problem['ctx']['expected']}"
     return {"string_type": f'must be text; write "{given}"', "bool_type": "must be true or false"}.get(kind, "")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from trunkzoo.plugin.config import Config
 
@@ -51,29 +51,30 @@ class Contract(TaskContract):
     keypoints: Count = Field(default=32, description="SpatialSoftmax keypoints per camera (K)")
     camera_dim: Count = Field(default=64, description="width of one camera's feature vector (D)")
     cond_dim: Count = Field(
-        description="expected condition width: cameras × camera_dim + state_dim, which it is where it is left out"
+        default=0,
+        description="expected condition width: cameras × camera_dim + state_dim, which it is where it is left out",
     )
     obs_horizon: Count = Field(default=2, description="observations the head sees")
     pred_horizon: Count = Field(default=16, description="actions in one predicted chunk")
     num_action_steps: Count = Field(default=8, description="actions executed before the next prediction")
 
-    @model_validator(mode="before")
+    @field_validator("cond_dim", mode="before")
     @classmethod
-    def _sum_where_left_out(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or "cond_dim" in values:
-            return values
-        cameras, state = values.get("cameras"), values.get("state_dim")
-        width = values.get("camera_dim", cls.model_fields["camera_dim"].default)
-        if isinstance(cameras, list | tuple) and isinstance(state, int) and isinstance(width, int):
-            return {**values, "cond_dim": len(cameras) * width + state}
-        return values
+    def _sum_where_left_out(cls, value: Any, info: ValidationInfo) -> Any:
+        known = info.data
+        if value != 0:
+            return value
+        if not {"cameras", "camera_dim", "state_dim"} <= known.keys():
+            return 1  # the contract is refused for one of those, which is told alone
+        return len(known["cameras"]) * known["camera_dim"] + known["state_dim"]
 
     @model_validator(mode="after")
     def _sum_is_as_expected(self) -> Contract:
         total = len(self.cameras) * self.camera_dim + self.state_dim
         if total != self.cond_dim:
             raise ValueError(
-                f"{self.sum_line()}, but cond_dim expects {self.cond_dim}; write cond_dim = {total} in this contract"
+                f"{self.sum_line()}, but cond_dim expects {self.cond_dim}; "
+                f"write cond_dim = {total} where cameras, camera_dim or state_dim change"
             )
         if self.num_action_steps > self.pred_horizon:
             raise ValueError(

@@ -63,7 +63,7 @@ class RegistryFile:
 
     def locate(self, above: tuple[str, ...]) -> Locate:
         """Where messages find the values of the table ``above``."""
-        return lambda path: f"{self.place((*above, *path))}: "
+        return lambda *paths: f"{self.place((*above, *paths[-1]))}: "
 
 
 def read_file(path: Path, label: str | None = None) -> RegistryFile:
@@ -82,8 +82,8 @@ def read_file(path: Path, label: str | None = None) -> RegistryFile:
         raise UsageError(f"registry {path} is not UTF-8 text (byte {error.start})") from None
     values = read_toml(text, label)
 
-    def locate(key: tuple[str, ...]) -> str:
-        line = line_of(key_lines(text), key)
+    def locate(*keys: tuple[str, ...]) -> str:
+        line = line_of(key_lines(text), keys[-1])
         return f"{label}:{line}: " if line else f"{label}: "
 
     return RegistryFile(label, text, parse(RegistrySchema, values, "", locate))

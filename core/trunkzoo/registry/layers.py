@@ -28,7 +28,7 @@ class Layer:
 
 @dataclass
 class Tree:
-    """The result of laying layers over each other: nested values, and the origin of every leaf."""
+    """The result of laying layers over each other: nested values, and the origin of every leaf, the last laid last."""
 
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[KeyPath, str] = field(default_factory=dict)
@@ -72,16 +72,16 @@ class Tree:
         """Every value with its path."""
         return leaves(self.values)
 
-    def origin(self, path: KeyPath) -> str:
-        """Where the value at ``path``, or the nearest one above or below it, was written; empty if nowhere."""
-        for end in range(len(path), 0, -1):
-            if path[:end] in self.origins:
-                return self.origins[path[:end]]
-        below = [origin for known, origin in self.origins.items() if known[: len(path)] == path]
-        options = [
-            origin for origin in below if origin.startswith(("--", "override"))
-        ]  # what was typed now is what broke the rule
-        return next(iter([*options, *below]), "")
+    def origin(self, *paths: KeyPath) -> str:
+        """Where the value at a path, or the nearest one above or below it, was laid; of several the one laid last."""
+        order = {known: number for number, known in enumerate(self.origins)}
+        found = [known for path in paths for known in self._nearest(path)]
+        return self.origins[max(found, key=order.__getitem__)] if found else ""
+
+    def _nearest(self, path: KeyPath) -> list[KeyPath]:
+        """The path itself or the next above it, else all below it."""
+        above = [path[:end] for end in range(len(path), 0, -1) if path[:end] in self.origins]
+        return above[:1] or [known for known in self.origins if known[: len(path)] == path]
 
 
 def leaves(values: Mapping[str, Any], above: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:

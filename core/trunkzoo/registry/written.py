@@ -31,9 +31,12 @@ def resolve_written(name: str, tree: Tree, catalogue: Catalogue, labels: Labels)
 
     where = f"recipe '{name}'"
 
-    def locate(path: KeyPath) -> str:
-        origin = tree.origin(_written(path))
-        return f"{origin} " if origin in labels else f"{origin or where}: "
+    def locate(*paths: KeyPath) -> str:
+        origin = tree.origin(*map(_written, paths))
+        if origin in labels:
+            return f"{origin} "
+        told = [origin, where] if origin and len(paths) > 1 else [origin or where]  # a rule that the whole recipe broke
+        return "".join(f"{part}: " for part in told)
 
     recipe = parse(Recipe, {"name": name, **_with_parts(tree.values)}, "", locate)
     return resolve(recipe, catalogue, locate, tree.origins)

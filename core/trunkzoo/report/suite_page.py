@@ -55,7 +55,7 @@ def _answer(result: TaskResult, styles: Styles, stop: Stop | None) -> Section:
 def _table(result: TaskResult) -> Table:
     """The suite's table with the scores first."""
     order = sorted(range(len(COLUMNS)), key=lambda i: (*FIRST_COLUMNS, *COLUMNS).index(COLUMNS[i]))
-    arms = len(result.arms)  # their lines come first, then those of the floors
+    arms = len(result.arms) + len(result.foreign)  # their lines come first, then those of the floors
     rows = [TableRow([cells[i] for i in order], floor=line >= arms) for line, cells in enumerate(table(result))]
     return Table([COLUMNS[i] for i in order], rows)
 
@@ -99,6 +99,8 @@ def _lines(result: TaskResult, styles: Styles) -> Iterator[tuple[str, Summary, s
         yield arm.plan.label, arm.summary, styles[arm.plan.label], arm.rows
         if arm.blind_summary:
             yield "↳ images blanked", arm.blind_summary, FLOOR_STYLE, arm.blind
+    for it in result.foreign:
+        yield it.plan.label, it.summary, FLOOR_STYLE, it.rows
     for name, rows in result.floors.items():
         yield FLOOR_NAMES[name], result.floor_summaries[name], FLOOR_STYLE, [rows]
 

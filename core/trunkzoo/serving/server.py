@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
 from trunkzoo.agent.agent import Agent
-from trunkzoo.errors import DataError, ZooError, printable
+from trunkzoo.errors import LONGEST, DataError, ZooError, printable
 from trunkzoo.plugin.contract import SEED_KEY, STATE_KEY, Contract
 from trunkzoo.serving.wire import pack, unpack
 
@@ -35,24 +35,40 @@ def metadata(agent: Agent) -> dict[str, Any]:
 def window_of(observation: Mapping[str, Any], contract: Contract) -> dict[str, Tensor]:
     """The window (1, obs_horizon, …) of an observation: images (H, W, 3) and state (state_dim,), or each with time in front.
 
-    One time step is repeated to fill the window, as at the start of an episode. Shapes are checked by the agent.
+    One time step is repeated to fill the window, as at the start of an episode.
 
     Raises:
-        DataError: a key is absent or no array, or an array has another number of axes.
+        DataError: a key is absent or no array, or an array has another shape.
     """
     window: dict[str, Tensor] = {}
     for key in (*contract.image_keys, STATE_KEY):
-        value = observation.get(key)
-        axes = 1 if key == STATE_KEY else 3
-        if not isinstance(value, np.ndarray) or value.ndim not in (axes, axes + 1):
-            got = f"shape {value.shape}" if isinstance(value, np.ndarray) else printable(type(value).__name__)
-            wanted = "(state_dim,)" if key == STATE_KEY else "(H, W, 3)"
-            raise DataError(
-                f"'{key}' is {got}; send an array {wanted}, or one with {contract.obs_horizon} steps in front"
-            )
-        steps = value if value.ndim > axes else np.repeat(value[None], contract.obs_horizon, 0)
+        value, shape = observation.get(key), _shape_of(key, contract)
+        if not isinstance(value, np.ndarray) or value.shape not in (shape, (contract.obs_horizon, *shape)):
+            raise DataError(_asked_for(key, observation, contract))
+        steps = value if value.ndim > len(shape) else np.repeat(value[None], contract.obs_horizon, 0)
         window[key] = _tensor(steps, image=key != STATE_KEY)[None]
     return window
+
+
+def _shape_of(key: str, contract: Contract) -> tuple[int, ...]:
+    """The shape of one time step."""
+    return (contract.state_dim,) if key == STATE_KEY else (*contract.image_size, 3)
+
+
+def _asked_for(key: str, observation: Mapping[str, Any], contract: Contract) -> str:
+    """One line: what is wrong with a key, and what it must be."""
+    shape, steps = _shape_of(key, contract), contract.obs_horizon
+    values = "numbers" if key == STATE_KEY else "uint8, or float in [0, 1]"
+    window = f", or the last {steps} of them as {(steps, *shape)}" if steps > 1 else ""
+    sent = ", ".join(f"'{name}' {_told(value)}" for name, value in observation.items() if name != SEED_KEY)
+    given = f"is {_told(observation[key])}" if key in observation else f"is missing; sent: {sent or 'nothing'}"
+    sized = key != STATE_KEY and getattr(observation.get(key), "shape", ())[-1:] == (3,)
+    how = "; resize each side of an image on its own, as training did" if sized else ""
+    return printable(f"'{key}' {given}; send an array {shape} of {values}{window}{how}", LONGEST)
+
+
+def _told(value: Any) -> str:
+    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
 
 
 def _tensor(steps: NDArray[Any], image: bool) -> Tensor:

@@ -42,6 +42,30 @@ class ArmConfig(Config):
         return self.name or self.recipe
 
 
+FILLED_IN = ("data", "episodes", "output", "steps", "batch_size", "seed")
+
+
+class ForeignConfig(Config):
+    """A policy that another package trains on the same demonstrations and budget; it stands below the arms."""
+
+    name: str = Field(description="what tables call it")
+    policy: str = Field(description="the policy of a plugin that plays what the training leaves, such as lerobot")
+    settings: dict[str, Any] = Field(default={}, description="settings of that policy, such as python")
+    command: tuple[str, ...] = Field(
+        min_length=1,
+        description="trains one; {data}, {episodes} (those to learn from, [0, 1] say), {output}, {steps}, {batch_size} "
+        "and {seed} stand in it and are filled in",
+    )
+
+    @field_validator("command")
+    @classmethod
+    def _takes_the_budget(cls, command: tuple[str, ...]) -> tuple[str, ...]:
+        absent = [f"{{{name}}}" for name in FILLED_IN if not any(f"{{{name}}}" in word for word in command)]
+        if absent:
+            raise ValueError(f"{', '.join(absent)} must stand in it: data, seeds and budget are those of the arms")
+        return command
+
+
 class SuiteTask(Config):
     """One task, and the demonstrations that every arm learns it from."""
 
@@ -83,6 +107,9 @@ class SuiteConfig(Config):
     summary: str = ""
     arms: tuple[Arm, ...] = Field(min_length=1, description="what is compared, each with the first")
     baselines: tuple[Arm, ...] = Field(default=(), description="trained and evaluated alike, shown below the arms")
+    foreign: tuple[ForeignConfig, ...] = Field(
+        default=(), description="policies that other packages train by commands of their own, shown below the arms"
+    )
     tasks: tuple[SuiteTask, ...] = Field(min_length=1, description="where they act")
     training_seeds: tuple[int, ...] = Field(default=(0,), min_length=1, description="trainings per arm and task")
     steps: PositiveInt = Field(description="optimiser steps of every training")
@@ -149,7 +176,7 @@ class SuiteConfig(Config):
 
     @model_validator(mode="after")
     def _fits(self) -> SuiteConfig:
-        labels = [arm.label for arm in self.everyone]
+        labels = [arm.label for arm in self.everyone] + [it.name for it in self.foreign]
         for label in labels:
             if label in RESERVED or label.startswith(".") or any(sign in label for sign in "/\\"):
                 raise ValueError(

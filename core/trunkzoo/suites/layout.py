@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-CELLS, REPORT = "cells", "report.html"
+REPORT = "report.html"
 LOOKS = "looks.json"  # of a suite that may end early: what was seen after each training seed
 INDEX = "cells.json"  # beside published rows: the results of the cells that they come from
 SLURM = "slurm"  # the folder of job scripts, their output, and the file that says which job has which cell

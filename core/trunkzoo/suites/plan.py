@@ -26,6 +26,17 @@ class ArmPlan:
 
 
 @dataclass(frozen=True)
+class ForeignPlan:
+    """A policy of another package on one task: trained by its own command, played by a plugin's policy."""
+
+    label: str
+    policy: str
+    """The policy record that plays it."""
+    trains: tuple[Cell, ...]
+    evaluations: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
 class TaskPlan:
     """Everything on one task."""
 
@@ -38,13 +49,22 @@ class TaskPlan:
     """Measures all arms in one process, in turns."""
     stages: Mapping[str, float]
     """The task's own, by the reward that shows them."""
+    foreign: tuple[ForeignPlan, ...] = ()
+
+    @property
+    def trained(self) -> tuple[ArmPlan | ForeignPlan, ...]:
+        """All that is trained: arms, then what other packages train."""
+        return (*self.arms, *self.foreign)
 
     def first(self, trainings: int) -> TaskPlan:
         """The cells of the first training seeds."""
         arms = [
             replace(arm, trains=arm.trains[:trainings], evaluations=arm.evaluations[:trainings]) for arm in self.arms
         ]
-        return replace(self, collects=self.collects[:trainings], arms=tuple(arms))
+        foreign = [
+            replace(it, trains=it.trains[:trainings], evaluations=it.evaluations[:trainings]) for it in self.foreign
+        ]
+        return replace(self, collects=self.collects[:trainings], arms=tuple(arms), foreign=tuple(foreign))
 
 
 @dataclass(frozen=True)
@@ -68,9 +88,9 @@ class SuitePlan:
         return {
             "smoke": _distinct([arm.smoke for arm in arms]),
             "collect": _distinct([cell for task in self.tasks for cell in task.collects]),
-            "train": _seed_by_seed([arm.trains for arm in arms]),
+            "train": _seed_by_seed([it.trains for task in self.tasks for it in task.trained]),
             "evaluate": [
-                *_seed_by_seed([arm.evaluations for arm in arms]),
+                *_seed_by_seed([it.evaluations for task in self.tasks for it in task.trained]),
                 *(cell for task in self.tasks for cell in task.floors.values()),
                 *(task.latency for task in self.tasks),
             ],

@@ -21,9 +21,9 @@ from trunkzoo.registry.resolved import ResolvedRecipe, check_task
 from trunkzoo.rollouts.references import REFERENCES
 from trunkzoo.rollouts.seeds import REPORT_SEEDS, SELECTION_SEEDS
 from trunkzoo.suites.cells import Cell
-from trunkzoo.suites.config import ArmConfig, SlurmConfig, SuiteConfig, SuiteTask
-from trunkzoo.suites.layout import CELLS
-from trunkzoo.suites.plan import ArmPlan, SuitePlan, TaskPlan
+from trunkzoo.suites.config import ArmConfig, ForeignConfig, SlurmConfig, SuiteConfig, SuiteTask
+from trunkzoo.suites.plan import ArmPlan, ForeignPlan, SuitePlan, TaskPlan
+from trunkzoo.training.directory import CELLS
 
 TASK_REFERENCES = tuple(REFERENCES)
 
@@ -77,9 +77,11 @@ class _Planner:
             labels = ", ".join(arm.label for arm in self._config.everyone)
             raise UsageError(f"no arm matches {' or '.join(only)}; this suite has {labels}", ["only"])
         arms = tuple(self._arm(arm, baseline, found, collects) for arm, baseline in chosen)
-        return TaskPlan(
-            found.id, collects, arms, self._floors(part, found), self._latency(arms, found), found.spec.stages
+        foreign = tuple(
+            self._foreign(it, task, found, collects) for it in self._config.foreign if _wanted(it.name, only)
         )
+        floors, latency = self._floors(part, found), self._latency(arms, found)
+        return TaskPlan(found.id, collects, arms, floors, latency, found.spec.stages, foreign)
 
     def _collect(self, task: SuiteTask, found: Configured[TaskSpec[Any]], training_seed: int) -> Cell:
         first = self._config.demonstration_seed(task, training_seed)
@@ -110,6 +112,39 @@ class _Planner:
             for train in trains
         )
         return ArmPlan(arm.label, baseline, arm.control, recipe, smoke, trains, evaluations)
+
+    def _foreign(
+        self, it: ForeignConfig, task: SuiteTask, found: Configured[TaskSpec[Any]], collects: Sequence[Cell]
+    ) -> ForeignPlan:
+        """The cells of a policy that another package trains; its command and settings decide them too.
+
+        Raises:
+            UsageError: no plugin has the policy that is to play it.
+        """
+        record, config = self._zoo.catalogue.policy(it.policy), self._config
+        learnt = task.demonstrations - config.holdout_episodes  # as every arm: the last ones are held out
+        budget = {"steps": config.steps, "batch_size": config.batch_size, "episodes": list(range(learnt))}
+        trains = tuple(
+            Cell(
+                "train",
+                f"{it.name}-{found.spec.name}-seed{seed}",
+                {"command": list(it.command), **budget, "data": data.key, "seed": seed},
+                self._home,
+            )
+            for seed, data in zip(config.training_seeds, collects, strict=True)
+        )
+        played = {
+            "policy": {"name": record.id, "config": it.settings},
+            "task": found.as_part().model_dump(mode="json"),
+            "report": [REPORT_SEEDS.start, config.report_episodes],
+            "blind": config.blind,
+            **self._versions(found, record),
+        }
+        evaluations = tuple(
+            Cell("evaluate", train.label, {"train": train.key, "directory": train.directory.name, **played}, self._home)
+            for train in trains
+        )
+        return ForeignPlan(it.name, record.id, trains, evaluations)
 
     def _recipe(self, arm: ArmConfig, task: Configured[TaskSpec[Any]]) -> ResolvedRecipe:
         config = self._config

@@ -10,7 +10,7 @@ from typing import Any
 from trunkzoo.rollouts.rows import Row, read_rows
 from trunkzoo.suites.cells import Cell, write_json
 from trunkzoo.suites.layout import INDEX, parts_of
-from trunkzoo.suites.plan import ArmPlan, SuitePlan, TaskPlan
+from trunkzoo.suites.plan import ArmPlan, ForeignPlan, SuitePlan, TaskPlan
 from trunkzoo.system.files import write_text
 
 
@@ -35,7 +35,9 @@ def publish(plan: SuitePlan, directory: Path, partial: bool = False) -> tuple[Pa
 def _cells(task: TaskPlan) -> Iterator[Cell]:
     """The cells whose results a table needs; demonstrations are made again where they are."""
     for arm in task.arms:
-        yield from (arm.smoke, *arm.trains, *arm.evaluations)
+        yield arm.smoke
+    for trained in task.trained:
+        yield from (*trained.trains, *trained.evaluations)
     yield from task.floors.values()
 
 
@@ -44,13 +46,13 @@ def _entry(cell: Cell) -> dict[str, Any]:
 
 
 def _files(plan: SuitePlan, task: TaskPlan, partial: bool) -> Iterator[tuple[str, list[Row]]]:
-    for arm in task.arms:
-        yield arm.label, list(_arm_rows(plan, arm, partial))
+    for trained in task.trained:
+        yield trained.label, list(_arm_rows(plan, trained, partial))
     for name, cell in task.floors.items():
         yield name, [{"arm": name, "training_seed": None, **row} for row in _cell_rows(cell, partial)]
 
 
-def _arm_rows(plan: SuitePlan, arm: ArmPlan, partial: bool) -> Iterator[Row]:
+def _arm_rows(plan: SuitePlan, arm: ArmPlan | ForeignPlan, partial: bool) -> Iterator[Row]:
     for seed, cell in zip(plan.config.training_seeds, arm.evaluations, strict=True):
         yield from ({"arm": arm.label, "training_seed": seed, **row} for row in _cell_rows(cell, partial))
 

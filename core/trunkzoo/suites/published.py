@@ -28,14 +28,14 @@ def adopt(plan: SuitePlan, directory: Path) -> int:
     """
     index, taken = _index(directory), 0
     for task in plan.tasks:
-        for arm in task.arms:
+        for arm in task.trained:
             for seed, train, evaluation in zip(plan.config.training_seeds, arm.trains, arm.evaluations, strict=True):
                 file = directory / task.name / f"{arm.label}.jsonl"
                 if {train.key, evaluation.key} <= index.keys() and _take(evaluation, index, _rows(file, seed)):
                     _finish(train, index)
                     taken += 1
-            if arm.smoke.key in index:
-                _finish(arm.smoke, index)
+        for smoke in (arm.smoke for arm in task.arms if arm.smoke.key in index):
+            _finish(smoke, index)
         for name, cell in task.floors.items():
             taken += cell.key in index and _take(cell, index, _rows(directory / task.name / f"{name}.jsonl", None))
     return taken

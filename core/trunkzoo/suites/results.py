@@ -15,6 +15,7 @@ from trunkzoo.rollouts.scores import summary_of
 from trunkzoo.statistics import Comparison, Components, Measure, Summary, adjust
 from trunkzoo.suites.comparing import best_arms, compare_task, components_of
 from trunkzoo.suites.conditions import require_equal_conditions
+from trunkzoo.suites.foreign_results import ForeignResult, read_foreign
 from trunkzoo.suites.layout import report_rows
 from trunkzoo.suites.plan import ArmPlan, SuitePlan, TaskPlan
 
@@ -80,6 +81,7 @@ class TaskResult:
     floors: dict[str, tuple[Row, ...]]
     comparisons: tuple[Comparison, ...]
     """Every arm that names a control with that one, then every later arm with the first."""
+    foreign: tuple[ForeignResult, ...] = ()
 
     @cached_property
     def floor_summaries(self) -> dict[str, Summary]:
@@ -101,6 +103,7 @@ class TaskResult:
         return {
             "task": self.plan.name,
             "arms": [arm.to_dict() for arm in self.arms],
+            "foreign": [it.to_dict() for it in self.foreign],
             "floors": {name: summary.to_dict() for name, summary in self.floor_summaries.items()},
             "comparisons": [comparison.to_dict() for comparison in self.comparisons],
             "best": self.best,
@@ -128,8 +131,10 @@ def _task(task: TaskPlan) -> TaskResult:
         cell.result()
         floors[name] = _rows(report_rows(cell.directory, name))
     agents = [(cell, rows) for arm in arms for cell, rows in zip(arm.plan.evaluations, arm.rows, strict=True)]
+    foreign = tuple(read_foreign(it) for it in task.foreign)
+    agents += [(cell, rows) for it in foreign for cell, rows in zip(it.plan.evaluations, it.rows, strict=True)]
     require_equal_conditions([*agents, *((task.floors[name], rows) for name, rows in floors.items())])
-    return TaskResult(task, arms, floors, compare_task(arms))
+    return TaskResult(task, arms, floors, compare_task(arms), foreign)
 
 
 def _arm(plan: ArmPlan, latency_ms: float | None) -> ArmResult:

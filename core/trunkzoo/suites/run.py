@@ -52,7 +52,7 @@ def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None] | None
 
 def _wanted_data(plan: SuitePlan) -> set[str]:
     """Keys of the demonstrations that a training still needs: those of trainings that were taken over it does not."""
-    trains = [train for task in plan.tasks for arm in task.arms for train in arm.trains]
+    trains = [train for task in plan.tasks for trained in task.trained for train in trained.trains]
     return {str(train.inputs["data"]) for train in trains if train.done() is None}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trunkzoo.statistics import Summary
+from trunkzoo.suites.foreign_results import ForeignResult
 from trunkzoo.suites.results import ArmResult, TaskResult
 
 COLUMNS = (
@@ -22,12 +23,14 @@ FLOOR_NAMES = {"noop": "no-op", "random": "random", "expert": "expert (ceiling)"
 
 
 def table(result: TaskResult) -> list[tuple[str, ...]]:
-    """Rows of the table: arms, baselines, the arms on blanked images, floors, the ceiling."""
+    """Rows of the table: arms, baselines, what other packages trained, all on blanked images, floors, the ceiling."""
     arms = [arm for arm in result.arms if not arm.plan.baseline]
     baselines = [arm for arm in result.arms if arm.plan.baseline]
+    played: list[ArmResult | ForeignResult] = [*arms, *result.foreign]
     return [
         *(_arm_row(arm) for arm in (*arms, *baselines)),
-        *(_floor_row(f"{arm.plan.label}, images blanked", arm.blind_summary) for arm in arms if arm.blind_summary),
+        *(_foreign_row(it) for it in result.foreign),
+        *(_floor_row(f"{arm.plan.label}, images blanked", arm.blind_summary) for arm in played if arm.blind_summary),
         *(_floor_row(FLOOR_NAMES[name], summary) for name, summary in result.floor_summaries.items()),
     ]
 
@@ -45,6 +48,12 @@ def _arm_row(arm: ArmResult) -> tuple[str, ...]:
         f"{arm.max_average_reward:.3f}" + ("" if _last(arm) else f" @ {', '.join(map(str, arm.chosen))}"),
         f"{arm.latency_ms:.1f} ms",
     )
+
+
+def _foreign_row(it: ForeignResult) -> tuple[str, ...]:
+    latency = NO_VALUE if it.latency_ms is None else f"{it.latency_ms:.1f} ms"
+    cost = (str(it.steps), duration(it.train_seconds))
+    return (it.plan.label, it.plan.policy, *[NO_VALUE] * 2, *cost, *_scores(it.summary), NO_VALUE, latency)
 
 
 def _floor_row(name: str, summary: Summary) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from trunkzoo.registry.recipe import Recipe
 from trunkzoo.registry.resolved import resolve
 from trunkzoo.rollouts.collect import Demonstration, collect
 from trunkzoo.suites.cells import Cell, write_json
+from trunkzoo.suites.foreign import evaluate_foreign, train_foreign
 from trunkzoo.suites.layout import ATTEMPTS, DATA, DONE, RUN, parts_of
 from trunkzoo.suites.scoring import evaluate_cell, floor_cell
 from trunkzoo.training.config import RunConfig
@@ -31,17 +33,23 @@ def run_cell(cell: Cell, zoo: Zoo) -> None:
     if cell.done() is not None:
         return
     cell.prepare()
-    start = time.perf_counter()
+    start, spent = time.perf_counter(), _cpu_seconds()
     work: dict[str, Callable[[Cell, Catalogue], dict[str, Any]]] = {
         "smoke": smoke_cell,
         "collect": collect_cell,
-        "train": train_cell,
-        "evaluate": evaluate_cell,
+        "train": train_foreign if "command" in cell.inputs else train_cell,
+        "evaluate": evaluate_foreign if "policy" in cell.inputs else evaluate_cell,
         "floor": floor_cell,
         "latency": latency_cell,
     }
     result = work[cell.kind](cell, zoo.catalogue)
-    write_json(cell.directory / DONE, {**result, "seconds": round(time.perf_counter() - start, 1)})
+    took = {"seconds": time.perf_counter() - start, "cpu_seconds": _cpu_seconds() - spent}
+    write_json(cell.directory / DONE, {**result, **{name: round(value, 1) for name, value in took.items()}})
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of those that it started and that have ended."""
+    return sum(os.times()[:4])
 
 
 def smoke_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
@@ -143,7 +151,7 @@ def train_seconds(metrics: list[dict[str, Any]]) -> float:
 
 def progress_of(cell: Cell) -> tuple[int, int, str]:
     """Done, total and a remark, read from what the cell has written so far; total 0 if that cannot be known."""
-    if cell.kind == "train":
+    if cell.kind == "train" and "recipe" in cell.inputs:
         row = (read_metrics(cell.directory / RUN) or [{"step": 0}])[-1]
         loss = f"loss {row['loss']:.3g}" if row.get("loss") is not None else ""
         return int(row["step"]), int(cell.inputs["recipe"]["train"]["steps"]), loss

@@ -66,6 +66,8 @@ class TrainResult:
     output: Path
     step: int
     """Optimiser steps done, those of earlier sessions included."""
+    began: int
+    """Steps that earlier sessions had done; as many as ``step`` where nothing was left to do."""
     checkpoint: Path
     best: Path | None
     seconds: float

@@ -16,6 +16,7 @@ from trunkzoo.system.locks import acquire
 from trunkzoo.system.plain import parse_table
 
 RUN, METRICS, EVENTS, LOCK = "run.json", "metrics.jsonl", "tensorboard", ".lock"
+CELLS = "cells"  # the folder of a suite in which its cells lie, trainings among them
 _IMAGES = "data.images."
 _MAY_CHANGE = {
     f"train.{name}" for name in ("steps", "checkpoint_every", "keep", "log_every", "workers", "skip_nonfinite")

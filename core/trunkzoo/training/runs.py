@@ -11,7 +11,7 @@ from typing import Any
 from trunkzoo.checkpoint.layout import CHECKPOINTS, checkpoints_of
 from trunkzoo.errors import CheckpointError
 from trunkzoo.system.locks import is_held
-from trunkzoo.training.directory import LOCK, METRICS, RUN, read_run
+from trunkzoo.training.directory import CELLS, LOCK, METRICS, RUN, read_run
 
 ROWS = "eval-agent.jsonl"  # what `zoo eval` writes beside a checkpoint
 
@@ -30,6 +30,8 @@ class RunFacts:
     megabytes: float
     state: str
     """``training``, ``done``, ``stopped``, ``begun`` (no checkpoint yet) or ``damaged``."""
+    suite: str | None = None
+    """Directory of the suite whose cell it is; None for a run of its own."""
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able copy."""
@@ -46,18 +48,25 @@ def find_runs(directory: Path) -> Iterator[Path]:
             yield from find_runs(folder)
 
 
+def suite_of(run: Path) -> Path | None:
+    """The directory of the suite that trains this run as one of its cells; None for a run of its own."""
+    path = run if len(run.parts) > 3 else run.absolute()  # DIR/cells/CELL/run
+    return path.parents[2] if len(path.parts) > 3 and path.parents[1].name == CELLS else None
+
+
 def facts_of_run(run: Path) -> RunFacts:
     """What a list says of one run; a damaged one is a line too."""
     size = round(
         sum(path.stat().st_size for path in run.rglob("*") if path.is_file() and not path.is_symlink()) / 1e6, 1
     )
     step = max(checkpoints_of(run), default=0)
+    suite = None if (found := suite_of(run)) is None else str(found)
     try:
         recipe = read_run(run)["recipe"]
         name, steps = str(recipe["name"]), int(recipe["train"]["steps"])
     except (CheckpointError, LookupError, TypeError, ValueError):
-        return RunFacts(str(run), "?", step, 0, "", size, "damaged")
-    return RunFacts(str(run), name, step, steps, score_of(run), size, _state(run, step, steps))
+        return RunFacts(str(run), "?", step, 0, "", size, "damaged", suite)
+    return RunFacts(str(run), name, step, steps, score_of(run), size, _state(run, step, steps), suite)
 
 
 def _state(run: Path, step: int, steps: int) -> str:

@@ -73,7 +73,7 @@ class Session:
                     request.signal = request.signal or signal.SIGTERM  # another process was asked
                     break
         spent = time.perf_counter() - began
-        return self._result(spent, time.process_time() - cpu, request.signal)
+        return self._result(first, spent, time.process_time() - cpu, request.signal)
 
     def _remark(self, values: Mapping[str, float], steps: int, seconds: float) -> str:
         """Loss and plain error, speed, the share of time spent waiting for data, and the time that is left."""
@@ -169,11 +169,12 @@ class Session:
             ["train.skip_nonfinite"],
         )
 
-    def _result(self, seconds: float, cpu_seconds: float, stopped_by: int | None) -> TrainResult:
+    def _result(self, began: int, seconds: float, cpu_seconds: float, stopped_by: int | None) -> TrainResult:
         best = self.progress.best_step
         return TrainResult(
             output=self.directory.path,
             step=self.progress.step,
+            began=began,
             checkpoint=self.directory.checkpoint(self.progress.step),
             best=self.directory.checkpoint(best) if best is not None else None,
             seconds=seconds,

@@ -13,10 +13,9 @@ from trunkzoo.data.cache import cache_root
 from trunkzoo.system.files import LEFTOVER, clear_leftovers, remove
 from trunkzoo.system.locks import is_held
 from trunkzoo.training.directory import LOCK
-from trunkzoo.training.runs import find_runs
+from trunkzoo.training.runs import find_runs, suite_of
 
 Kind = Literal["leftover", "image cache", "old checkpoint"]
-CELLS = "cells"  # of a suite, which needs every checkpoint that it scheduled
 
 
 @dataclass(frozen=True)
@@ -39,16 +38,20 @@ class Waste:
 
 
 def find_waste(directory: Path, keep: int = 1) -> Iterator[Waste]:
-    """Everything below ``directory`` that may go, and the image cache.
+    """Everything below ``directory`` that may go.
 
     Of a run that nobody trains now, the newest ``keep`` checkpoints stay, with the one that ``best`` names, those that
-    were evaluated, and all of a suite's.
+    were evaluated, and all of a suite's, which needs every one that it scheduled.
     """
     for path in sorted(directory.rglob(f".*{LEFTOVER}*")):
         yield Waste("leftover", path, _size(path), "a killed process was writing it")
     for run in find_runs(directory):
-        if CELLS not in run.parts and not is_held(run / LOCK):
+        if suite_of(run) is None and not is_held(run / LOCK):
             yield from _old_checkpoints(run, keep)
+
+
+def find_images() -> Iterator[Waste]:
+    """The image cache, a part per dataset and size of images."""
     frames = cache_root() / "frames"
     for path in sorted(frames.iterdir()) if frames.is_dir() else ():
         if path.is_dir() and LEFTOVER not in path.name:

@@ -92,7 +92,7 @@ def bench_training(
         UsageError: no recipe or no step; the device or the dataset is not there.
     """
     if not recipes or steps < 1:
-        raise UsageError(f"{len(recipes)} recipes, {steps} steps: a measurement needs at least one of each", ["steps"])
+        raise UsageError(f"{len(recipes)} recipes, {steps} steps: a measurement needs at least one of each")
     rows = []
     with progress("recipes measured", len(recipes)) as advance:
         for recipe in recipes:

@@ -62,7 +62,8 @@ def _results(file: Path, text: bytes) -> None:
     facts_of_run(file.parents[2])
     checkpoint_scores(file.parents[2])
     with contextlib.suppress(ZooError), RowFile(file, {}) as rows:
-        summary_of(list(rows.rows_of(range(100)).values()))
+        if found := list(rows.rows_of(range(100)).values()):
+            summary_of(found)
 
 
 def _export(folder: Path, text: bytes) -> None:

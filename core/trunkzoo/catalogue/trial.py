@@ -1,4 +1,4 @@
-"""Describe plugins of others in a process of their own first: a crash or a hang in C code ends that one, not ours.
+"""Describe plugins of others in processes of their own first: a crash or a hang in C code ends those, not ours.
 
 What came through is remembered by the plugin's files, so that each is tried once. Python code that hangs or leaves is
 held in our process too (:mod:`trunkzoo.catalogue.guard`).
@@ -12,7 +12,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -25,75 +24,77 @@ from trunkzoo.catalogue.loader import load_records
 from trunkzoo.errors import ZooError
 from trunkzoo.system.places import cache_root
 
-LOOK = 0.05  # seconds between looks at the process
-START = 60.0  # seconds for the interpreter to start; after that nothing is tried
+LOOK = 0.02  # seconds between looks at the processes
+THROUGH = 77  # their exit code; 0 is also that of whatever a plugin may have become
 
 
 def fatal(claims: Sequence[Claim]) -> dict[Claim, str]:
     """Why describing a plugin would end or hang our process, for those that would; one line each."""
+    marks = {claim: mark for claim in claims if normal(claim.distribution) != OURS and (mark := _mark(claim))}
+    waiting = [claim for claim, mark in marks.items() if not mark.exists()]
+    running: list[Trial] = []
     found: dict[Claim, str] = {}
-    left = {claim: mark for claim in claims if normal(claim.distribution) != OURS and (mark := _mark(claim))}
-    left = {claim: mark for claim, mark in left.items() if not mark.exists()}
-    while left:
-        waiting = list(left)
-        through, fault = _try(waiting)
-        for claim in waiting[:through]:
-            _remember(left.pop(claim))
-        if fault:
-            found[waiting[through]] = fault
-            left.pop(waiting[through])
+    try:
+        while waiting or running:
+            while waiting and len(running) < (os.cpu_count() or 1):
+                running.append(Trial(waiting.pop(0)))
+            time.sleep(LOOK)
+            for trial in list(running):
+                fault = trial.fault()
+                if fault is not None:
+                    running.remove(trial)
+                    trial.end()
+                    found |= {trial.claim: fault} if fault else {}
+                if fault == "":
+                    _remember(marks[trial.claim])
+    finally:
+        for trial in running:
+            trial.end()
     return found
 
 
-def _try(claims: Sequence[Claim]) -> tuple[int, str]:
-    """How many plugins came through, and the fault of the next one; all of them where no process can be started."""
-    entries = [(p.name, p.value, p.group) for claim in claims if (p := claim.entry_point)]
-    with tempfile.NamedTemporaryFile(prefix="trunkzoo-trial-") as file:
-        progress = Path(file.name)
-        process = subprocess.Popen(
-            [sys.executable, "-m", __name__, file.name, json.dumps(entries)],
+class Trial:
+    """A process that describes one plugin."""
+
+    def __init__(self, claim: Claim) -> None:
+        point = claim.entry_point
+        if point is None:
+            raise AssertionError(f"{claim.name} has a verdict without an entry point")
+        self.claim, self._since, self._named = claim, 0.0, False
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__, json.dumps([point.name, point.value, point.group])],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        try:
-            hung = _follow(process, progress, claims)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # what it started, too
-            process.wait()
-        through = _reached(progress)
-    if through is None or through >= len(claims):
-        return len(claims), ""
-    return through, hung or f"ended the process that tried to describe it ({_end(process.returncode)})"
+        self._begun = self._process.stdout
+        if self._begun is not None:
+            os.set_blocking(self._begun.fileno(), False)
 
-
-def _follow(process: subprocess.Popen[bytes], progress: Path, claims: Sequence[Claim]) -> str:
-    """Wait for the end of the process, naming what it waits for; the fault of a plugin that takes too long."""
-    at, since, named = _reached(progress), time.monotonic(), False
-    while True:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(LOOK)
-            return ""
-        now, reached = time.monotonic(), _reached(progress)
-        if reached != at:
-            at, since, named = reached, now, False
-        if at is None or at >= len(claims):
-            if now - since > START:
-                return ""
-        elif now - since > LEFT_AFTER:
+    def fault(self) -> str | None:
+        """None while it runs, then what the plugin did to it; empty if it came through."""
+        code, now = self._process.poll(), time.monotonic()
+        if code is not None:
+            return "" if code == THROUGH else f"ended the process that tried to describe it ({_end(code)})"
+        if not self._since:  # the interpreter's start is not the plugin's fault
+            self._since = now if self._begun is None or self._begun.read(1) else 0.0
+            return None
+        if now - self._since > LEFT_AFTER:
             return f"did not return within {LEFT_AFTER:.0f} s"
-        elif now - since > NAMED_AFTER and not named:
-            say_waiting(claims[at].title)
-            named = True
+        if now - self._since > NAMED_AFTER and not self._named:
+            say_waiting(self.claim.title)
+            self._named = True
+        return None
 
-
-def _reached(progress: Path) -> int | None:
-    """How many plugins were described; None before the first one is begun."""
-    text = progress.read_text()
-    return int(text) if text else None
+    def end(self) -> None:
+        """Kill the process, and what it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        if self._begun is not None:
+            self._begun.close()
 
 
 def _end(code: int) -> str:
@@ -103,7 +104,7 @@ def _end(code: int) -> str:
 
 
 def _mark(claim: Claim) -> Path | None:
-    """The file that says that this very code came through; None where nothing is to be tried, or remembered."""
+    """The file that says that this very code came through; None where nothing is to be tried, or can be remembered."""
     if claim.entry_point is None:
         return None
     facts = [sys.version, claim.distribution, claim.version, claim.entry_point.value, *_files(claim.entry_point.value)]
@@ -128,16 +129,14 @@ def _remember(mark: Path) -> None:
         mark.touch()
 
 
-def _describe(progress: str, entries: Sequence[Sequence[str]]) -> None:
-    """What the process does: describe each plugin, and write how far it came by name, as plugins close descriptors."""
+def _describe(name: str, value: str, group: str) -> None:
+    """What the process does."""
     leave = os._exit
-    for done, (name, value, group) in enumerate(entries):
-        Path(progress).write_text(str(done))
-        with suppress(BaseException), contained():
-            load_records(metadata.EntryPoint(name, value, group))
-    Path(progress).write_text(str(len(entries)))
-    leave(0)  # not waiting for threads
+    os.write(1, b".")
+    with suppress(BaseException), contained():
+        load_records(metadata.EntryPoint(name, value, group))
+    leave(THROUGH)  # not waiting for threads
 
 
 if __name__ == "__main__":
-    _describe(sys.argv[1], json.loads(sys.argv[2]))
+    _describe(*json.loads(sys.argv[1]))

@@ -2,6 +2,7 @@
 
 python benchmarks/export_latency.py                  # the two agents of the demo; a minute of CPU time
 python benchmarks/export_latency.py tour-attnres     # other recipes
+python benchmarks/export_latency.py imf-resnet18-demo --trunk attnres/attnres-tokens --set trunk.output_stride=16
 
 Leaves with 1 if a ratio is above 0.45 or an export differs by more than 1e-5 of the action range.
 """
@@ -22,7 +23,7 @@ from trunkzoo.agent.example import random_batch, random_noise, unit_statistics
 from trunkzoo.bench.clock import cpu_threads, elapsed
 from trunkzoo.export.acting import ExportedAgent, load_export
 from trunkzoo.export.export import export_agent
-from trunkzoo.registry import open_zoo
+from trunkzoo.registry import open_zoo, parse_assignments
 
 GATE, TOLERANCE = 0.45, 1e-5
 
@@ -43,10 +44,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipes", nargs="*", default=["imf-resnet18-demo", "imf-attnres-demo"])
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--trunk", help="in place of the recipes' own")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting; may be repeated")
     arguments = parser.parse_args()
-    zoo, good = open_zoo(), True
+    zoo, good, settings = open_zoo(), True, parse_assignments(arguments.set)
     for name in arguments.recipes:
-        agent = assemble(zoo.recipe(name))
+        agent = assemble(zoo.recipe(name, settings, arguments.trunk))
         agent.fit_normalizers(unit_statistics(agent.contract))
         with tempfile.TemporaryDirectory() as folder, cpu_threads(1):
             record = export_agent(agent.eval(), Path(folder) / "out", zoo.catalogue)

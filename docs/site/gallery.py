@@ -116,7 +116,7 @@ def wanted() -> dict[tuple[str, str], Callable[[], Pictures]]:
     tasks = [id for id in zoo.catalogue.tasks if not id.startswith("metaworld/")]
     found: dict[tuple[str, str], Callable[[], Pictures]] = {("tasks", id): partial(film_of, id) for id in tasks}
     found["tasks", "metaworld"] = sheet_of_metaworld
-    return found | {("trunks", id): partial(pictures_of_trunk, id) for id in zoo.registry.trunks}
+    return found | {("trunks", id): partial(pictures_of_trunk, id) for id in SETTINGS}
 
 
 def main(patterns: Sequence[str]) -> None:

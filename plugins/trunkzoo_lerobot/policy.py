@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import os
 import subprocess
+import sys
+import threading
 from collections.abc import Mapping
 from functools import cache
 from json import loads
@@ -21,10 +23,16 @@ from trunkzoo_lerobot.config import LerobotConfig
 from trunkzoo_lerobot.server import Actor, receive, send, versions
 
 SERVER = Path(__file__).with_name("server.py")
+PATIENCE = 2.0  # seconds: until loading is worth a word, and for the process to leave
 
 
 class Acting(Protocol):
     """:class:`trunkzoo_lerobot.server.Actor`, wherever it is."""
+
+    @property
+    def looks(self) -> bool:
+        """Whether the next action depends on what is seen."""
+        ...
 
     def reset(self) -> None:
         """Forget the last episode."""
@@ -39,7 +47,7 @@ class RemoteActor:
     """The actor in a process of another Python, over its stdin and stdout; it leaves when this process does."""
 
     def __init__(self, python: str, folder: Path, device: str, instruction: str = "") -> None:
-        self._python = python
+        self._python, self.looks = python, True
         command = [python, str(SERVER), str(folder), device, instruction]
         try:
             self._process = subprocess.Popen(
@@ -47,19 +55,28 @@ class RemoteActor:
             )
         except OSError as error:
             raise no_such_python(python, error) from None
+        said = threading.Timer(PATIENCE, self._say_that_it_loads)
+        said.start()
         try:
             self._answer()
         except BaseException:
             self.close()
             raise
+        finally:
+            said.cancel()
+
+    def _say_that_it_loads(self) -> None:
+        print(f"note: lerobot loads in {self._python}; the first time takes longest", file=sys.stderr, flush=True)
 
     def reset(self) -> None:
         """Forget the last episode."""
         self._ask({"do": "reset"}, {})
+        self.looks = True
 
     def act(self, observation: Mapping[str, NDArray[Any]], seed: int) -> tuple[NDArray[np.float32], float | None]:
         """The next action, and milliseconds where a chunk was predicted."""
         words, arrays = self._ask({"do": "act", "seed": seed}, observation)
+        self.looks = words["looks"]
         return arrays["action"], words["ms"]
 
     def _ask(self, words: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -73,7 +90,7 @@ class RemoteActor:
         if self._process.stdout is None:
             raise AssertionError("the process was started without a pipe")
         try:
-            words, arrays = receive(self._process.stdout)  # type: ignore[arg-type]
+            words, arrays = receive(self._process.stdout)  # type: ignore[arg-type]  # a buffered reader, by bufsize
         except EOFError:
             code = self._process.wait()
             raise PluginError(
@@ -90,7 +107,7 @@ class RemoteActor:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
         try:
-            self._process.wait(10)
+            self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -111,8 +128,8 @@ class LerobotPolicy:
 
     def act(self, task: Task) -> NDArray[np.float32]:
         """The policy's action."""
-        seen = task.observe()
-        observation = {key: np.asarray(seen[key]) for key in self._keys}
+        seen = task.observe() if self._actor.looks else {}
+        observation = {key: np.asarray(seen[key]) for key in self._keys if seen}
         action, spent = self._actor.act(observation, step_seed(self._noise_seed, self._seed, self._step))
         self._step += 1
         if spent is not None:
@@ -135,7 +152,7 @@ def make(config: LerobotConfig, context: RolloutContext) -> LerobotPolicy:
     """The policy of a folder, in another Python or, where none is named, here."""
     found = saved.read(config.path)
     actor: Acting = (
-        RemoteActor(config.python, found.folder, context.device, config.instruction)
+        RemoteActor(program(config.python), found.folder.absolute(), context.device, config.instruction)
         if config.python
         else Actor(str(found.folder), context.device, config.instruction)
     )
@@ -153,7 +170,7 @@ def versions_in(python: str) -> dict[str, str]:
         return versions()
     try:
         asked = subprocess.run(
-            [python, str(SERVER), "--versions"], env=environment(), capture_output=True, text=True, check=False
+            [program(python), str(SERVER), "--versions"], env=environment(), capture_output=True, text=True, check=False
         )
     except OSError as error:
         raise no_such_python(python, error) from None
@@ -162,6 +179,11 @@ def versions_in(python: str) -> dict[str, str]:
         raise UsageError(f"python {python} has no lerobot: {last}; name the one of lerobot's environment", ["settings"])
     found: dict[str, str] = loads(asked.stdout)
     return found
+
+
+def program(python: str) -> str:
+    """The path as it is, from the root; a bare name is looked up by the system. Links stay: they choose the environment."""
+    return os.path.abspath(python) if os.path.dirname(python) else python
 
 
 def no_such_python(python: str, error: OSError) -> UsageError:

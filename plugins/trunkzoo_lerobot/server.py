@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import struct
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from typing import Any, BinaryIO
 
@@ -82,6 +85,7 @@ class Actor:
         self._before, self._after = make_pre_post_processors(config, folder, preprocessor_overrides=where)
         self._torch, self._device, self._predictions = torch, device, 0
         self._instruction = instruction
+        self._seen: dict[str, Any] = {}
         self._count_predictions()
 
     def _count_predictions(self) -> None:
@@ -98,21 +102,43 @@ class Actor:
         for part in (self._policy, self._before, self._after):
             part.reset()
 
+    @property
+    def looks(self) -> bool:
+        """Whether the next action depends on what is seen: not while a policy of one observation plays its chunk."""
+        queue = getattr(self._policy, "_action_queue", None)
+        if queue is None:
+            queue = getattr(self._policy, "_queues", {}).get("action")
+        return self._policy.config.n_obs_steps > 1 or not queue
+
     def act(self, observation: Arrays, seed: int) -> tuple[NDArray[np.float32], float | None]:
         """The action (action_dim,) of the next step, its noise from ``seed``; milliseconds where a chunk was predicted.
 
-        Images are (H, W, 3) uint8, the state (state_dim,) float32.
+        Images are (H, W, 3) uint8, the state (state_dim,) float32; nothing where the policy does not look.
         """
-        torch, before = self._torch, self._predictions
+        before = self._predictions
         start = time.perf_counter()
-        devices = [] if self._device == "cpu" else [self._device]
-        with torch.no_grad(), torch.random.fork_rng(devices):
-            torch.manual_seed(seed)  # lerobot's policies draw from the global generator
-            batch = {key: self._tensor(value) for key, value in observation.items()} | {"task": [self._instruction]}
+        if observation:  # else the last one stands where lerobot wants one, and nothing depends on it
+            self._seen = {key: self._tensor(value) for key, value in observation.items()}
+        with self._torch.no_grad(), self._seeded(seed):
+            batch = self._seen | {"task": [self._instruction]}
             action = self._after(self._policy.select_action(self._before(batch)))
         spent = 1e3 * (time.perf_counter() - start)
         numbers = np.asarray(action.detach().cpu().numpy(), np.float32).reshape(-1)
         return numbers, spent if self._predictions > before else None
+
+    @contextmanager
+    def _seeded(self, seed: int) -> Iterator[None]:
+        """Global generators, from which lerobot's policies draw, at ``seed``; afterwards they go on as before."""
+        torch, ours, numpys = self._torch, random.getstate(), np.random.get_state()
+        with torch.random.fork_rng([] if self._device == "cpu" else [self._device]):
+            torch.manual_seed(seed)
+            random.seed(seed)
+            np.random.seed(seed % 2**32)
+            try:
+                yield
+            finally:
+                random.setstate(ours)
+                np.random.set_state(numpys)
 
     def _tensor(self, value: NDArray[Any]) -> Any:
         """(1, 3, H, W) in [0, 1] of an image, (1, state_dim) of a state."""
@@ -132,7 +158,7 @@ def serve(folder: str, device: str, instruction: str, requests: BinaryIO, answer
                 send(answers, {"done": True})
             else:
                 action, spent = actor.act(arrays, words["seed"])
-                send(answers, {"ms": spent}, {"action": action})
+                send(answers, {"ms": spent, "looks": actor.looks}, {"action": action})
     except (EOFError, BrokenPipeError):
         return
     except Exception as error:
@@ -145,9 +171,18 @@ def main() -> None:
     if sys.argv[1:] == ["--versions"]:
         print(json.dumps(versions()))
         return
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not fall among the messages
     serve(sys.argv[1], sys.argv[2], sys.argv[3], sys.stdin.buffer, answers)
+    os._exit(0)  # tearing down torch takes seconds, and nothing is left to write
+
+
+def _leave_with(parent: int) -> None:
+    """End this process soon after the one that started it, also while a policy loads."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -40,10 +40,11 @@ DIFFUSION = (
     "--policy.num_inference_steps=4",
     "--policy.drop_n_last_frames=0",
 )
+OF_ONE = (*DIFFUSION, "--policy.n_obs_steps=1")  # as ACT, it looks only where a chunk begins
 TASK = "reach/detour"
 
 
-@pytest.fixture(scope="module", params=[ACT, DIFFUSION], ids=["act", "diffusion"])
+@pytest.fixture(scope="module", params=[ACT, DIFFUSION, OF_ONE], ids=["act", "diffusion", "of one"])
 def trained(request: pytest.FixtureRequest, detour: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output of three steps of ``lerobot-train`` on demonstrations of ``zoo collect``."""
     out = tmp_path_factory.mktemp("lerobot") / "out"
@@ -119,6 +120,29 @@ def test_actions_are_those_of_lerobots_own_loop(trained: Path) -> None:
     ours.close()
 
 
+def test_it_looks_only_where_what_it_sees_matters(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalogue, found = open_zoo().catalogue, saved.read(str(trained))
+    task = catalogue.task(TASK).spec.build(catalogue.task(TASK).spec.config())
+    looks = 0
+
+    def counted() -> Any:
+        nonlocal looks
+        looks += 1
+        return observe()
+
+    observe = task.observe
+    monkeypatch.setattr(task, "observe", counted)
+    record = catalogue.policy("lerobot").spec
+    ours = record.build(record.config(path=str(trained)), RolloutContext(task.contract))
+    task.reset(0)
+    ours.reset(task, 0)
+    for _ in range(6):
+        task.step(ours.act(task))
+    ours.close()
+    config = json.loads((found.folder / saved.SETTINGS).read_text())
+    assert looks == (2 if config["n_obs_steps"] == 1 else 6)  # chunks of 4
+
+
 def test_it_keeps_the_rules_of_policies(trained: Path) -> None:
     if saved.read(str(trained)).type != "act":
         pytest.skip("one of the two is enough")
@@ -138,4 +162,4 @@ def test_its_process_leaves_with_ours(trained: Path) -> None:
     process = actor._process
     os.kill(process.pid, 0)
     actor.close()
-    assert process.wait(10) == 0
+    assert process.returncode == 0  # by itself; after two seconds it would have been killed

@@ -69,3 +69,18 @@ def test_trackio_has_the_same_rows(tiny_run: TrainTiny, tmp_path: Path, monkeypa
     with sqlite3.connect(file) as database:
         rows = [json.loads(text) for (text,) in database.execute("select metrics from metrics order by step")]
     assert [row["loss"] for row in rows] == [row["loss"] for row in read_metrics(result.output)]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mlflow_goes_on_in_the_same_run(tiny_run: TrainTiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    result = tiny_run(track=["mlflow"])
+    tiny_run(track=["mlflow"], steps=result.step + 1, resume=True)
+    client = mlflow.MlflowClient()
+    (experiment,) = client.search_experiments(filter_string="name = 'trunkzoo'")
+    (run,) = client.search_runs([experiment.experiment_id])
+    history = client.get_metric_history(run.info.run_id, "loss")
+    assert [(metric.step, metric.value) for metric in history] == [
+        (row["step"], row["loss"]) for row in read_metrics(result.output)
+    ]

@@ -16,6 +16,8 @@ from trunkzoo.system.locks import take
 from trunkzoo.system.plain import parse_table
 
 Row = dict[str, Any]
+_NUMBERS = ("success", "return", "average_reward", "max_reward", "steps")  # of every row
+LAST_NUMBER = '"steps": '  # the last that :func:`make_row` writes before the provenance
 
 
 def make_row(episode: EpisodeResult, provenance: Mapping[str, Any]) -> Row:
@@ -36,24 +38,45 @@ def read_rows(path: Path) -> list[Row]:
     """Rows of a file, in its order; a last line cut by a kill is left out.
 
     Raises:
-        DataError: there is no such file, or another line is no JSON object with a seed.
+        DataError: there is no such file, or another line is no JSON object with an integer as seed.
     """
     if not path.is_file():
         raise DataError(f"no result rows at {path}; `zoo eval` writes them")
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    rows = []
+    rows: list[Row] = []
+    shared: dict[str, Row] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            row = parse_table(line)
-            row["seed"]
+            row = _parse(line, shared)
+            if not isinstance(row["seed"], int):
+                raise TypeError("a seed is an integer")
         except (ValueError, KeyError, TypeError):
             if number == len(lines):  # no newline after it: the process died while writing
                 break
             raise DataError(f"{path}:{number} is no result row; the file was not written by `zoo eval`") from None
         rows.append(row)
     return rows
+
+
+def _parse(line: str, shared: dict[str, Row]) -> Row:
+    """The row of a line; ``shared`` keeps the provenance parsed, by its text, which is equal in all lines of an evaluation.
+
+    An object that is cut at a comma between its own values is two objects. A cut elsewhere leaves none, and the line is
+    parsed whole.
+    """
+    own, name, rest = line.partition(LAST_NUMBER)
+    steps, comma, provenance = rest.partition(", ")
+    if not comma:
+        return parse_table(line)
+    try:
+        numbers = parse_table(f"{own}{name}{steps}}}")
+        if provenance not in shared:
+            shared[provenance] = parse_table(f"{{{provenance}")
+    except ValueError:
+        return parse_table(line)
+    return numbers | shared[provenance]
 
 
 def times_file(rows: Path) -> Path:
@@ -68,6 +91,7 @@ class RowFile:
 
     Raises:
         UsageError: it cannot be written, another process writes to it, or a row's provenance differs.
+        DataError: a row is damaged.
     """
 
     def __init__(self, path: Path, provenance: Mapping[str, Any]) -> None:
@@ -97,7 +121,7 @@ class RowFile:
         _cut_half_line(self._path)
         if self._times.exists():
             _cut_half_line(self._times)
-            self.chunk_ms = [ms for row in read_rows(self._times) for ms in row["chunk_ms"]]
+            self.chunk_ms = [ms for row in read_rows(self._times) for ms in _milliseconds(row)]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -132,6 +156,9 @@ class RowFile:
             raise UsageError(f"another evaluation is writing {self._path}; wait for it or give another file", ["file"])
 
     def _check(self, row: Row) -> None:
+        for key in _NUMBERS:
+            if not isinstance(row.get(key), int | float):
+                raise DataError(f"{self._path}: {key} of seed {row['seed']} is no number; remove that line")
         for key, value in self._provenance.items():
             if row.get(key) != value:
                 then, now = differing(row.get(key), value)
@@ -140,6 +167,12 @@ class RowFile:
                     f"{_short(then)}, now {_short(now)}. Give another file, or delete this one",
                     ["file"],
                 )
+
+
+def _milliseconds(row: Row) -> list[float]:
+    """The times of a row; none where the file was edited, which costs no result."""
+    times = row.get("chunk_ms")
+    return [ms for ms in times if isinstance(ms, int | float)] if isinstance(times, list) else []
 
 
 def _cut_half_line(path: Path) -> None:

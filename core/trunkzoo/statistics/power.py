@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -31,15 +32,19 @@ def detectable(error: float, freedom: float, confidence: float = CONFIDENCE, pow
 
     ``error`` is the standard error of the difference; exact, by the noncentral t distribution.
     """
-    if error == 0:
-        return 0.0
+    return _noncentrality(freedom, confidence, power) * error if error else 0.0
+
+
+@cache
+def _noncentrality(freedom: float, confidence: float, power: float) -> float:
+    """:func:`detectable` in units of the standard error."""
     critical = stats.t.ppf(0.5 + confidence / 2, freedom)
 
     def shortfall(noncentrality: float) -> float:
         return float(stats.nct.sf(critical, freedom, noncentrality)) - power  # the wrong direction adds under 1e-5
 
     upper = 4.0 * (critical + NormalDist().inv_cdf(power))  # enough even at one degree, where the power grows slowly
-    return float(optimize.brentq(shortfall, 0.0, upper)) * error
+    return float(optimize.brentq(shortfall, 0.0, upper))
 
 
 def detectable_range(error: float, freedom: float) -> tuple[float, float]:

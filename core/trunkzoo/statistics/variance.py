@@ -40,7 +40,7 @@ class Parts(NamedTuple):
 
         One t for the whole would take the scenes' many degrees of freedom for the trainings' few.
         """
-        training, scene = (stats.t.ppf(0.5 + confidence / 2, df) for df in (self.df, self.df_scene))
+        training, scene = (special.stdtrit(df, 0.5 + confidence / 2) for df in (self.df, self.df_scene))
         return np.hypot(training * self.training, scene * self.scene)
 
     def p(self, difference: float) -> float:

@@ -49,24 +49,30 @@ def check_plain(value: Any, *, finite: bool = True) -> Any:
     for _ in range(DEEPEST + 1):
         if not level:
             return value
-        level = [inner for item in level for inner in _inside(item, finite)]
+        level = _inside(level, finite)
     raise ValueError(f"nested more than {DEEPEST} deep")
 
 
-def _inside(item: Any, finite: bool) -> list[Any]:
-    """What a value holds, once the value itself is within the limits."""
-    if isinstance(item, dict):
-        return [*item, *item.values()]
-    if isinstance(item, list):
-        return item
-    if isinstance(item, str):
-        if not item.isascii():
-            item.encode()  # UnicodeEncodeError, a ValueError, for half a surrogate pair
-    elif isinstance(item, int) and abs(item) > LARGEST:
-        raise ValueError(f"an integer of {len(bin(item)) - 2} bits; 64 are read")
-    elif isinstance(item, float) and finite and not math.isfinite(item):
-        raise ValueError("a number that is not finite")
-    return []
+def _inside(level: list[Any], finite: bool) -> list[Any]:
+    """What tables and lists of one level hold, once its other values are within the limits; a loop, since rows are many."""
+    inner: list[Any] = []
+    for item in level:
+        kind = type(item)
+        if kind is str:
+            if not item.isascii():
+                item.encode()  # UnicodeEncodeError, a ValueError, for half a surrogate pair
+        elif kind is float:
+            if finite and not math.isfinite(item):
+                raise ValueError("a number that is not finite")
+        elif kind is int:
+            if abs(item) > LARGEST:
+                raise ValueError(f"an integer of {len(bin(item)) - 2} bits; 64 are read")
+        elif kind is dict:
+            inner += item
+            inner += item.values()
+        elif kind is list:
+            inner += item
+    return inner
 
 
 def _integer(digits: str) -> int:

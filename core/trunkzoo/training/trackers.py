@@ -18,7 +18,7 @@ from trunkzoo.training.config import TrackerName
 
 PROJECT = "trunkzoo"
 IDENTITY = "trackers.json"
-"""In the run directory: the id under which services know the run, so that a resumed one goes on there."""
+"""In the run directory: the ids under which services know the run, so that a resumed one goes on there."""
 
 
 class Trackers:
@@ -63,19 +63,24 @@ class Trackers:
 
 
 def _started(name: str, run: Path, settings: Mapping[str, Any]) -> Any:
+    known = _known(run)
     options: dict[str, dict[str, Any]] = {
-        "wandb": {"name": run.name, "dir": str(run), "id": _identity(run), "resume": "allow"},
-        "trackio": {"name": f"{run.name}-{_identity(run)[:6]}", "resume": "allow"},
-        "mlflow": {"run_name": run.name},
+        "wandb": {"name": run.name, "dir": str(run), "id": known["id"], "resume": "allow"},
+        "trackio": {"name": f"{run.name}-{known['id'][:6]}", "resume": "allow"},
+        "mlflow": {"run_name": run.name, "run_id": known.get(name)},
     }
     tracker = LOGGER_TYPE_TO_CLASS[name](PROJECT, **options[name])
     tracker.start()
-    tracker.store_init_configuration(dict(settings))
+    if name not in known:  # mlflow refuses a setting that has changed since, such as train.steps
+        tracker.store_init_configuration(dict(settings))
+    if name == "mlflow":  # it alone gives the id itself
+        write_text(run / IDENTITY, json.dumps({**known, name: tracker.tracker.info.run_id}) + "\n")
     return tracker
 
 
-def _identity(run: Path) -> str:
+def _known(run: Path) -> dict[str, str]:
     file = run / IDENTITY
     if not file.is_file():
         write_text(file, json.dumps({"id": uuid.uuid4().hex[:16]}) + "\n")
-    return str(json.loads(file.read_text(encoding="utf-8"))["id"])
+    known: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    return known

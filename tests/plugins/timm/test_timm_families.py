@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 import torch
 
+from trunkzoo.agent.assemble import assemble
+from trunkzoo.agent.example import unit_statistics
 from trunkzoo.agent.numbers import count_parameters
 from trunkzoo.catalogue.part import Part
 from trunkzoo.errors import CheckpointError, ConfigError
+from trunkzoo.export.export import export_agent
 from trunkzoo.plugin import IMAGENET
 from trunkzoo.registry import open_zoo
 from trunkzoo.testing import checks_for, subject_of
@@ -32,6 +35,7 @@ FAMILIES = (
     "pvt_v2_b0",
     "edgenext_xx_small",
 )
+README = Path(__file__).parents[3] / "plugins" / "trunkzoo_timm" / "README.md"
 QUICK = ("declared-shapes", "any-batch-size", "every-parameter-learns", "state-dict-round-trip")
 pytestmark = [
     pytest.mark.skipif(not (find_spec("timm") and find_spec("torchvision")), reason="make test-timm has timm"),
@@ -46,7 +50,7 @@ def build(**config: Any) -> Any:
 
 
 @pytest.mark.parametrize("model", FAMILIES)
-def test_a_family_builds_conforms_and_trains_a_step(model: str, record_property: Any) -> None:
+def test_a_family_builds_conforms_and_trains_a_step(model: str) -> None:
     spec = open_zoo().catalogue.trunks["timm/features"]
     for check in checks_for("trunk"):
         if check.name in QUICK:
@@ -64,9 +68,18 @@ def test_a_family_builds_conforms_and_trains_a_step(model: str, record_property:
         before.backward()
         optimizer.step()
         assert torch.isfinite(trunk(images)).all()
-    row = f"{model} | {count_parameters(trunk):,} | {trunk.out_channels} | {trunk.stride}"
-    print(row)
-    record_property("row", row)
+    row = f"| `{model}` | {count_parameters(trunk):,} | {trunk.out_channels} | {trunk.stride} |"
+    assert row in README.read_text(encoding="utf-8"), f"the table of {README} lacks {row}"
+
+
+@pytest.mark.skipif(find_spec("onnxruntime") is None, reason="pip install 'trunkzoo[onnx]'")
+@pytest.mark.parametrize("model", ["mobilenetv3_small_100", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
+def test_a_family_exports(model: str, tmp_path: Path) -> None:
+    zoo = open_zoo()
+    agent = assemble(zoo.recipe("tour-resnet", {"trunk.model": model}, "timm/features"))
+    agent.fit_normalizers(unit_statistics(agent.contract))
+    record = export_agent(agent, tmp_path / "out", zoo.catalogue)
+    assert max(parity.error for parity in record.parity) <= 1e-5
 
 
 def test_position_embeddings_follow_the_image(tmp_path: Path) -> None:

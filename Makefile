@@ -8,7 +8,7 @@ EXTRAS := simulators,metaworld,transformers,convert,ray,slurm,tensorboard,onnx,h
 # They pin or ask for packages that no task of ours uses and that keep numpy below 2: pyproject.toml, extra `simulators`.
 ALONE  := robosuite gym-aloha dm_control
 
-.PHONY: demo cluster test test-quick test-slow test-cluster test-lerobot test-timm fuzz lint docs lock gl clean
+.PHONY: demo cluster test test-quick test-slow test-cluster test-cuda test-lerobot test-timm fuzz lint docs lock gl clean
 
 demo: gl $(VENV)/.installed-demo
 	$(BIN)/zoo suite run phase2-demo
@@ -31,6 +31,10 @@ test-cluster: $(VENV)/.installed-test
 		DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends slurm-wlm munge iproute2; } || \
 		echo "No SLURM here, and no right to install it (Debian: apt-get install slurm-wlm munge iproute2): tests are skipped"
 	$(BIN)/python -m pytest -m cluster tests/suites tests/training
+
+# On a machine with a GPU. `python benchmarks/gpu.py -o DIR` does it too, then measures, in ten minutes.
+test-cuda: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m cuda
 
 # lerobot needs Python 3.12 and other versions than constraints.txt: an environment of its own, several gigabytes.
 LEROBOT_VENV   ?= .venv-lerobot

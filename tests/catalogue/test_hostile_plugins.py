@@ -114,3 +114,44 @@ def test_what_is_contained_reaches_nobody_by_number_or_name(capfd: pytest.Captur
     assert out == "ours\n"
     assert "by number" in err
     assert "by name" in err
+
+
+ENDS = {
+    "crashes": "import ctypes\nctypes.string_at(0)",
+    "aborts": "import os\nos.abort()",
+    "becomes": "import os\nos.execv('/bin/true', ['true'])",
+    "quits": "import ctypes\nctypes.CDLL(None)._exit(0)",
+}
+
+
+def test_one_that_ends_the_process_is_a_row_and_what_is_good_is_tried_once(tmp_path: Path) -> None:
+    for name, code in {**ENDS, "good": GOOD}.items():
+        write_plugin(tmp_path, name, code)
+    cache = tmp_path / "cache"
+    run = zoo("plugins", "--json", path=tmp_path, TRUNKZOO_CACHE=str(cache))
+    rows = {row["name"]: row for row in json.loads(run.out)}
+    assert run.code == 0
+    for name in ENDS:
+        assert "ended the process that tried to describe it" in rows[name]["reason"]
+    assert rows["good"]["status"] == rows["resnet"]["status"] == "ok"
+    remembered = {path.name: path.stat().st_mtime_ns for path in (cache / "plugins").iterdir()}
+    assert len(remembered) == 1
+    zoo("plugins", path=tmp_path, TRUNKZOO_CACHE=str(cache))
+    assert {path.name: path.stat().st_mtime_ns for path in (cache / "plugins").iterdir()} == remembered
+    (tmp_path / "zoofix_good.py").write_text(f"{GOOD}\n")
+    zoo("plugins", path=tmp_path, TRUNKZOO_CACHE=str(cache))
+    assert len(list((cache / "plugins").iterdir())) == 2
+
+
+DEADLOCK = "import ctypes\nlib, lock = ctypes.CDLL(None), ctypes.create_string_buffer(64)\nfor _ in 'ab': lib.pthread_mutex_lock(lock)"
+
+
+@pytest.mark.parametrize("hang", [DEADLOCK, "import ctypes\nctypes.PyDLL(None).sleep(1000)"])
+@pytest.mark.slow
+def test_one_that_never_returns_from_c_is_named_and_left(tmp_path: Path, hang: str) -> None:
+    write_plugin(tmp_path, "hangs", hang)
+    write_plugin(tmp_path, "good", GOOD)
+    run = zoo("list", "--json", path=tmp_path)
+    assert run.code == 0
+    assert run.err.startswith("note: waiting for plugin 'hangs' of zoofix-hangs")
+    assert "good/tiny" in run.out

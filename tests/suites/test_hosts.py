@@ -6,7 +6,8 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -73,16 +74,40 @@ def works(host: Host) -> bool:
     return False
 
 
+def scores(cells: Path) -> bool:
+    """Have both trainings' evaluations written rows?"""
+    return len({rows.parent for rows in cells.glob("evaluate-*/selection-*.jsonl") if rows.stat().st_size}) == 2
+
+
+def trains_beyond(cells: Path, step: str) -> bool:
+    """Have both trainings saved the checkpoint of a step?"""
+    trains = list(cells.glob("train-*"))
+    return len(trains) == 2 and has_passed(trains, step)
+
+
 def has_passed(trains: Sequence[Path], step: str) -> bool:
     return all((train / "run" / "checkpoints" / step / "manifest.json").is_file() for train in trains)
 
 
 @pytest.mark.cluster
 @pytest.mark.timeout(2400)
-@pytest.mark.parametrize("own_disks", [True, False], ids=["separate", "shared"])
+@pytest.mark.parametrize(
+    ("own_disks", "moment", "lost"),
+    [
+        pytest.param(True, partial(trains_beyond, step="step-000060"), 1, id="separate-training"),
+        pytest.param(False, partial(trains_beyond, step="step-000120"), 1, id="shared-training"),
+        pytest.param(False, scores, 0, id="shared-evaluating"),
+    ],
+)
 def test_a_suite_over_two_hosts_of_which_one_is_lost(
-    expected: dict[str, Any], own_disks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    expected: dict[str, Any],
+    own_disks: bool,
+    moment: Callable[[Path], bool],
+    lost: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """``lost``: trainings that are cut."""
     install(monkeypatch)
     paths = os.pathsep.join([str(FOLDER), str(SUPPORT), str(Path(__file__).parent)])
     monkeypatch.setenv("PYTHONPATH", paths)
@@ -107,7 +132,7 @@ def test_a_suite_over_two_hosts_of_which_one_is_lost(
         (head.disk / "suite").mkdir()
         driver = head.start([sys.executable, "-c", DRIVER, str(disk / "suite")], tmp_path / "driver.txt", own)
         cells = head.disk / "suite" / "runs" / "cells"
-        wait_until(lambda: len(found := list(cells.glob("train-*"))) == 2 and has_passed(found, "step-000060"), 900)
+        wait_until(lambda: moment(cells), 900)
         assert works(head)
         assert works(node)
         assert (node.disk / "suite").exists() is not own_disks
@@ -119,8 +144,8 @@ def test_a_suite_over_two_hosts_of_which_one_is_lost(
     sessions = [
         [each["from_step"] for each in read_run(cell.directory / "run")["sessions"]] for cell in trains_of(plan)
     ]
-    assert sorted(map(len, sessions)) == [1, 2]  # one training was lost, and went on from a checkpoint that had arrived
-    assert max(map(max, sessions)) in (60, 120, 180)
+    assert sorted(map(len, sessions)) == [1, 1 + lost]
+    assert max(map(max, sessions)) in ((60, 120, 180) if lost else (0,))  # it went on from what had arrived
 
 
 def trains_of(plan: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +11,15 @@ import typer
 from trunkzoo_cli.completion import complete_recipe
 from trunkzoo_cli.options import MAX_PROCESSES, JsonOption, SetOption, TrunkOption, recipe_of
 from trunkzoo_cli.output import emit_json, emit_table
+
+
+class TrainDevice(StrEnum):
+    """Where trainings are measured."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
 
 bench = typer.Typer(no_args_is_help=True, help="Measure what trunks and agents cost on this machine.")
 
@@ -90,7 +101,6 @@ def agent(
               zoo bench agent imf-resnet18-demo exports/resnet
     """
     from dataclasses import asdict
-    from pathlib import Path
 
     from trunkzoo.bench.agent import as_table, bench_agent
     from trunkzoo.export.record import is_export
@@ -106,3 +116,40 @@ def agent(
     columns, cells = as_table(rows)
     clock = "CPU time of the process" if device == "cpu" else "wall time"
     emit_table(columns, cells, title=f"One prediction on {device}, {clock}, {rounds} rounds")
+
+
+@bench.command("train")
+def train(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="RECIPE...", help="Recipes of registry.toml.", autocompletion=complete_recipe),
+    ],
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A dataset to train on. (default: random numbers in memory)")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, max=1_000_000, help="Steps measured, after as many of warm-up.")] = 20,
+    device: Annotated[TrainDevice, typer.Option(help="auto takes a GPU where there is one.")] = TrainDevice.auto,
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=MAX_PROCESSES, help="CPU threads of torch. (default: torch's choice)")
+    ] = None,
+    trunk: TrunkOption = None,
+    set_: SetOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Samples per second of whole training steps, their share of the card's peak in bf16, and the wait for data.
+
+    Nothing is kept of what is trained.
+
+    Example: zoo bench train imf-resnet18 imf-attnres --set train.precision=bf16 --set train.batch_size=256
+    """
+    from trunkzoo.registry import open_zoo
+    from trunkzoo.training.speed import as_table, bench_training
+
+    zoo = open_zoo()
+    recipes = [recipe_of(name, trunk, set_, zoo) for name in names]
+    rows = bench_training(recipes, data, device.value, steps=steps, threads=threads)
+    if json:
+        emit_json([row.to_dict() for row in rows])
+        return
+    columns, cells = as_table(rows)
+    emit_table(columns, cells, title=f"Training on {device.value}, wall time over {steps} steps")

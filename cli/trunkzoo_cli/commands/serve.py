@@ -28,6 +28,9 @@ def serve(
         int | None, typer.Option(min=1, max=MAX_PROCESSES, help="CPU threads of torch. (default: torch's choice)")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Base of the head's noise.")] = 0,
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="Run it through torch.compile: faster, after minutes at the start.")
+    ] = False,
 ) -> None:
     """Serve chunks of actions over a websocket, as openpi's policy server does, until Ctrl-C.
 
@@ -46,6 +49,8 @@ def serve(
         raise UsageError(f"zoo serve needs {' and '.join(absent)}, not installed here; pip install 'trunkzoo[serve]'")
     import torch
 
+    from trunkzoo.agent.compiled import compile_acting
+    from trunkzoo.agent.example import random_batch
     from trunkzoo.checkpoint import load_agent
     from trunkzoo.registry import open_zoo
     from trunkzoo.serving.server import running
@@ -57,6 +62,9 @@ def serve(
         note(why)
     where = device_of(device)
     agent = load_agent(checkpoint, open_zoo().catalogue).to(where).eval()
+    if compile_:
+        note("compiling: a first prediction")
+        compile_acting(agent).predict({key: x.to(where) for key, x in random_batch(agent.contract, 1).items()})
     try:
         with running(agent, host, port, seed) as server:
             bound = server.socket.getsockname()[1]

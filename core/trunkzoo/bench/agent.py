@@ -11,10 +11,11 @@ from statistics import median, quantiles
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trunkzoo.agent.agent import Agent
 from trunkzoo.agent.assemble import assemble
+from trunkzoo.agent.compiled import compile_acting
 from trunkzoo.agent.example import random_batch, random_noise, unit_statistics
 from trunkzoo.bench.clock import cpu_threads
 from trunkzoo.errors import UsageError
@@ -154,11 +155,7 @@ def _on_device(agent: Agent, device: torch.device, compile: bool) -> Agent:
     agent.fit_normalizers(unit_statistics(agent.contract))
     agent.to(device).eval()
     agent.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub leaves it out
-    if compile:
-        agent.encoder.trunks = nn.ModuleList(cast(nn.Module, torch.compile(trunk)) for trunk in agent.encoder.trunks)
-        head = cast(Any, agent.head)
-        head.sample = torch.compile(head.sample)
-    return agent
+    return compile_acting(agent) if compile else agent
 
 
 def _inputs(agent: Agent | ExportedAgent, batch: int) -> tuple[dict[str, Tensor], Tensor]:

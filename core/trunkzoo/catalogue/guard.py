@@ -142,7 +142,8 @@ class NeverReturned(BaseException):
 def watched(plugin: str) -> Iterator[None]:
     """Name ``plugin`` on stderr when its describing takes long, and end it when it takes too long.
 
-    Only the main thread can be ended, and not inside a C function that never looks for signals.
+    Only the main thread can be ended, and not inside a C function that never looks for signals, which is why plugins are
+    tried in another process first.
 
     Raises:
         NeverReturned: half a minute went by.
@@ -156,11 +157,7 @@ def watched(plugin: str) -> Iterator[None]:
     def watch() -> None:
         if done.wait(NAMED_AFTER):
             return
-        print(
-            f"note: waiting for plugin {printable(plugin)}; without it: TRUNKZOO_PLUGINS=NAME,NAME with the others",
-            file=sys.stderr,
-            flush=True,
-        )
+        say_waiting(plugin)
         wait = LEFT_AFTER - NAMED_AFTER
         while not done.wait(wait):  # again, for one that catches everything
             signal.pthread_kill(main, signal.SIGALRM)
@@ -172,6 +169,15 @@ def watched(plugin: str) -> Iterator[None]:
     finally:
         done.set()
         signal.signal(signal.SIGALRM, before)
+
+
+def say_waiting(plugin: str) -> None:
+    """Name on stderr the plugin that everybody waits for."""
+    print(
+        f"note: waiting for plugin {printable(plugin)}; without it: TRUNKZOO_PLUGINS=NAME,NAME with the others",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:

@@ -9,6 +9,22 @@ import torch
 
 from trunkzoo.errors import UsageError
 
+_BF16_TERA = (  # dense products with float32 sums, by the makers' data sheets; the first name that is part of a card's
+    ("B200", 2250.0),
+    ("H200 NVL", 835.0),
+    ("H200", 989.0),
+    ("GH200", 989.0),
+    ("H100 NVL", 835.0),
+    ("H100 PCIe", 756.0),
+    ("H100", 989.0),
+    ("A100", 312.0),
+    ("L40S", 362.0),
+    ("L4", 121.0),
+    ("A40", 149.7),
+    ("A10", 125.0),
+    ("RTX A6000", 154.8),
+)
+
 
 def device_of(name: str) -> torch.device:
     """The device ``cpu``, ``cuda`` or ``cuda:N``.
@@ -27,6 +43,15 @@ def device_of(name: str) -> torch.device:
         what = f"torch sees {seen} GPUs" if seen else "torch sees no GPU"
         raise UsageError(f"device '{name}' asked for, but {what} here; use cpu, or see `zoo doctor`")
     return device
+
+
+def bf16_peak(card: str) -> float | None:
+    """Operations per second that a card's maker promises in bf16; None for one that is not in our list, or a slice of one (MIG).
+
+    ``card`` is its name as torch has it, such as ``NVIDIA H100 80GB HBM3``.
+    """
+    words = f" {card.replace('-', ' ')} "
+    return None if " MIG " in words else next((t * 1e12 for name, t in _BF16_TERA if f" {name} " in words), None)
 
 
 @contextmanager

@@ -83,10 +83,15 @@ class Sampler:
 class Loader:
     """Batches of consecutive steps, gathered ahead by threads; iterating measures how long the consumer waits."""
 
-    def __init__(self, windows: Windows, sampler: Sampler, share: slice, parts: int, workers: int) -> None:
-        """``share`` is this process's part of every batch; each batch comes as a list of ``parts`` equal parts."""
+    def __init__(
+        self, windows: Windows, sampler: Sampler, share: slice, parts: int, workers: int, pinned: bool = False
+    ) -> None:
+        """``share`` is this process's part of every batch; each batch comes as a list of ``parts`` equal parts.
+
+        ``pinned`` batches lie in memory that a GPU copies from while the host goes on.
+        """
         self._windows, self._sampler, self._share, self._parts = windows, sampler, share, parts
-        self._workers = workers
+        self._workers, self._pinned = workers, pinned
         self.waited = 0.0
         """Seconds spent waiting for data so far."""
 
@@ -121,4 +126,5 @@ class Loader:
         indices = self._sampler.indices(step)[self._share]
         seeds = self._sampler.seeds(step)[self._share]
         pairs = zip(indices.chunk(self._parts), seeds.chunk(self._parts), strict=True)
-        return [{**self._windows.gather(part), SEED_KEY: part_seeds} for part, part_seeds in pairs]
+        parts = [{**self._windows.gather(part), SEED_KEY: part_seeds} for part, part_seeds in pairs]
+        return [{key: value.pin_memory() for key, value in part.items()} for part in parts] if self._pinned else parts

@@ -80,7 +80,8 @@ def train_on(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[]
         held = recipe.train.holdout_episodes
         holdout = Holdout(windows, held) if held else None
         sampler = Sampler(run.seed, holdout.first if holdout else len(windows), recipe.train.batch_size)
-        loader = Loader(windows, sampler, share, recipe.train.accumulate, recipe.train.workers)
+        on_gpu = accelerator.device.type == "cuda"
+        loader = Loader(windows, sampler, share, recipe.train.accumulate, recipe.train.workers, pinned=on_gpu)
         session = Session(agent, learner, loader, directory, progress, holdout, log)
         try:
             result = session.run(run.stop_at, request, run.progress)

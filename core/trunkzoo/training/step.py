@@ -51,7 +51,7 @@ class Learner:
         scalars = self._backward(parts)
         scalars["grad_norm"] = self._clip()
         names = sorted(scalars)  # one order on every process: the mean over processes goes by position
-        asked = torch.tensor(float(stop), device=self.accelerator.device)
+        asked = torch.full((), float(stop), device=self.accelerator.device)  # filled there: a copy would be a wait
         numbers = torch.stack([scalars[name].float() for name in names] + [asked])
         *values, stopped = self._mean(numbers).tolist()  # the one wait for the device
         report = dict(zip(names, values, strict=True))
@@ -87,7 +87,7 @@ class Learner:
         totals: dict[str, Tensor] = {}
         for i, part in enumerate(parts):
             last = i == len(parts) - 1
-            batch = {key: value.to(self.accelerator.device) for key, value in part.items()}
+            batch = {key: value.to(self.accelerator.device, non_blocking=True) for key, value in part.items()}
             with nullcontext() if last else self.accelerator.no_sync(self.model):
                 scalars = self.model(batch)
                 (scalars["loss"] / len(parts)).backward()  # parts are equal: the mean of their means is the batch's

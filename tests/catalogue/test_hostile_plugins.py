@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,13 @@ BAD = {
     "shallow": "import sys\nsys.setrecursionlimit(60)\n" + GOOD,
     "prints": "import os, sys\nos.write(1, b'[]')\nprint('{')\nsys.__stdout__.write('}')\n" + GOOD,
     "closes": "import os, sys\nsys.stdout.close()\nos.close(1)\n" + GOOD,
+    "shuts": "import os\nfor number in (0, 1, 2): os.close(number)\n" + GOOD,
+    "sweeps": "import os\nos.closerange(3, 64)\n" + GOOD,
+    "mutes": "import sys\nsys.stdout = sys.stderr = None\n" + GOOD,
+    "walks": "import os\nos.chdir('/')\n" + GOOD,
     "stays": "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n" + GOOD,
 }
-LOADS = {"shallow", "prints", "closes", "stays"}
+LOADS = {"shallow", "prints", "closes", "shuts", "sweeps", "mutes", "walks", "stays"}
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +53,13 @@ def test_each_is_a_row_of_its_own_and_json_stays_json(bad: Path) -> None:
         assert rows[name]["reason"].isprintable()
         assert len(rows[name]["reason"]) < 1000
     assert run.code == 0
+
+
+def test_relative_paths_begin_where_people_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with contained():
+        os.chdir("/")
+    assert Path.cwd() == tmp_path
 
 
 @pytest.mark.parametrize("command", [["list"], ["plugins"], ["show", "good/tiny"], ["show", "resnet-18"]])
@@ -104,8 +116,6 @@ def test_the_watch_ends_a_loop_that_catches_everything(
 
 
 def test_what_is_contained_reaches_nobody_by_number_or_name(capfd: pytest.CaptureFixture[str]) -> None:
-    import os
-
     with contained():
         os.write(1, b"by number\n")
         print("by name")
@@ -114,3 +124,44 @@ def test_what_is_contained_reaches_nobody_by_number_or_name(capfd: pytest.Captur
     assert out == "ours\n"
     assert "by number" in err
     assert "by name" in err
+
+
+ENDS = {
+    "crashes": "import ctypes\nctypes.string_at(0)",
+    "aborts": "import os\nos.abort()",
+    "becomes": "import os\nos.execv('/bin/true', ['true'])",
+    "quits": "import ctypes\nctypes.CDLL(None)._exit(0)",
+}
+
+
+def test_one_that_ends_the_process_is_a_row_and_what_is_good_is_tried_once(tmp_path: Path) -> None:
+    for name, code in {**ENDS, "good": GOOD}.items():
+        write_plugin(tmp_path, name, code)
+    cache = tmp_path / "cache"
+    run = zoo("plugins", "--json", path=tmp_path, TRUNKZOO_CACHE=str(cache))
+    rows = {row["name"]: row for row in json.loads(run.out)}
+    assert run.code == 0
+    for name in ENDS:
+        assert "ended the process that tried to describe it" in rows[name]["reason"]
+    assert rows["good"]["status"] == rows["resnet"]["status"] == "ok"
+    remembered = {path.name: path.stat().st_mtime_ns for path in (cache / "plugins").iterdir()}
+    assert len(remembered) == 1
+    zoo("plugins", path=tmp_path, TRUNKZOO_CACHE=str(cache))
+    assert {path.name: path.stat().st_mtime_ns for path in (cache / "plugins").iterdir()} == remembered
+    (tmp_path / "zoofix_good.py").write_text(f"{GOOD}\n")
+    zoo("plugins", path=tmp_path, TRUNKZOO_CACHE=str(cache))
+    assert len(list((cache / "plugins").iterdir())) == 2
+
+
+DEADLOCK = "import ctypes\nlib, lock = ctypes.CDLL(None), ctypes.create_string_buffer(64)\nfor _ in 'ab': lib.pthread_mutex_lock(lock)"
+
+
+@pytest.mark.parametrize("hang", [DEADLOCK, "import ctypes\nctypes.PyDLL(None).sleep(1000)"])
+@pytest.mark.slow
+def test_one_that_never_returns_from_c_is_named_and_left(tmp_path: Path, hang: str) -> None:
+    write_plugin(tmp_path, "hangs", hang)
+    write_plugin(tmp_path, "good", GOOD)
+    run = zoo("list", "--json", path=tmp_path)
+    assert run.code == 0
+    assert run.err.startswith("note: waiting for plugin 'hangs' of zoofix-hangs")
+    assert "good/tiny" in run.out

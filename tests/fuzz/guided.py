@@ -21,7 +21,8 @@ def main(name: str, seconds: str, folder: Path) -> None:
     """Run the target for that long; libFuzzer ends the process, with 0 if nothing was found."""
     reached, kept = folder / "reached", HERE.parents[1] / "build"
     reached.mkdir(parents=True)  # new inputs go to the first directory
-    kept.mkdir(exist_ok=True)
+    if not kept.is_dir():
+        kept.mkdir()
     options = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", f"-artifact_prefix={kept}/fuzz-{name}-"]
     places = [str(reached), str(HERE / "corpus" / name)]
     atheris.Setup([sys.argv[0], *options, "-print_final_stats=1", "-verbosity=0", *places], targets(folder)[name])

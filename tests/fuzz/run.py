@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -66,10 +67,11 @@ def fuzz(name: str, target: Target, until: float) -> int:
 def guided(name: str, seconds: float, folder: Path) -> int:
     """Run one target under atheris, in a process of its own; returns how many inputs were tried."""
     command = [sys.executable, str(Path(__file__).with_name("guided.py")), name, str(round(seconds)), str(folder)]
-    run = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace", check=False)
-    tried = re.search(r"number_of_executed_units: (\d+)", run.stderr)
+
+    run = subprocess.run(command, text=True, errors="replace", check=False, stdout=PIPE, stderr=STDOUT)
+    tried = re.search(r"number_of_executed_units: (\d+)", run.stdout)
     if run.returncode or tried is None:
-        sys.exit(f"{name}, guided by coverage:\n{run.stderr}")
+        sys.exit(f"{name}, guided by coverage:\n{run.stdout}")
     return int(tried[1])
 
 

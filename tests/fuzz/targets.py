@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from outputs import output_targets
+
 from trunkzoo.catalogue.catalogue import load_catalogue
 from trunkzoo.checkpoint.header import HEADER_START, read_header
 from trunkzoo.checkpoint.manifest import read_verified
@@ -44,6 +46,7 @@ def targets(folder: Path) -> Mapping[str, Target]:
         "set": lambda text: _set(zoo, text),
         "seeds": lambda text: _seeds(text),
         "cache": lambda text: _cache(folder / "cache", text),
+        **output_targets(folder, CONTRACT),
     }
 
 

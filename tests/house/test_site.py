@@ -134,6 +134,20 @@ QUESTIONS = {
     "custom backbone": "questions.html",
     "lerobot-train policy type": "lerobot.html",
     "compare two checkpoints": "reference/cli.html",
+    "learning rate warmup schedule": "questions.html",
+    "random crop image augmentation": "questions.html",
+    "normalize mean std": "questions.html",
+    "record video of rollout": "questions.html",
+    "number of observation steps": "act-on-a-robot.html",
+    "action chunk size": "questions.html",
+    "features of intermediate layer": "questions.html",
+    "fine tune from a checkpoint": "questions.html",
+    "ema weights": "questions.html",
+    "evaluate in parallel": "questions.html",
+    "merge two datasets": "questions.html",
+    "push policy to hub": "hub.html",
+    "mixed precision bf16": "reference/registry.html",
+    "train without simulator": "write-a-trunk-plugin.html",
 }
 """What users of lerobot and timm would type, and a page that answers."""
 

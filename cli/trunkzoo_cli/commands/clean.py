@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trunkzoo_cli.options import JsonOption
 from trunkzoo_cli.output import emit_json, emit_table, note, say
+
+if TYPE_CHECKING:
+    from trunkzoo.training.waste import Waste
 
 
 def clean(
@@ -35,19 +38,23 @@ def clean(
     if directory is not None and not directory.is_dir():
         raise UsageError(f"no directory {directory}; name the one that holds your runs")
     runs = directory or Path("runs")
-    found = list(find_waste(runs, keep)) if runs.is_dir() else []
-    if directory is None:
-        found += find_images()
+    below, images = list(find_waste(runs, keep)) if runs.is_dir() else [], [] if directory else list(find_images())
+    found = [*below, *images]
     if yes:
         for waste in found:
             waste.delete()
     if json:
         emit_json([{"kind": it.kind, "path": str(it.path), "bytes": it.bytes, "deleted": yes} for it in found])
         return
-    if found:
-        rows = [(it.kind, str(it.path), f"{it.bytes / 1e6:.1f} MB", it.why) for it in found]
+    rows = [(it.kind, it.path, _size([it]), it.why) for it in below]
+    if images:
+        rows += [(images[0].kind, images[0].path.parent, _size(images), images[0].why)]
+    if rows:
         emit_table(("what", "path", "size", "why it may go"), rows)
-    total = f"{sum(it.bytes for it in found) / 1e6:.1f} MB"
-    say(f"{total} deleted" if yes else f"{total} could go")
+    say(f"{_size(found)} deleted" if yes else f"{_size(found)} could go")
     if found and not yes:
         note("nothing was deleted; the same command with --yes does it")
+
+
+def _size(found: list[Waste]) -> str:
+    return f"{sum(it.bytes for it in found) / 1e6:.1f} MB"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
 
 from trunkzoo.errors import printable
 from trunkzoo.plugin.hooks import API_VERSION, GROUP_PREFIX
@@ -24,6 +26,11 @@ class Claim:
     api: str
     entry_point: metadata.EntryPoint | None
     """None when the distribution's entry_points.txt cannot be parsed."""
+
+    @property
+    def title(self) -> str:
+        """How people tell it from others: ``'name' of distribution``."""
+        return f"'{self.name}' of {self.distribution}"
 
     @property
     def ours(self) -> bool:
@@ -87,3 +94,14 @@ def _claims_of(distribution: metadata.Distribution, name: str, version: str) -> 
     claims = [Claim(p.name, name, version, p.group.removeprefix(GROUP_PREFIX), p) for p in dict.fromkeys(points)]
     ours = {claim.name for claim in claims if claim.ours}
     yield from (claim for claim in claims if claim.ours or claim.name not in ours)
+
+
+def roots(package: str) -> list[Path]:
+    """The folders, or the file, of a top-level package, which is not imported; none where it is not found."""
+    try:
+        spec = find_spec(package)
+    except (ImportError, ValueError):
+        return []
+    if spec is None:
+        return []
+    return [Path(place) for place in spec.submodule_search_locations or ()] or [Path(spec.origin or "")]

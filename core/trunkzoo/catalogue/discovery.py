@@ -12,6 +12,7 @@ from typing import Literal
 from trunkzoo.catalogue.claims import UNREADABLE, Claim, installed_claims, normal
 from trunkzoo.catalogue.guard import contained, strict, watched
 from trunkzoo.catalogue.loader import Records, load_records
+from trunkzoo.catalogue.trial import fatal
 from trunkzoo.errors import PluginError, one_line
 from trunkzoo.plugin.hooks import API_VERSION
 from trunkzoo.plugin.records import name_fault
@@ -78,23 +79,23 @@ def discover(rules: LoadRules) -> list[tuple[PluginRow, Records]]:
     by_name: dict[str, list[Claim]] = {}
     for claim in installed_claims():
         by_name.setdefault(claim.name, []).append(claim)
-    return [found for name in sorted(by_name) for found in _settle(name, by_name[name], rules)]
+    # decided without importing what can be; of each name one claim is left, which is tried elsewhere, and then loaded
+    decided = [(claim, *_verdict(claim, by_name[name], rules)) for name in sorted(by_name) for claim in by_name[name]]
+    faults = fatal([claim for claim, status, _ in decided if status == "ok"])
+    return [
+        _settle(claim, "broken" if claim in faults else status, faults.get(claim, reason), rules)
+        for claim, status, reason in decided
+    ]
 
 
-def _settle(name: str, claims: Sequence[Claim], rules: LoadRules) -> list[tuple[PluginRow, Records]]:
-    """Decide without importing what can be; load the one claim that is left."""
-    found: list[tuple[PluginRow, Records]] = []
-    ours = [claim for claim in claims if claim.ours]
-    for claim in claims:
-        status, reason = _verdict(claim, ours, rules)
-        row, records = _load(claim) if status == "ok" else (_row(claim, status, reason), Records())
-        if rules.strict and row.status not in ("ok", "disabled"):
-            raise row.error or PluginError(f"plugin '{name}' ({row.distribution}): {row.reason}")
-        found.append((row, records))
-    return found
+def _settle(claim: Claim, status: Status, reason: str, rules: LoadRules) -> tuple[PluginRow, Records]:
+    row, records = _load(claim) if status == "ok" else (_row(claim, status, reason), Records())
+    if rules.strict and row.status not in ("ok", "disabled"):
+        raise row.error or PluginError(f"plugin '{row.name}' ({row.distribution}): {row.reason}")
+    return row, records
 
 
-def _verdict(claim: Claim, ours: Sequence[Claim], rules: LoadRules) -> tuple[Status, str]:
+def _verdict(claim: Claim, same_name: Sequence[Claim], rules: LoadRules) -> tuple[Status, str]:
     # in this order: what is switched off is not judged, and the owner of a reserved name has no rivals
     if rules.only is not None and claim.name not in rules.only:
         return "disabled", "not in TRUNKZOO_PLUGINS"
@@ -117,7 +118,7 @@ def _verdict(claim: Claim, ours: Sequence[Claim], rules: LoadRules) -> tuple[Sta
             "conflict",
             f"the name '{claim.name}' is reserved for {owner}; rename the entry point of {claim.distribution}",
         )
-    rivals = [other.distribution for other in ours if other is not claim]
+    rivals = [other.distribution for other in same_name if other.ours and other is not claim]
     if rivals:
         both = " and ".join(sorted([claim.distribution, *rivals]))
         return "conflict", f"{both} both claim the plugin name '{claim.name}', so neither loads; uninstall one"
@@ -128,7 +129,7 @@ def _load(claim: Claim) -> tuple[PluginRow, Records]:
     """Import one plugin and collect its records. What it prints goes to stderr: stdout may be JSON."""
     had_torch = "torch" in sys.modules  # of an earlier plugin, or of the caller: then nothing can be told
     try:
-        with contained(), watched(f"'{claim.name}' of {claim.distribution}"):
+        with contained(), watched(claim.title):
             records = load_records(_entry_point(claim))
     except KeyboardInterrupt:
         raise

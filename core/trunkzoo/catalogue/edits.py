@@ -11,13 +11,10 @@ import hashlib
 import json
 from functools import cache
 from importlib import metadata
-from importlib.util import find_spec
-from pathlib import Path
 
-from trunkzoo.catalogue.claims import normal
+from trunkzoo.catalogue.claims import OURS, normal, roots
 from trunkzoo.catalogue.discovery import PluginRow
 
-OURS = "trunkzoo"
 LARGE = 2**20  # bytes; larger files, such as weights, are told apart by name and size
 _LEFT_OUT = {"__pycache__", ".git", ".venv", "node_modules"}
 
@@ -46,17 +43,10 @@ def editable_folder(distribution: str) -> str | None:
 def _hash_of(target: str) -> str:
     """Twelve hexadecimal digits over the files of the package that an entry point names."""
     digest = hashlib.sha256()
-    for root in _roots(target.partition(":")[0].partition(".")[0].strip()):
+    for root in roots(target.partition(":")[0].partition(".")[0].strip()):
         for path in [root] if root.is_file() else sorted(root.rglob("*")):
             if path.is_file() and path.suffix != ".pyc" and not _LEFT_OUT & set(path.parts):
                 size = path.stat().st_size
                 digest.update(f"{path.relative_to(root.parent)}\0{size}\0".encode())
                 digest.update(path.read_bytes() if size <= LARGE else b"")
     return digest.hexdigest()[:12]
-
-
-def _roots(package: str) -> list[Path]:
-    spec = find_spec(package)
-    if spec is None:
-        return []
-    return [Path(place) for place in spec.submodule_search_locations or ()] or [Path(spec.origin or "")]

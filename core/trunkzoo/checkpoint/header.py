@@ -109,11 +109,16 @@ def header_of(raw: SafetensorsHeader, file: Path) -> CheckpointHeader:
     except ValueError as error:
         raise CheckpointError(f"the header of {file} is damaged ({error}); use another checkpoint") from None
     try:
-        header = parse(CheckpointHeader, fields, "header")
-        parse(_RecipeOutline, header.recipe, "header.recipe")
-        return header
+        return parse_header(fields, "header")
     except ConfigError as error:
         raise CheckpointError(f"the header of {file} does not fit its schema: {error}") from None
+
+
+def parse_header(fields: Mapping[str, Any], where: str) -> CheckpointHeader:
+    """What is said of an agent, once it is of the form that every version writes; raises ConfigError if it is not."""
+    header = parse(CheckpointHeader, fields, where)
+    parse(_RecipeOutline, header.recipe, f"{where}.recipe")
+    return header
 
 
 def read_safetensors_header(file: Path) -> SafetensorsHeader:

@@ -28,21 +28,12 @@ from trunkzoo.data.reading import reading
 from trunkzoo.errors import DataError
 from trunkzoo.system.files import new_directory, sync
 from trunkzoo.system.locks import acquire
+from trunkzoo.system.places import cache_root
 from trunkzoo.system.progress import progress
 
 FORMAT = 2
 FRAMES, SEAL = "frames.npy", "frames.seal"
 Frames = NDArray[np.uint8]  # (N, H, W, 3)
-
-
-def cache_root() -> Path:
-    """``$TRUNKZOO_CACHE``, else ``trunkzoo`` in the user's cache directory."""
-    if root := os.environ.get("TRUNKZOO_CACHE"):
-        return Path(root)
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trunkzoo"
-    except RuntimeError:  # a user without an entry in passwd, as containers have
-        raise DataError("there is no home directory for the image cache; set TRUNKZOO_CACHE to a directory") from None
 
 
 def open_frames(reader: LeRobotReader, identities: Mapping[str, str], size: tuple[int, int]) -> dict[str, Frames]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from trunkzoo.agent.agent import Agent
 from trunkzoo.export.record import BATCH, ExportScope, Port
-from trunkzoo.export.sizes import TRACED
+from trunkzoo.export.tracing import TRACED
 from trunkzoo.plugin.contract import ACTION_KEY, IMAGE_KEY, STATE_KEY
 
 NOISE = "noise"

@@ -17,7 +17,7 @@ from trunkzoo.catalogue.guard import plugin_code
 from trunkzoo.errors import PluginError, install_command
 from trunkzoo.export.graph import Graph, example
 from trunkzoo.export.record import BATCH, OPSET
-from trunkzoo.export.sizes import FixedSizes
+from trunkzoo.export.tracing import Constants
 
 Numbers = NDArray[Any]
 Runner = Callable[[Mapping[str, Numbers]], tuple[Numbers, ...]]
@@ -47,7 +47,7 @@ def write_onnx(graph: Graph, path: Path) -> None:
 
     inputs, outputs = graph.inputs(), graph.outputs()
     names = [port.name for port in (*inputs, *outputs)]
-    with plugin_code("the export to ONNX"), warnings.catch_warnings(), FixedSizes():
+    with plugin_code("the export to ONNX"), warnings.catch_warnings(), Constants(cast(nn.Module, graph)):
         warnings.simplefilter("ignore")  # of each shape that becomes a constant, and that the exporter is the older one
         torch.onnx.export(
             cast(nn.Module, graph),

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from trunkzoo.checkpoint.header import CheckpointHeader
+from trunkzoo.checkpoint.header import CheckpointHeader, parse_header
 from trunkzoo.checkpoint.migrations import FORMAT
 from trunkzoo.errors import CheckpointError, ConfigError, UsageError
 from trunkzoo.plugin.config import Config, parse
@@ -53,7 +53,7 @@ class ExportRecord(Config):
     record: Literal[1] = Field(default=1, description="layout of this file")
     format: ExportFormat = Field(description="onnx, or a program of torch.export")
     scope: ExportScope = Field(description="the whole agent, or its trunks alone")
-    file: str = Field(description="the graph, beside this file")
+    file: str = Field(pattern=r"^[\w-][\w.-]*$", description="the graph, beside this file")
     sha256: str = Field(description="hash of the graph's bytes")
     opset: PositiveInt | None = Field(description="ONNX operator set; none for torch")
     inputs: tuple[Port, ...] = Field(description="what the graph reads; what it ignores is left out")
@@ -67,9 +67,9 @@ class ExportRecord(Config):
     versions: dict[str, str] = Field(description="versions of the libraries that wrote the graph")
 
     def header(self) -> CheckpointHeader:
-        """The same facts as a checkpoint tells them, without tensors."""
+        """The same facts as a checkpoint tells them, without tensors; raises ConfigError if they are none."""
         fields = self.model_dump(include={"step", "recipe", "contract", "plugins", "versions"})
-        return CheckpointHeader.model_validate({**fields, "format": FORMAT, "tensors": {}})
+        return parse_header({**fields, "format": FORMAT, "tensors": {}}, "export")
 
     def require_acting(self, graph: Path) -> None:
         """Raise UsageError unless onnxruntime can act with this graph."""
@@ -94,6 +94,7 @@ def read_export(path: Path) -> tuple[Path, ExportRecord]:
         raise UsageError(f"no export at {path}; `zoo export RUN` makes one")
     try:
         record = parse(ExportRecord, parse_table(file.read_bytes()), "export")
+        record.header()  # what only a checkpoint's rules refuse
     except OSError as error:
         raise CheckpointError(f"cannot read {file}: {error.strerror}; a graph needs its {RECORD} beside it") from None
     except (ValueError, ConfigError) as error:

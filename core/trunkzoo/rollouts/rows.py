@@ -16,6 +16,7 @@ from trunkzoo.system.locks import take
 from trunkzoo.system.plain import parse_table
 
 Row = dict[str, Any]
+_NUMBERS = ("success", "return", "average_reward", "max_reward", "steps")  # of every row
 LAST_NUMBER = '"steps": '  # the last that :func:`make_row` writes before the provenance
 
 
@@ -37,7 +38,7 @@ def read_rows(path: Path) -> list[Row]:
     """Rows of a file, in its order; a last line cut by a kill is left out.
 
     Raises:
-        DataError: there is no such file, or another line is no JSON object with a seed.
+        DataError: there is no such file, or another line is no JSON object with an integer as seed.
     """
     if not path.is_file():
         raise DataError(f"no result rows at {path}; `zoo eval` writes them")
@@ -49,7 +50,8 @@ def read_rows(path: Path) -> list[Row]:
             continue
         try:
             row = _parse(line, shared)
-            row["seed"]
+            if not isinstance(row["seed"], int):
+                raise TypeError("a seed is an integer")
         except (ValueError, KeyError, TypeError):
             if number == len(lines):  # no newline after it: the process died while writing
                 break
@@ -89,6 +91,7 @@ class RowFile:
 
     Raises:
         UsageError: it cannot be written, another process writes to it, or a row's provenance differs.
+        DataError: a row is damaged.
     """
 
     def __init__(self, path: Path, provenance: Mapping[str, Any]) -> None:
@@ -118,7 +121,7 @@ class RowFile:
         _cut_half_line(self._path)
         if self._times.exists():
             _cut_half_line(self._times)
-            self.chunk_ms = [ms for row in read_rows(self._times) for ms in row["chunk_ms"]]
+            self.chunk_ms = [ms for row in read_rows(self._times) for ms in _milliseconds(row)]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -153,6 +156,9 @@ class RowFile:
             raise UsageError(f"another evaluation is writing {self._path}; wait for it or give another file", ["file"])
 
     def _check(self, row: Row) -> None:
+        for key in _NUMBERS:
+            if not isinstance(row.get(key), int | float):
+                raise DataError(f"{self._path}: {key} of seed {row['seed']} is no number; remove that line")
         for key, value in self._provenance.items():
             if row.get(key) != value:
                 then, now = differing(row.get(key), value)
@@ -161,6 +167,12 @@ class RowFile:
                     f"{_short(then)}, now {_short(now)}. Give another file, or delete this one",
                     ["file"],
                 )
+
+
+def _milliseconds(row: Row) -> list[float]:
+    """The times of a row; none where the file was edited, which costs no result."""
+    times = row.get("chunk_ms")
+    return [ms for ms in times if isinstance(ms, int | float)] if isinstance(times, list) else []
 
 
 def _cut_half_line(path: Path) -> None:

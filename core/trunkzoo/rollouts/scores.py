@@ -19,15 +19,20 @@ def scores(runs: Sequence[Sequence[Row]], field: str) -> Matrix:
     Raises:
         DataError: the runs do not have the same episode seeds, or a score is no finite number.
     """
-    by_seed = [{int(row["seed"]): float(row[field]) for row in rows} for rows in runs]
+    by_seed = [{int(row["seed"]): _number(row, field) for row in rows} for rows in runs]
     everywhere = set(by_seed[0]).intersection(*by_seed)
     missing = sorted(set(by_seed[0]).union(*by_seed) - everywhere)
     if missing:
         raise DataError(f"{_names(missing)} of some training seeds are missing in others: only pairs are compared")
     strange = sorted({seed for found in by_seed for seed, score in found.items() if not math.isfinite(score)})
     if strange:
-        raise DataError(f"{field} of {_names(strange)} is NaN or infinite; run these episodes again")
+        raise DataError(f"{field} of {_names(strange)} is no finite number; run these episodes again")
     return np.array([[found[seed] for seed in sorted(everywhere)] for found in by_seed])
+
+
+def _number(row: Row, field: str) -> float:
+    value = row.get(field)
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def _names(seeds: Sequence[int]) -> str:

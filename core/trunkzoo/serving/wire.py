@@ -7,6 +7,7 @@ scalar one of ``__npgeneric__``, ``data`` and ``dtype``.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ import numpy as np
 from trunkzoo.errors import DataError
 
 KINDS = "biuf"  # of numbers that may travel: truth values, integers, floats
+AXES = 32  # of an array; more are no image
+_DTYPE = re.compile(rf"[<>|=]?[{KINDS}][0-9]{{1,2}}")
 
 
 def pack(message: Mapping[str, Any]) -> bytes:
@@ -61,6 +64,8 @@ def _decoded(found: dict[Any, Any]) -> Any:
 
 def _array(found: Mapping[Any, Any]) -> np.ndarray[Any, Any]:
     dtype, shape, data = _type(found), tuple(found.get(b"shape", ())), found.get(b"data", b"")
+    if len(shape) > AXES:
+        raise DataError(f"an array of the message has {len(shape)} axes; send at most {AXES}")
     if not all(isinstance(side, int) and side >= 0 for side in shape) or not isinstance(data, bytes):
         raise DataError(
             f"an array of the message has shape {shape}; it must be a list of integers ≥ 0, with bytes as data"
@@ -73,10 +78,11 @@ def _array(found: Mapping[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _type(found: Mapping[Any, Any]) -> np.dtype[Any]:
+    name = found.get(b"dtype", "")
+    name = name.decode("ascii", "replace") if isinstance(name, bytes) else str(name)
     try:
-        dtype = np.dtype(found.get(b"dtype", ""))
-    except (TypeError, ValueError):
-        dtype = np.dtype("O")
-    if dtype.kind not in KINDS:
-        raise DataError(f"an array of the message has type {str(found.get(b'dtype'))[:40]!r}; send numbers")
-    return dtype
+        if _DTYPE.fullmatch(name):  # numpy reads whole structures from such a text
+            return np.dtype(name)
+    except TypeError:  # there is no number of so many bytes
+        pass
+    raise DataError(f"an array of the message has type {name[:40]!r}; send numbers")

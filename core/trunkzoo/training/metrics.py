@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trunkzoo.errors import UsageError
+from trunkzoo.errors import DataError, UsageError
 from trunkzoo.system.files import readable_os_errors, write_text
+from trunkzoo.system.plain import parse_table
 from trunkzoo.training.directory import EVENTS, METRICS
 
 if TYPE_CHECKING:
@@ -94,17 +95,29 @@ def _event_writer(directory: Path, step: int) -> SummaryWriter:
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """All rows of a run's ``metrics.jsonl``; none before it has begun, and no last one that is half written."""
+    """All rows of a run's ``metrics.jsonl``; none before it has begun, and no last one that is half written.
+
+    Raises:
+        DataError: a line is no row of numbers with a step.
+    """
     path = run / METRICS
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
-    return [json.loads(line) for line in lines]
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] if path.is_file() else []
+    rows = []
+    for number, line in enumerate(lines, 1):
+        row = {} if _step_of(line) == math.inf else parse_table(line)
+        if not row or not all(isinstance(value, int | float | None) for value in row.values()):
+            raise DataError(f"{path}:{number} is no row of metrics, numbers and a step; remove the line")
+        rows.append(row)
+    return rows
 
 
 def _step_of(line: str) -> float:
+    """The step of a row; infinity for what is none: a kill can cut the last line."""
     try:
-        return float(json.loads(line)["step"])
-    except (ValueError, LookupError, TypeError):  # a kill can cut the last line
+        step = parse_table(line)["step"]
+    except (ValueError, KeyError):
         return math.inf
+    return step if isinstance(step, int) else math.inf
 
 
 def peak_memory_mb() -> float:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from trunkzoo.checkpoint.layout import CHECKPOINTS, checkpoints_of
+from trunkzoo.checkpoint.layout import checkpoints_of
 from trunkzoo.errors import CheckpointError
 from trunkzoo.system.locks import is_held
+from trunkzoo.system.plain import parse_table
 from trunkzoo.training.directory import CELLS, LOCK, METRICS, RUN, read_run
 
 ROWS = "eval-agent.jsonl"  # what `zoo eval` writes beside a checkpoint
@@ -77,15 +78,15 @@ def _state(run: Path, step: int, steps: int) -> str:
 
 def score_of(run: Path) -> str:
     """The best score of a run in words, such as ``12/20 solved at step 400``; empty where nothing is known."""
-    solved = [_solved(path) for path in sorted((run / CHECKPOINTS).glob(f"step-*/{ROWS}")) if path.stat().st_size]
+    played = [path / ROWS for path in checkpoints_of(run).values()]
+    solved = [_solved(path) for path in played if path.is_file() and path.stat().st_size]
     if solved:
         won, episodes, step = max(solved, key=lambda found: (found[0] / found[1], found[1]))
         return f"{won}/{episodes} solved at step {step}"
     rows = _rows(run / METRICS)
-    held = [(row["holdout_error"], row["step"]) for row in rows if row.get("holdout_error") is not None]
-    if held:
-        return "held-out error {:.3g} at step {}".format(*min(held))
-    losses = [row["loss"] for row in rows if row.get("loss") is not None]
+    if held := _logged(rows, "holdout_error"):
+        return "held-out error {:.3g} at step {}".format(*min((error, step) for step, error in held.items()))
+    losses = [*_logged(rows, "loss").values()]
     return f"loss {losses[-1]:.3g}" if losses else ""
 
 
@@ -107,7 +108,7 @@ class CheckpointScores:
 
 def checkpoint_scores(run: Path) -> list[CheckpointScores]:
     """Every finished checkpoint of a run directory with its scores, oldest first; none for any other path."""
-    held = {row.get("step"): row.get("holdout_error") for row in _rows(run / METRICS) if "holdout_error" in row}
+    held = _logged(_rows(run / METRICS), "holdout_error")
     found = []
     for step, path in checkpoints_of(run).items():
         played = path / ROWS
@@ -121,13 +122,16 @@ def _solved(path: Path) -> tuple[int, int, int]:
     return sum(bool(row.get("success")) for row in rows), max(len(rows), 1), int(path.parent.name.removeprefix("step-"))
 
 
+def _logged(rows: list[dict[str, Any]], name: str) -> dict[int, float]:
+    """A number that was logged, by its step."""
+    found = {row.get("step"): row.get(name) for row in rows}
+    return {step: value for step, value in found.items() if isinstance(step, int) and isinstance(value, int | float)}
+
+
 def _rows(path: Path) -> list[dict[str, Any]]:
     """The whole JSON lines of a file; none where there is no file."""
     found: list[dict[str, Any]] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
-        try:
-            row = json.loads(line)
-        except ValueError:  # cut by a kill
-            continue
-        found += [row] if isinstance(row, dict) else []
+        with suppress(ValueError):  # cut by a kill
+            found.append(parse_table(line))
     return found

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from trunkzoo.checkpoint.layout import CHECKPOINTS, checkpoints_of
-from trunkzoo.data.cache import cache_root
 from trunkzoo.system.files import LEFTOVER, clear_leftovers, remove
 from trunkzoo.system.locks import is_held
+from trunkzoo.system.places import cache_root
 from trunkzoo.training.directory import LOCK
 from trunkzoo.training.runs import find_runs, suite_of
 

@@ -42,8 +42,10 @@ def _leave_threads(code: int) -> None:
     for thread in others:
         thread.join(max(0.0, deadline - time.monotonic()))
     if any(thread.is_alive() for thread in others):
-        _say(f"left without waiting for the threads {', '.join(thread.name for thread in others)}", code)
-        os._exit(code)
+        try:
+            _say(f"left without waiting for the threads {', '.join(thread.name for thread in others)}", code)
+        finally:
+            os._exit(code)
 
 
 def _run(given: Sequence[str]) -> int:

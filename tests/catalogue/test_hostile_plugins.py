@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,13 @@ BAD = {
     "shallow": "import sys\nsys.setrecursionlimit(60)\n" + GOOD,
     "prints": "import os, sys\nos.write(1, b'[]')\nprint('{')\nsys.__stdout__.write('}')\n" + GOOD,
     "closes": "import os, sys\nsys.stdout.close()\nos.close(1)\n" + GOOD,
+    "shuts": "import os\nfor number in (0, 1, 2): os.close(number)\n" + GOOD,
+    "sweeps": "import os\nos.closerange(3, 64)\n" + GOOD,
+    "mutes": "import sys\nsys.stdout = sys.stderr = None\n" + GOOD,
+    "walks": "import os\nos.chdir('/')\n" + GOOD,
     "stays": "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n" + GOOD,
 }
-LOADS = {"shallow", "prints", "closes", "stays"}
+LOADS = {"shallow", "prints", "closes", "shuts", "sweeps", "mutes", "walks", "stays"}
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +53,13 @@ def test_each_is_a_row_of_its_own_and_json_stays_json(bad: Path) -> None:
         assert rows[name]["reason"].isprintable()
         assert len(rows[name]["reason"]) < 1000
     assert run.code == 0
+
+
+def test_relative_paths_begin_where_people_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with contained():
+        os.chdir("/")
+    assert Path.cwd() == tmp_path
 
 
 @pytest.mark.parametrize("command", [["list"], ["plugins"], ["show", "good/tiny"], ["show", "resnet-18"]])
@@ -104,8 +116,6 @@ def test_the_watch_ends_a_loop_that_catches_everything(
 
 
 def test_what_is_contained_reaches_nobody_by_number_or_name(capfd: pytest.CaptureFixture[str]) -> None:
-    import os
-
     with contained():
         os.write(1, b"by number\n")
         print("by name")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import os
 import signal
@@ -14,6 +15,7 @@ from typing import NoReturn
 
 from trunkzoo.errors import PluginError, ZooError, one_line, printable
 
+KEPT_FROM = 200  # copies of standard streams have higher numbers, which those who close everything below spare
 NAMED_AFTER, LEFT_AFTER = 3.0, 30.0
 """Seconds until people hear which plugin is waited for, and until the zoo goes on without it."""
 
@@ -48,8 +50,8 @@ def contained() -> Iterator[None]:
     Raises:
         SystemExit: it called ``os._exit``, or raised KeyboardInterrupt though nobody pressed a key.
     """
-    limit = sys.getrecursionlimit()
-    with _interrupts_noted() as asked, _stdout_aside(), _no_sudden_exit():
+    limit, stderr = sys.getrecursionlimit(), sys.stderr
+    with _interrupts_noted() as asked, _same_folder(), _stdout_aside(), _no_sudden_exit():
         try:
             yield
         except KeyboardInterrupt as error:
@@ -58,15 +60,30 @@ def contained() -> Iterator[None]:
             raise SystemExit("KeyboardInterrupt") from error
         finally:
             sys.setrecursionlimit(limit)
+            sys.stderr = stderr
+
+
+@contextlib.contextmanager
+def _same_folder() -> Iterator[None]:
+    """Come back to the working directory: people's relative paths begin there."""
+    here = os.open(".", os.O_RDONLY | os.O_DIRECTORY) if os.access(".", os.R_OK) else None
+    try:
+        yield
+    finally:
+        if here is not None:
+            with contextlib.suppress(OSError):
+                os.fchdir(here)
+                os.close(here)
 
 
 @contextlib.contextmanager
 def _stdout_aside() -> Iterator[None]:
-    """Lead stdout to stderr; closing it closes nothing of ours."""
-    ours, kept = sys.stdout, None
+    """Lead stdout to stderr; closing standard streams closes nothing of ours."""
+    ours, kept = sys.stdout, dict[int, int]()
     _flush(ours)
     with contextlib.suppress(OSError):  # a program without these descriptors: nobody reads them
-        kept = os.dup(1)
+        for number in range(3):
+            kept[number] = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, KEPT_FROM)
         os.dup2(2, 1)
     try:
         with contextlib.redirect_stdout(_Aside()):
@@ -74,9 +91,10 @@ def _stdout_aside() -> Iterator[None]:
     finally:
         for stream in (ours, sys.__stdout__):
             _flush(stream)
-        if kept is not None:
-            os.dup2(kept, 1)
-            os.close(kept)
+        for number, copy in kept.items():
+            with contextlib.suppress(OSError):  # closed like everything: then it is gone
+                os.dup2(copy, number)
+                os.close(copy)
 
 
 class _Aside(io.TextIOBase):

@@ -149,6 +149,8 @@ def test_an_array_that_lies_is_refused(change: dict[bytes, Any], told: str) -> N
     ],
 )
 def test_what_numpy_would_read_otherwise_is_refused(value: dict[bytes, Any]) -> None:
+    import msgpack
+
     with pytest.raises(DataError):
         unpack(msgpack.packb({"a": value}))
 

@@ -181,5 +181,9 @@ def test_the_commands_print_and_exit_as_promised(
     assert [row["ok"] for row in json.loads(capsys.readouterr().out)].count(False) == 1
     assert zoo("data", "info", str(tmp_path / "nowhere")) == 2
     assert "no dataset at" in capsys.readouterr().err
+    assert zoo("data", "info", "lerobot/pusht") == 2
+    assert (
+        "no dataset at lerobot/pusht; `zoo collect` records one, and hf:lerobot/pusht names" in capsys.readouterr().err
+    )
     assert zoo("data", "info", str(data), "--sheet", str(tmp_path / "no/sheet.png")) == 2
     assert "name a .png file in a directory that exists" in capsys.readouterr().err

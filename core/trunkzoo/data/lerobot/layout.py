@@ -151,7 +151,8 @@ def _feature(key: str, raw: Mapping[str, Any]) -> Feature:
 
 def _absent(directory: Path) -> str:
     if not directory.exists():
-        return f"no dataset at {directory}; `zoo collect` records one"
+        hub = f", and hf:{directory} names one on the hub" if len(directory.parts) == 2 else ""  # or ORG/NAME
+        return f"no dataset at {directory}; `zoo collect` records one{hub}"
     if not directory.is_dir():
         return f"{directory} is a file; `zoo data convert` reads robomimic HDF5 and diffusion_policy zarr"
     if (directory / "data").is_dir() and (directory / ".zgroup").exists():

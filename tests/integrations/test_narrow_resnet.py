@@ -32,8 +32,8 @@ FOREIGN = load_suite(open_zoo().registry, "policies-lift").foreign
 @pytest.mark.parametrize("foreign", FOREIGN, ids=lambda it: str(it.name))
 def test_the_suites_policies_are_about_as_large_as_ours(foreign: Any) -> None:
     register_third_party_plugins()
-    words = [f"--{word.removeprefix('--policy.')}" for word in foreign.command if word.startswith("--policy.")]
-    config = draccus.parse(PreTrainedConfig, args=words)
+    kind, *words = [f"--{word.removeprefix('--policy.')}" for word in foreign.command if word.startswith("--policy.")]
+    config = draccus.parse(PreTrainedConfig.get_choice_class(kind.removeprefix("--type=")), args=words)
     config.input_features, config.output_features = INPUTS, OUTPUTS
     policy = get_policy_class(config.type)(config)
     assert 0.9 * OURS < sum(parameter.numel() for parameter in policy.parameters()) <= OURS

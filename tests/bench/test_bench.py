@@ -3,7 +3,11 @@
 import json
 
 import pytest
+import torch
 
+from trunkzoo.agent.assemble import assemble
+from trunkzoo.agent.compiled import compile_acting
+from trunkzoo.agent.example import random_batch, random_noise, unit_statistics
 from trunkzoo.bench.agent import AgentRow, Latency, bench_agent
 from trunkzoo.errors import UsageError
 from trunkzoo.registry import open_zoo
@@ -62,3 +66,14 @@ def test_a_trunk_that_cannot_take_the_batch_is_one_line(capsys: pytest.CaptureFi
         main(["bench", "trunks", "resnet-18,width=16", "--size", "32", "--batch", "1", "--rounds", "1"])
     assert leaving.value.code == 1
     assert "Expected more than 1 value per channel" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the compiler trips over warnings of its own
+def test_a_compiled_agent_predicts_the_same() -> None:
+    agent = assemble(open_zoo().recipe("tour-resnet")).eval()
+    agent.fit_normalizers(unit_statistics(agent.contract))
+    batch, noise = random_batch(agent.contract), random_noise(agent.contract)
+    eager = agent.predict(batch, noise)
+    compiled = compile_acting(agent)
+    torch.testing.assert_close(compiled.predict(batch, noise), eager, rtol=1e-5, atol=1e-5)

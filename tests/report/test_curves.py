@@ -28,7 +28,7 @@ def test_curves_are_the_logged_values_by_metric_and_run(tmp_path: Path) -> None:
     assert list(curves) == ["loss", "holdout_error", "lr"]
     assert curves["loss"]["two"] == [(2, 4.0), (4, 2.0), (6, 4 / 3), (8, 1.0), (10, 0.8)]
     same = [logged(tmp_path / "a" / "run", 1.0), logged(tmp_path / "b" / "run", 2.0)]
-    assert list(curves_of(same, ["loss"])["loss"]) == [str(run) for run in same]
+    assert list(curves_of(same, ["loss"])["loss"]) == ["a/run", "b/run"]
 
 
 def test_a_page_has_a_line_for_each_run_in_every_chart(tmp_path: Path) -> None:

@@ -140,6 +140,21 @@ def test_an_array_that_lies_is_refused(change: dict[bytes, Any], told: str) -> N
         unpack(msgpack.packb({"value": array}))
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        {b"__ndarray__": True, b"dtype": "i4,(1000000000,)f8", b"shape": [0], b"data": b""},
+        {b"__ndarray__": True, b"dtype": "<f4", b"shape": [2**63] * 100_000, b"data": b""},
+        {b"__npgeneric__": True, b"dtype": "|i1", b"data": 2**63},
+    ],
+)
+def test_what_numpy_would_read_otherwise_is_refused(value: dict[bytes, Any]) -> None:
+    import msgpack
+
+    with pytest.raises(DataError):
+        unpack(msgpack.packb({"a": value}))
+
+
 def test_the_command_serves_until_it_is_asked_to_end(run: Path) -> None:
     command = [sys.executable, "-m", "trunkzoo_cli", "serve", str(run), "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:

@@ -87,6 +87,33 @@ def test_rows_that_the_index_names_must_be_there(tmp_path: Path, monkeypatch: py
         adopt(suite, tmp_path)
 
 
+@pytest.mark.parametrize("text", ["", "[]", "null", "[" * 100_000, "9" * 5000, '{"a": 1}', '{"a": {"result": []}}'])
+def test_a_damaged_index_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    install(monkeypatch)
+    (tmp_path / "cells.json").write_text(text)
+    with pytest.raises(DataError, match="publish again"):
+        adopt(small(tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{"part": "selection", "step": "../../../x"}, {"part": "selection"}, {"part": "../x"}, {}, {"training_seed": "0"}],
+)
+def test_rows_name_no_file_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: dict[str, str]) -> None:
+    install(monkeypatch)
+    suite = small(tmp_path)
+    arm, seed = suite.tasks[0].arms[0], suite.config.training_seeds[0]
+    keys = (arm.trains[0].key, arm.evaluations[0].key)
+    (tmp_path / "cells.json").write_text(json.dumps({key: {"result": {}} for key in keys}))
+    (tmp_path / "reach" / "reach").mkdir(parents=True)
+    (tmp_path / "reach" / "reach" / f"{arm.label}.jsonl").write_text(
+        json.dumps({"seed": 1, "training_seed": seed, **own}) + "\n"
+    )
+    with pytest.raises(DataError, match="none that `zoo suite publish` wrote"):
+        adopt(suite, tmp_path)
+    assert not list(tmp_path.rglob("x.jsonl"))
+
+
 def test_every_episode_is_published_with_its_arm_seed_and_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch)
     suite = small(tmp_path, text=REGISTRY.replace("steps = 4", "steps = 4\ntraining_seeds = [3, 8]"))

@@ -13,6 +13,8 @@ from trunkzoo.training.metrics import WALL_CLOCK, read_metrics
 
 FIRST = ("loss", "holdout_error", "grad_norm", "lr")
 """Metrics that are drawn first, where runs have them."""
+LEGEND_LETTERS = 50
+"""Letters of a legend that fit below one column of charts."""
 _LEFT_OUT = {"step", "skipped", *WALL_CLOCK}
 Curves = dict[str, dict[str, list[tuple[int, float]]]]
 """Metric → run → its (step, value)."""
@@ -41,15 +43,18 @@ def curves_of(runs: Sequence[Path], metrics: Sequence[str] = ()) -> Curves:
 
 
 def labels_of(runs: Sequence[Path]) -> list[str]:
-    """What the runs are called: their folders' names where these differ, else their paths.
+    """What the runs are called: the shortest ends of their paths that differ.
 
     Raises:
         UsageError: a run is given twice.
     """
-    if len({run.resolve() for run in runs}) < len(runs):
+    paths = [run.resolve().parts for run in runs]
+    if len(set(paths)) < len(paths):
         raise UsageError("a run is given twice; name each once")
-    names = [run.resolve().name for run in runs]
-    return names if len(set(names)) == len(names) else [str(run) for run in runs]
+    length = 1
+    while len({path[-length:] for path in paths}) < len(paths):
+        length += 1
+    return ["/".join(path[-length:]) for path in paths]
 
 
 def write_curves(runs: Sequence[Path], file: Path, metrics: Sequence[str] = ()) -> list[str]:
@@ -100,6 +105,7 @@ def _write_picture(
         for i, name in enumerate(names):
             if name in of_runs:
                 axes.plot(*_columns(of_runs[name]), color=f"C{i}", label=name, linewidth=1.3)
-    canvas.legend(*canvas.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    across = max(1, LEGEND_LETTERS * columns // max(len(name) for name in names))
+    canvas.legend(*canvas.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=across)
     with readable_os_errors(file), new_file(file) as temporary:
         canvas.savefig(temporary, format="png", dpi=110)

@@ -37,7 +37,7 @@ def unpack(data: bytes) -> dict[str, Any]:
         message = msgpack.unpackb(data, object_hook=_decoded)
     except DataError:
         raise
-    except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
+    except (ValueError, TypeError, OverflowError, msgpack.UnpackException, RecursionError) as error:
         raise DataError(
             f"the message is no MessagePack ({type(error).__name__}); send a map of keys to arrays"
         ) from None

@@ -13,7 +13,9 @@ from trunkzoo.suites.cells import Cell, write_json
 from trunkzoo.suites.layout import DONE, INDEX, report_rows, selection_rows
 from trunkzoo.suites.plan import SuitePlan
 from trunkzoo.system.files import write_text
+from trunkzoo.system.plain import parse_table
 
+PARTS = ("report", "selection", "blind")
 OWN = ("arm", "training_seed", "part")  # what publishing put before a row
 
 
@@ -47,14 +49,28 @@ def _index(directory: Path) -> dict[str, Any]:
         raise UsageError(
             f"no {INDEX} in {directory}: only rows that `zoo suite publish` wrote with it can be taken over"
         )
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    try:
+        index = parse_table(path.read_bytes())
+    except ValueError as error:
+        raise DataError(f"{path} is damaged ({error}); publish again") from None
+    if not all(isinstance(entry, dict) and isinstance(entry.get("result"), dict) for entry in index.values()):
+        raise DataError(f"{path} has a cell without a result; publish again")
+    return index
 
 
 def _rows(file: Path, seed: int | None) -> list[Row]:
-    found = [row for row in read_rows(file) if row["training_seed"] == seed]
+    found = [row for row in read_rows(file) if _checked(row, file).get("training_seed") == seed]
     if not found:
         raise DataError(f"{file} has no rows of training seed {seed}, which the index beside it names; publish again")
     return found
+
+
+def _checked(row: Row, file: Path) -> Row:
+    """The row, once what publishing put before it, which names files here, is what it puts there."""
+    whole = isinstance(row.get("training_seed"), int | None) and isinstance(row.get("step"), int | None)
+    if not whole or row.get("part") not in PARTS or (row["part"] == "selection" and row.get("step") is None):
+        raise DataError(f"{file}: the row of seed {row['seed']} is none that `zoo suite publish` wrote; publish again")
+    return row
 
 
 def _take(cell: Cell, index: dict[str, Any], rows: list[Row]) -> bool:
@@ -99,7 +115,8 @@ def runs_of(directory: Path, task: str) -> dict[str, list[list[Row]]]:
 
 def _runs(folder: Path) -> Iterator[tuple[str, list[list[Row]]]]:
     for path in sorted(folder.glob("*.jsonl")):
-        rows = [row for row in read_rows(path) if row.get("part") == "report" and row.get("training_seed") is not None]
+        rows = [row for row in read_rows(path) if row.get("part") == "report"]
+        rows = [row for row in rows if isinstance(row.get("training_seed"), int)]
         seeds = sorted({int(row["training_seed"]) for row in rows})
         if seeds:
             yield path.stem, [[row for row in rows if row["training_seed"] == seed] for seed in seeds]

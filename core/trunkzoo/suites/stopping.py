@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from trunkzoo.errors import UsageError
+from trunkzoo.errors import UsageError, ZooError
 from trunkzoo.rollouts.rows import read_rows
 from trunkzoo.rollouts.scores import scores
 from trunkzoo.statistics import Interval, Measure
@@ -20,6 +19,7 @@ from trunkzoo.suites.engine import Engine
 from trunkzoo.suites.layout import LOOKS, report_rows
 from trunkzoo.suites.plan import SuitePlan, TaskPlan
 from trunkzoo.suites.run import run_suite
+from trunkzoo.system.plain import parse_table
 
 Until = Literal["decided", "futile"]
 
@@ -109,9 +109,12 @@ def read_stop(directory: Path) -> Stop | None:
     path = directory / LOOKS
     if not path.is_file():
         return None
-    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    seen = tuple(Seen(**{**each, "difference": Interval(*each["difference"])}) for each in facts.pop("seen"))
-    return Stop(seen=seen, **facts)
+    try:
+        facts = parse_table(path.read_bytes())
+        seen = tuple(Seen(**{**each, "difference": Interval(*each["difference"])}) for each in facts.pop("seen"))
+        return Stop(seen=seen, **facts)
+    except (ValueError, TypeError, KeyError):
+        raise ZooError(f"{path} is damaged; remove it, and the suite counts as run to its end") from None
 
 
 def forget_stop(directory: Path) -> None:

@@ -27,10 +27,11 @@ BAD = {
     "shuts": "import os\nfor number in (0, 1, 2): os.close(number)\n" + GOOD,
     "sweeps": "import os\nos.closerange(3, 64)\n" + GOOD,
     "mutes": "import sys\nsys.stdout = sys.stderr = None\n" + GOOD,
+    "unhooks": "import sys\nsys.excepthook = None\n" + GOOD,
     "walks": "import os\nos.chdir('/')\n" + GOOD,
     "stays": "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n" + GOOD,
 }
-LOADS = {"shallow", "prints", "closes", "shuts", "sweeps", "mutes", "walks", "stays"}
+LOADS = {"shallow", "prints", "closes", "shuts", "sweeps", "mutes", "unhooks", "walks", "stays"}
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ def test_every_command_has_help_that_teaches(command: str) -> None:
         (["list", "--jsn"], "No such option: --jsn"),
         (["show", "resnet-81"], "Did you mean 'resnet-18'?"),
         (["show", "imf-resnet81"], "Did you mean"),
-        (["show", "resnet-18", "--set", "norm=layer"], "norm = 'layer': input should be 'batch' or 'group'"),
+        (["show", "resnet-18", "--set", "norm=layer"], "norm = 'layer': must be 'batch' or 'group'"),
         (["show", "resnet-18", "--resolved"], "are for recipes"),
         (
             ["check", "two-arm-lft"],

@@ -111,7 +111,7 @@ def test_every_value_says_where_it_was_written(registry: Registry, zoo: Zoo) -> 
     [
         ("format = 1\n[recipes\n", "registry.toml:2: at '[recipes' "),
         ("format = 1\nformat = 1\n", "registry.toml:2: at 'format' "),
-        ("format = 2\n", "registry.toml:1: format = 2: input should be 1"),
+        ("format = 2\n", "registry.toml:1: format = 2: must be 1"),
         ("[aliases]\n", "format: required, but not given"),
         ("format = 1\n[alias]\na = 'b'\n", "registry.toml:2: alias: unknown key. Did you mean 'aliases'?"),
         ("format = 1\n[aliases]\na = 3\n", 'registry.toml:3: aliases.a = 3: must be text; write "3"'),
@@ -128,7 +128,7 @@ def test_every_value_says_where_it_was_written(registry: Registry, zoo: Zoo) -> 
         ),
         (
             "format = 1\n[recipes.mine]\nextends = 'imf-resnet18'\n[recipes.mine.trunk]\nnorm = 'layer'\n",
-            "registry.toml:5: trunk.norm = 'layer': input should be 'batch' or 'group'",
+            "registry.toml:5: trunk.norm = 'layer': must be 'batch' or 'group'",
         ),
         (
             "format = 1\n[recipes.mine]\nextends = 'imf-resnet18'\ntrunk = 'resnet-18'\n",

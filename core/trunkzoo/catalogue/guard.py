@@ -50,7 +50,7 @@ def contained() -> Iterator[None]:
     Raises:
         SystemExit: it called ``os._exit``, or raised KeyboardInterrupt though nobody pressed a key.
     """
-    limit, stderr = sys.getrecursionlimit(), sys.stderr
+    limit, stderr, hook = sys.getrecursionlimit(), sys.stderr, sys.excepthook
     with _interrupts_noted() as asked, _same_folder(), _stdout_aside(), _no_sudden_exit():
         try:
             yield
@@ -60,7 +60,7 @@ def contained() -> Iterator[None]:
             raise SystemExit("KeyboardInterrupt") from error
         finally:
             sys.setrecursionlimit(limit)
-            sys.stderr = stderr
+            sys.stderr, sys.excepthook = stderr, hook
 
 
 @contextlib.contextmanager

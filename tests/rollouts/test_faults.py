@@ -20,7 +20,7 @@ from trunkzoo.errors import DataError, DiskError, TaskError, UsageError
 from trunkzoo.plugin import Step
 from trunkzoo.rollouts import read_rows
 from trunkzoo.rollouts.episode import run_episode
-from trunkzoo.rollouts.rows import RowFile
+from trunkzoo.rollouts.rows import Row, RowFile
 from trunkzoo.rollouts.scores import scores
 from trunkzoo.rollouts.scripted import NoopPolicy
 
@@ -42,20 +42,25 @@ def disk_of(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, hard))
 
 
+def numbers(seed: int) -> Row:
+    """A row without provenance."""
+    return {"seed": seed, "success": False, "return": 0.0, "average_reward": 0.0, "max_reward": 0.0, "steps": 1}
+
+
 def test_a_full_disk_is_said_and_the_rows_before_it_stay(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
 
     def write() -> None:
         with RowFile(file, {}) as rows:
             for seed in range(9):
-                rows.append({"seed": seed, "text": "x" * 200}, [1.0])
+                rows.append({**numbers(seed), "text": "x" * 100}, [1.0])
 
     with disk_of(1000), pytest.raises(DiskError, match="disk full"):
         write()
     assert len(file.read_bytes()) == 1000
     with RowFile(file, {}) as rows:
         assert list(rows.rows_of(range(9))) == [0, 1, 2, 3]
-        rows.append({"seed": 4, "text": "y"}, [])
+        rows.append(numbers(4), [])
     assert [row["seed"] for row in read_rows(file)] == [0, 1, 2, 3, 4]
 
 
@@ -63,7 +68,7 @@ def test_times_cut_in_a_line_are_continued(tmp_path: Path) -> None:
     file, times = tmp_path / "rows.jsonl", tmp_path / "rows.jsonl.ms"
     times.write_text('{"seed": 0, "chunk_ms": [1.5]}\n{"seed": 1, "chu')
     with RowFile(file, {}) as rows:
-        rows.append({"seed": 1}, [2.5])
+        rows.append(numbers(1), [2.5])
     with RowFile(file, {}) as rows:
         assert rows.chunk_ms == [1.5, 2.5]
 
@@ -115,7 +120,7 @@ def test_training_seeds_on_different_episodes_are_named() -> None:
 
 
 def test_a_nan_in_the_rows_is_no_score() -> None:
-    with pytest.raises(DataError, match="average_reward of seeds 4 is NaN"):
+    with pytest.raises(DataError, match="average_reward of seeds 4 is no finite number"):
         scores([[{"seed": 4, "average_reward": math.nan}]], "average_reward")
 
 

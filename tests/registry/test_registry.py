@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from trunkzoo.catalogue.catalogue import load_catalogue
 from trunkzoo.errors import ConfigError, UsageError
 from trunkzoo.registry import Registry, Zoo, load_registry, packaged_registry, parse_assignments
+from trunkzoo.registry.assignments import overlay
 from trunkzoo.registry.layers import Labels
 from trunkzoo.registry.resolved import check_task
 from trunkzoo.registry.written import rows_of
@@ -94,6 +96,16 @@ def test_overrides_come_last_and_the_trunk_option_drops_the_trunks_settings(regi
     recipe = replace(zoo, usable=registry).recipe("imf-resnet18-demo", settings, "resnet-34").recipe
     assert (recipe.trunk.name, recipe.trunk.config["width"], recipe.train.steps) == ("resnet/resnet-34", 32, 9)
     assert recipe.trunk.config["norm"] == "batch"  # not the recipe's group norm: those are settings of its own trunk
+
+
+def test_defaults_stay_as_they_are_when_values_are_laid_over_them() -> None:
+    defaults: dict[str, Any] = {"settings": {}, "stages": {"first": {"blocks": {}}}}
+    laid = overlay(defaults, {"settings.depths": [1, 1], "stages.first.blocks.width": 8})
+    assert laid == {"settings": {"depths": [1, 1]}, "stages": {"first": {"blocks": {"width": 8}}}}
+    assert defaults == {"settings": {}, "stages": {"first": {"blocks": {}}}}
+    given: dict[str, Any] = {"depths": {}}
+    overlay({}, {"settings": given, "settings.depths.first": 1})
+    assert given == {"depths": {}}
 
 
 def test_every_value_says_where_it_was_written(registry: Registry, zoo: Zoo) -> None:

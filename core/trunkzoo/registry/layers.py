@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -55,7 +56,7 @@ class Tree:
                 self.drop(path[: i + 1])
                 table[key] = {}
             table = table[key]
-        table[path[-1]] = value
+        table[path[-1]] = deepcopy(value)  # the tree writes into its tables, and the layer's are not its own
         self.origins[path] = origin
 
     def drop(self, path: KeyPath) -> None:

@@ -146,7 +146,8 @@ def report(arms: int) -> Row:
         spent = seconds(lambda: write_suite_page(plan, read_results(plan), page))
         command = [sys.executable, "-m", "trunkzoo_cli", "suite", "report", "many", "-o", str(plan.directory)]
         registry = {**os.environ, "TRUNKZOO_REGISTRY": str(plan.directory.parent / "registry.toml")}
-        table, numbers = (seconds(lambda: _run([*command, *more], registry)) for more in ([], ["--json"]))
+        table = seconds(lambda: _run(command, registry))
+        numbers = seconds(lambda: _run([*command, "--json"], registry))
         return str(arms), f"{spent:.1f} s", f"{page.stat().st_size / 1e6:.1f} MB", f"{table:.1f} s", f"{numbers:.1f} s"
 
 

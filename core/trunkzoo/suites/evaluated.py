@@ -13,16 +13,16 @@ from trunkzoo.statistics import Summary
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.layout import report_rows
 
-Rows = tuple[tuple[Row, ...], ...]
+RunRows = tuple[tuple[Row, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluated:
     """The report episodes of one policy on one task, over its training seeds."""
 
-    rows: Rows
+    rows: RunRows
     """Report rows per training seed."""
-    blind: Rows
+    blind: RunRows
     """The same checkpoints on blanked images, per training seed; empty where not run."""
 
     @cached_property
@@ -46,8 +46,8 @@ class Evaluated:
 class Runs(TypedDict):
     """Arguments of :class:`Evaluated`."""
 
-    rows: Rows
-    blind: Rows
+    rows: RunRows
+    blind: RunRows
 
 
 def read_runs(evaluations: Sequence[Cell]) -> Runs:

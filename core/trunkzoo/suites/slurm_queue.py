@@ -91,7 +91,7 @@ class Tickets:
     def write(self, tickets: Mapping[str, Ticket]) -> None:
         """Lay the jobs of these cells over what is written; raises ZooError as :meth:`read` does."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        merged = self._written() | tickets
+        merged = {**self._written(), **tickets}
         write_json(self._path, {key: asdict(ticket) for key, ticket in merged.items()})
 
     def _written(self) -> dict[str, Ticket]:

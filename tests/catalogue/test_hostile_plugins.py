@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from trunkzoo.catalogue import guard
+from trunkzoo.catalogue.claims import installed_claims
 from trunkzoo.catalogue.guard import NeverReturned, contained, watched
+from trunkzoo.catalogue.trial import fatal
 from zoo_process import GOOD, write_plugin, zoo
 
 HOOK = "from trunkzoo.plugin import hookimpl\n@hookimpl\ndef trunkzoo_trunks():\n"
@@ -152,6 +154,31 @@ def test_one_that_ends_the_process_is_a_row_and_what_is_good_is_tried_once(tmp_p
     (tmp_path / "zoofix_good.py").write_text(f"{GOOD}\n")
     zoo("plugins", path=tmp_path, TRUNKZOO_CACHE=str(cache))
     assert len(list((cache / "plugins").iterdir())) == 2
+
+
+COUNTED = "import os\nopen(os.environ['ZOOFIX_LOG'], 'a').write(f'{os.getpid()}\\n')\n" + GOOD
+
+
+@pytest.mark.parametrize("bad", ["", ENDS["quits"]])
+def test_good_plugins_share_a_process_and_a_bad_one_among_them_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: str
+) -> None:
+    for name in ("one", "two", "three"):
+        write_plugin(tmp_path, name, COUNTED)
+    if bad:
+        write_plugin(tmp_path, "bad", bad)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("TRUNKZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("ZOOFIX_LOG", str(tmp_path / "log"))
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    claims = [claim for claim in installed_claims() if claim.distribution.startswith("zoofix-")]
+    faults = fatal(claims)
+    assert [claim.name for claim in faults] == (["bad"] if bad else [])
+    processes = (tmp_path / "log").read_text().split()
+    assert len(set(processes[-3:])) == (3 if bad else 1)
+    assert len(list((tmp_path / "cache" / "plugins").iterdir())) == 3
+    assert fatal([claim for claim in claims if claim not in faults]) == {}
+    assert (tmp_path / "log").read_text().split() == processes
 
 
 DEADLOCK = "import ctypes\nlib, lock = ctypes.CDLL(None), ctypes.create_string_buffer(64)\nfor _ in 'ab': lib.pthread_mutex_lock(lock)"

@@ -81,6 +81,10 @@ def _other_version(file: Path) -> None:
     rewrite(file, *(row | {"versions": row["versions"] | {"numpy": "0.1"}} for row in read_rows(file)))
 
 
+def _other_device(file: Path) -> None:
+    rewrite(file, *(row | {"device": "cuda"} for row in read_rows(file)))
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -89,6 +93,7 @@ def _other_version(file: Path) -> None:
         (_foreign_seed, "holds seeds 2000000, which are not of shard 2/3"),
         (_other_checkpoint, "checkpoint_sha256 of seed 2000001 is 'abc', now None"),
         (_other_version, r"versions of seed 2000001 is \{'numpy': '0.1'\}"),
+        (_other_device, "device of seed 2000001 is 'cuda', now 'cpu'"),
         (Path.unlink, "shards 2/3 are missing"),
     ],
 )
@@ -109,6 +114,12 @@ def test_all_shards_of_another_machine_may_have_versions_of_its_own(planned: Pla
     for index in (1, 2, 3):
         _other_version(Shard(index, 3).file(whole))
     assert merge(planned, SEEDS, whole).ordered[0]["versions"]["numpy"] == "0.1"
+
+
+def test_shards_of_nodes_with_a_gpu_are_joined_without_one(planned: Plan, whole: Path) -> None:
+    for index in (1, 2, 3):
+        _other_device(Shard(index, 3).file(whole))
+    assert merge(planned, SEEDS, whole).ordered[0]["device"] == "cuda"
 
 
 def test_the_command_plays_parts_and_joins_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,7 @@ def arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArmResult:
         {"seed": seed, "success": step is not None, "success_step": step, "max_reward": best, "average_reward": 0.1}
         for seed, (best, step) in enumerate(ROWS)
     )
-    return ArmResult(plan, {}, 1.0, (4,), ({4: 0.1},), 0.1, 1.0, 0.0375, (rows,), ())
+    return ArmResult(plan, {}, 1.0, (4,), ({4: 0.1},), 0.1, 1.0, 0.0375, rows=(rows,), blind=())
 
 
 def test_shares_of_stages_the_median_step_and_the_error(arm: ArmResult) -> None:

@@ -119,7 +119,8 @@ def evaluate(
         _require_terminal()
     part, catalogue = Part(name=task) if task else None, open_zoo().catalogue
     acts, checkpoint = _acting(catalogue, acting, policy, set_)
-    planned = plan(catalogue, acts, checkpoint, part, max_steps, noise_seed, device, blind=policy == "blind")
+    where = "cpu" if merge else device  # nothing acts in a merge: a login node has no GPU
+    planned = plan(catalogue, acts, checkpoint, part, max_steps, noise_seed, where, blind=policy == "blind")
     chosen = seeds_of(seeds, episodes)
     file = out or planned.default_file
     if shard is not None or merge:
@@ -135,7 +136,7 @@ def evaluate(
     for batch in () if merge else ([evaluation], beside):
         with EvaluationBar(planned.job.task.name, batch) as bar:
             run(batch, processes, bar.on_row, on_frame=bar.on_frame)
-    if evaluation.resumed:
+    if evaluation.resumed and not merge:
         note(f"{evaluation.resumed} of {len(chosen)} episodes were in {file} already")
     if json:
         emit_json({**_to_dict(evaluation), "floors": {each.plan.job.policy: _to_dict(each) for each in beside}})

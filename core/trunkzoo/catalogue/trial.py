@@ -1,7 +1,8 @@
-"""Describe plugins of others in processes of their own first: a crash or a hang in C code ends those, not ours.
+"""Describe plugins of others in other processes first: a crash or a hang in C code ends those, not ours.
 
-What came through is remembered by the plugin's files, so that each is tried once. Python code that hangs or leaves is
-held in our process too (:mod:`trunkzoo.catalogue.guard`).
+Many share a process, since most of its time is its own start; where that does not come through, each has one alone, which
+shows whose fault it was. What came through is remembered by the plugin's files, so that each is tried once. Python code
+that hangs or leaves is held in our process too (:mod:`trunkzoo.catalogue.guard`).
 """
 
 from __future__ import annotations
@@ -25,44 +26,58 @@ from trunkzoo.errors import ZooError
 from trunkzoo.system.places import cache_root
 
 LOOK = 0.02  # seconds between looks at the processes
+MOST = 100  # plugins of one process: their names must fit its command line
 THROUGH = 77  # their exit code; 0 is also that of whatever a plugin may have become
 
 
 def fatal(claims: Sequence[Claim]) -> dict[Claim, str]:
     """Why describing a plugin would end or hang our process, for those that would; one line each."""
     marks = {claim: mark for claim in claims if normal(claim.distribution) != OURS and (mark := _mark(claim))}
-    waiting = [claim for claim, mark in marks.items() if not mark.exists()]
+    waiting = _shares([claim for claim, mark in marks.items() if not mark.exists()])
     running: list[Trial] = []
     found: dict[Claim, str] = {}
     try:
         while waiting or running:
-            while waiting and len(running) < (os.cpu_count() or 1):
+            while waiting and len(running) < _processors():
                 running.append(Trial(waiting.pop(0)))
             time.sleep(LOOK)
             for trial in list(running):
                 fault = trial.fault()
-                if fault is not None:
-                    running.remove(trial)
-                    trial.end()
-                    found |= {trial.claim: fault} if fault else {}
-                if fault == "":
-                    _remember(marks[trial.claim])
+                if fault is None:
+                    continue
+                running.remove(trial)
+                trial.end()
+                if not fault:
+                    _remember([marks[claim] for claim in trial.claims])
+                elif len(trial.claims) > 1:
+                    waiting += [[claim] for claim in trial.claims]
+                else:
+                    found[trial.claims[0]] = fault
     finally:
         for trial in running:
             trial.end()
     return found
 
 
-class Trial:
-    """A process that describes one plugin."""
+def _processors() -> int:
+    return os.cpu_count() or 1
 
-    def __init__(self, claim: Claim) -> None:
-        point = claim.entry_point
-        if point is None:
-            raise AssertionError(f"{claim.name} has a verdict without an entry point")
-        self.claim, self._since, self._named = claim, 0.0, False
+
+def _shares(claims: Sequence[Claim]) -> list[Sequence[Claim]]:
+    """The claims in groups, a process each: as many as there are processors, or more so that none is too large."""
+    size = min(MOST, -(-len(claims) // _processors()) or 1)
+    return [claims[i : i + size] for i in range(0, len(claims), size)]
+
+
+class Trial:
+    """A process that describes plugins, one after another."""
+
+    def __init__(self, claims: Sequence[Claim]) -> None:
+        points = [claim.entry_point for claim in claims if claim.entry_point]
+        self.claims, self._since, self._named = claims, 0.0, False
+        self._to_begin = len(points)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, json.dumps([point.name, point.value, point.group])],
+            [sys.executable, "-m", __name__, json.dumps([[point.name, point.value, point.group] for point in points])],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -74,17 +89,18 @@ class Trial:
             os.set_blocking(self._begun.fileno(), False)
 
     def fault(self) -> str | None:
-        """None while it runs, then what the plugin did to it; empty if it came through."""
+        """None while it runs, then what a plugin did to it; empty if all came through."""
         code, now = self._process.poll(), time.monotonic()
         if code is not None:
             return "" if code == THROUGH else f"ended the process that tried to describe it ({_end(code)})"
+        if self._begun is not None and (begun := self._begun.read(self._to_begin)):
+            self._to_begin, self._since = self._to_begin - len(begun), now
         if not self._since:  # the interpreter's start is not the plugin's fault
-            self._since = now if self._begun is None or self._begun.read(1) else 0.0
             return None
-        if now - self._since > LEFT_AFTER:
+        if now - self._since > (LEFT_AFTER if len(self.claims) == 1 else NAMED_AFTER):
             return f"did not return within {LEFT_AFTER:.0f} s"
         if now - self._since > NAMED_AFTER and not self._named:
-            say_waiting(self.claim.title)
+            say_waiting(self.claims[0].title)
             self._named = True
         return None
 
@@ -123,20 +139,22 @@ def _files(target: str) -> Iterator[str]:
                     yield f"{path} {facts.st_mtime_ns} {facts.st_size}"
 
 
-def _remember(mark: Path) -> None:
-    with suppress(OSError):  # where nothing can be written it is tried again
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch()
+def _remember(marks: Sequence[Path]) -> None:
+    with suppress(OSError):  # where nothing can be written they are tried again
+        for mark in marks:
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
 
 
-def _describe(name: str, value: str, group: str) -> None:
-    """What the process does."""
-    leave = os._exit
-    os.write(1, b".")
-    with suppress(BaseException), contained():
-        load_records(metadata.EntryPoint(name, value, group))
+def _describe(points: Sequence[tuple[str, str, str]]) -> None:
+    """What the process does: a byte as each begins, and an end of its own."""
+    leave, write = os._exit, os.write
+    for point in points:
+        write(1, b".")
+        with suppress(BaseException), contained():
+            load_records(metadata.EntryPoint(*point))
     leave(THROUGH)  # not waiting for threads
 
 
 if __name__ == "__main__":
-    _describe(*json.loads(sys.argv[1]))
+    _describe(json.loads(sys.argv[1]))

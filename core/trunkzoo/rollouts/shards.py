@@ -64,14 +64,14 @@ def merge(plan: Plan, seeds: range, whole: Path) -> Evaluation:
     """Join the shards beside ``whole`` into it; the whole evaluation, played. Repeated, it changes nothing.
 
     Every seed must be there once, and all rows must come from one evaluation: the checkpoint, task and settings of
-    ``plan``, and the same versions in every shard (which this machine need not have).
+    ``plan``, and the same versions and kind of device in every shard (which this machine need not have).
 
     Raises:
         DataError: a shard or a seed is missing, is there twice, or nobody asked for it.
-        UsageError: rows are of another checkpoint, task, setting or version, or somebody still writes them.
+        UsageError: rows are of another checkpoint, task, setting, version or device, or somebody still writes them.
     """
     shards = _shards_beside(whole)
-    expected = {**plan.provenance, "versions": _versions(shards[0].file(whole))}
+    expected = {**plan.provenance, **_made_on(shards[0].file(whole))}
     rows: dict[int, Row] = {}
     times: dict[int, list[float]] = {}
     for shard in shards:
@@ -89,10 +89,10 @@ def merge(plan: Plan, seeds: range, whole: Path) -> Evaluation:
     return Evaluation(plan, seeds, whole, rows=rows, chunk_ms=chunk_ms, resumed=len(rows))
 
 
-def _versions(path: Path) -> object:
-    """The versions that the first row of a shard was made with."""
-    rows = read_rows(path)
-    return rows[0].get("versions") if rows else None
+def _made_on(path: Path) -> Row:
+    """Versions and device that the first row of a shard was made with."""
+    first = next(iter(read_rows(path)), {})
+    return {key: first.get(key) for key in ("versions", "device")}
 
 
 def _times_of(path: Path) -> dict[int, list[float]]:

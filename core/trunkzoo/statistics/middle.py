@@ -49,10 +49,10 @@ def _limits(scores: Matrix) -> list[tuple[float, float]]:
     values = scores.ravel()[order]
 
     def of_numbers(*drawn: NDArray[np.int64], axis: int = -1) -> Any:
-        held = _counts(drawn[-1], scores.shape[1])[:, columns]
+        held = _counts(drawn[-1], scores.shape[1])[columns]  # (n, resamples)
         if len(drawn) == 2:  # one row is no sample of rows
-            held *= _counts(drawn[0], len(scores))[:, rows]
-        return _statistics(values, np.cumsum(held, axis=-1, out=held))
+            held *= _counts(drawn[0], len(scores))[rows]
+        return _statistics(values, np.cumsum(held, axis=0, out=held))
 
     found = stats.bootstrap(
         [np.arange(size) for size in scores.shape if size > 1],
@@ -67,20 +67,23 @@ def _limits(scores: Matrix) -> list[tuple[float, float]]:
 
 
 def _counts(drawn: NDArray[np.int64], size: int) -> NDArray[np.float32]:
-    """How often each of the numbers 0 … ``size`` − 1 was drawn, (resamples, size); float32 is exact to 2^24, and fast."""
+    """How often each of the numbers 0 … ``size`` − 1 was drawn, (size, resamples); float32 is exact to 2^24, and fast.
+
+    Resamples lie side by side in memory: whatever goes from score to score goes along all of them at once.
+    """
     drawn = np.atleast_2d(drawn)
-    apart = drawn + size * np.arange(len(drawn))[:, None]
-    return np.bincount(apart.ravel(), minlength=size * len(drawn)).reshape(-1, size).astype(np.float32)
+    apart = drawn * len(drawn) + np.arange(len(drawn))[:, None]
+    return np.bincount(apart.ravel(), minlength=size * len(drawn)).reshape(size, -1).astype(np.float32)
 
 
 def _statistics(values: NDArray[np.float64], ranks: NDArray[np.float32]) -> NDArray[np.float64]:
     """Median and interquartile mean, (2, resamples), of sorted ``values`` (n,).
 
-    ``ranks`` (resamples, n): how many scores of a resample are at most the value.
+    ``ranks`` (n, resamples): how many scores of a resample are at most the value. They are overwritten.
     """
     n, cut = len(values), len(values) // 4
-    lower = values[(ranks <= (n - 1) // 2).sum(axis=-1)]
-    upper = values[(ranks <= n // 2).sum(axis=-1)]
-    kept = np.clip(ranks, cut, n - cut)  # a quarter is cut at either end
-    total = (n - cut) * values[-1] - cut * values[0] - kept[:, :-1] @ np.diff(values)  # summation by parts
+    lower = values[(ranks <= (n - 1) // 2).sum(axis=0)]
+    upper = values[(ranks <= n // 2).sum(axis=0)]
+    kept = np.clip(ranks, cut, n - cut, out=ranks)  # a quarter is cut at either end
+    total = (n - cut) * values[-1] - cut * values[0] - np.diff(values) @ kept[:-1]  # summation by parts
     return np.stack([(lower + upper) / 2, total / (n - 2 * cut)])

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from trunkzoo.errors import ZooError
@@ -15,13 +14,14 @@ from trunkzoo.rollouts.scores import summary_of
 from trunkzoo.statistics import Comparison, Components, Measure, Summary, adjust
 from trunkzoo.suites.comparing import best_arms, compare_task, components_of
 from trunkzoo.suites.conditions import require_equal_conditions
+from trunkzoo.suites.evaluated import Evaluated, read_runs
 from trunkzoo.suites.foreign_results import ForeignResult, read_foreign
 from trunkzoo.suites.layout import report_rows
 from trunkzoo.suites.plan import ArmPlan, SuitePlan, TaskPlan
 
 
 @dataclass(frozen=True)
-class ArmResult:
+class ArmResult(Evaluated):
     """One arm on one task, over its training seeds."""
 
     plan: ArmPlan
@@ -39,20 +39,6 @@ class ArmResult:
     """One prediction, measured beside those of the other arms in one process; in suites of old, in its own evaluation."""
     holdout_error: float | None
     """Mean over trainings of the last checkpoint's action error on held-out demonstrations; None if none were kept."""
-    rows: tuple[tuple[Row, ...], ...]
-    """Report rows per training seed."""
-    blind: tuple[tuple[Row, ...], ...]
-    """The same checkpoints on blanked images, per training seed; empty where not run."""
-
-    @cached_property
-    def summary(self) -> Summary:
-        """Success and rewards on the report seeds."""
-        return summary_of(*self.rows)
-
-    @cached_property
-    def blind_summary(self) -> Summary | None:
-        """The same on blanked images; None where not run."""
-        return summary_of(*self.blind) if self.blind else None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers of the table's line."""
@@ -67,8 +53,7 @@ class ArmResult:
             "curves": self.curves,
             "max_average_reward": self.max_average_reward,
             "latency_ms": self.latency_ms,
-            "report": self.summary.to_dict(),
-            "blind": self.blind_summary.to_dict() if self.blind_summary else None,
+            **self.scores(),
         }
 
 
@@ -129,7 +114,7 @@ def _task(task: TaskPlan) -> TaskResult:
     floors = {}
     for name, cell in task.floors.items():
         cell.result()
-        floors[name] = _rows(report_rows(cell.directory, name))
+        floors[name] = tuple(read_rows(report_rows(cell.directory, name)))
     agents = [(cell, rows) for arm in arms for cell, rows in zip(arm.plan.evaluations, arm.rows, strict=True)]
     foreign = tuple(read_foreign(it) for it in task.foreign)
     agents += [(cell, rows) for it in foreign for cell, rows in zip(it.plan.evaluations, it.rows, strict=True)]
@@ -141,7 +126,6 @@ def _arm(plan: ArmPlan, latency_ms: float | None) -> ArmResult:
     results = [cell.result() for cell in plan.evaluations]
     trained = [cell.result() for cell in plan.trains]
     curves = tuple({int(step): float(score) for step, score in found["selection"].items()} for found in results)
-    blind = [report_rows(cell.directory, "blind") for cell in plan.evaluations]
     return ArmResult(
         plan=plan,
         sizes=plan.smoke.result(),
@@ -151,8 +135,7 @@ def _arm(plan: ArmPlan, latency_ms: float | None) -> ArmResult:
         max_average_reward=_mean([max(curve.values()) for curve in curves]),
         latency_ms=_mean([found["latency_ms"] for found in results]) if latency_ms is None else latency_ms,
         holdout_error=_mean(held) if (held := _known(trained, "holdout_error")) else None,
-        rows=tuple(_rows(report_rows(cell.directory, "agent")) for cell in plan.evaluations),
-        blind=tuple(_rows(path) for path in blind if path.is_file()),
+        **read_runs(plan.evaluations),
     )
 
 
@@ -176,10 +159,6 @@ def _budget(arm: ArmResult) -> tuple[int, list[list[int]], list[list[int]]]:
     checkpoints = [sorted(curve) for curve in arm.curves]
     episodes = [sorted(int(row["seed"]) for row in rows) for rows in arm.rows]
     return len(arm.curves), checkpoints, episodes
-
-
-def _rows(path: Path) -> tuple[Row, ...]:
-    return tuple(read_rows(path))
 
 
 def _known(results: Sequence[dict[str, Any]], name: str) -> list[float]:

@@ -38,7 +38,7 @@ def main(until: float, folder: Path, names: list[str]) -> None:
     if not kept.is_dir():
         kept.mkdir()
     every = targets(folder)
-    tried = np.lib.format.open_memmap(folder / TRIED, "w+", np.int64, (len(names),))
+    tried = np.lib.format.open_memmap(folder / TRIED, "w+", np.int64, (len(names),))  # type: ignore[no-untyped-call]
 
     def once(data: bytes) -> None:
         if data:

@@ -88,9 +88,11 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The versions of constraints.txt for users of uv.
+# The versions of constraints.txt for users of uv. The extra lerobot, which holds some of them lower, is solved for afterwards.
 lock:
-	uv lock $$(sed "/^#/d; /python_version </d; s/;.*//; s/^/--upgrade-package /" constraints.txt)
+	mkdir -p build/lock && sed '/^lerobot = /d; /^conflicts = /d' pyproject.toml >build/lock/pyproject.toml && cp uv.lock build/lock
+	uv lock --project build/lock $$(sed "/^#/d; /python_version </d; s/;.*//; s/^/--upgrade-package /" constraints.txt)
+	cp build/lock/uv.lock . && uv lock
 
 # The site, in build/site; `python -m http.server -d build/site` serves it, with its search.
 docs: $(VENV)/.installed-test

@@ -44,7 +44,7 @@ def trunkzoo_policies() -> Iterable[PolicySpec[Any]]:
     return [
         PolicySpec(
             name="lerobot",
-            summary="a policy that lerobot trained (ACT, diffusion, …), in this Python or in lerobot's own",
+            summary="a policy that lerobot trained (ACT, diffusion, …), in this Python (3.12 or newer) or in lerobot's own",
             config=LerobotConfig,
             argument="path",
             build=_build,
@@ -53,6 +53,7 @@ def trunkzoo_policies() -> Iterable[PolicySpec[Any]]:
             local=lambda config: not config.python,
             elsewhere="python=PATH",
             requires=("lerobot",),
+            extra="lerobot",
             checked_on="reach/reach",
         )
     ]

@@ -10,20 +10,21 @@ import sys
 import threading
 from collections.abc import Mapping
 from functools import cache
-from json import loads
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
-from trunkzoo.plugin import PluginError, RolloutContext, Task, UsageError
+from trunkzoo.plugin import PluginError, RolloutContext, Task, UsageError, parse_table
 from trunkzoo_lerobot import saved
 from trunkzoo_lerobot.config import LerobotConfig
 from trunkzoo_lerobot.server import Actor, receive, send, versions
 
 SERVER = Path(__file__).with_name("server.py")
 PATIENCE = 2.0  # seconds: until loading is worth a word, and for the process to leave
+_VERSIONS = TypeAdapter(dict[str, str])
 
 
 class Acting(Protocol):
@@ -177,8 +178,10 @@ def versions_in(python: str) -> dict[str, str]:
     if asked.returncode:
         last = (asked.stderr.strip().splitlines() or ["it says nothing"])[-1]
         raise UsageError(f"python {python} has no lerobot: {last}; name the one of lerobot's environment", ["settings"])
-    found: dict[str, str] = loads(asked.stdout)
-    return found
+    try:
+        return _VERSIONS.validate_python(parse_table(asked.stdout))
+    except ValueError:
+        raise UsageError(f"python {python} is no Python: it says {asked.stdout[:80]!r}", ["settings"]) from None
 
 
 def program(python: str) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trunkzoo.plugin import ACTION_KEY, IMAGE_KEY, STATE_KEY, CheckpointError, TaskContract
+from trunkzoo.plugin import ACTION_KEY, IMAGE_KEY, STATE_KEY, CheckpointError, TaskContract, parse_table
 
 WEIGHTS, SETTINGS = "model.safetensors", "config.json"
 INSIDE = ("", "pretrained_model", "checkpoints/last/pretrained_model")  # below a path that people name
@@ -51,7 +50,7 @@ def read(path: str) -> Saved:
             f"{folder} lacks {' and '.join(absent)}; lerobot 0.6 saves both, older folders must be migrated"
         )
     try:
-        said = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        said = parse_table((folder / SETTINGS).read_bytes())
         return Saved(folder, str(said["type"]), _shapes(said["input_features"]), _shapes(said["output_features"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{folder / SETTINGS} is no configuration of a policy of lerobot: {error!r}") from None
@@ -116,6 +115,6 @@ def step(saved: Saved) -> int | None:
     """Optimiser steps of its training, where lerobot's own state still lies beside the folder."""
     file = saved.folder.resolve().parent / "training_state" / "training_step.json"
     try:
-        return int(json.loads(file.read_text(encoding="utf-8"))["step"])
+        return int(parse_table(file.read_bytes())["step"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

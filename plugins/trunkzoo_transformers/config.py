@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from trunkzoo.plugin import Config, WeightsPath, ZooError, weights_directory
+from trunkzoo.plugin import Config, WeightsPath, ZooError, parse_table, weights_directory
 
 NormName = Literal["imagenet", "symmetric", "unit"]
 _NOT_SETTINGS = {
@@ -70,11 +69,10 @@ def _folder(weights: Path) -> Path:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return dict(found)
+        return parse_table(path.read_bytes())
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}; give a directory of save_pretrained") from None
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise ValueError(f"{path} holds no configuration: {error}") from None
 
 

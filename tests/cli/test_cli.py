@@ -52,7 +52,7 @@ def test_list_filters_by_kind_and_pattern() -> None:
 
 
 def test_a_list_of_trunks_has_figures_filters_and_an_order() -> None:
-    rows = json.loads(zoo("list", "--kind", "trunk", "--sort", "params", "--json").out)
+    rows = json.loads(zoo("list", "--kind", "trunk", "--sort", "parameters", "--json").out)
     known = [row["params"] for row in rows if row["params"] is not None]
     assert known == sorted(known)
     assert len(known) >= 7
@@ -61,7 +61,7 @@ def test_a_list_of_trunks_has_figures_filters_and_an_order() -> None:
     assert [row["name"] for row in small] == ["resnet/resnet-18", "resnet/resnet-34"]
     assert small[0]["macs_96"] == 333_103_104
     assert "11.2 M" in zoo("list", "resnet-18", "--kind", "trunk").out
-    assert zoo("list", "--kind", "head", "--sort", "params").code == 2
+    assert zoo("list", "--kind", "head", "--sort", "parameters").code == 2
 
 
 def test_a_list_of_nothing_says_so() -> None:
@@ -103,6 +103,10 @@ def test_show_gives_settings_and_counted_facts() -> None:
 def test_doctor_finds_nothing_wrong_with_what_is_installed() -> None:
     done = zoo("doctor", "--json")
     assert [finding for finding in json.loads(done.out)["findings"] if not finding["ok"]] == []
+
+
+def test_check_names_a_record_that_is_called_as_the_plugin() -> None:
+    assert "`zoo check metaworld/reach`" in zoo("check", "reach", "--quick").err
 
 
 def test_check_counts_and_passes() -> None:

@@ -19,3 +19,23 @@ def test_commands_print_through_the_one_border() -> None:
     commands = sorted((ROOT / "cli/trunkzoo_cli/commands").glob("*.py"))
     assert commands
     assert not [path.name for path in commands if re.search(r"(?<![\w.])print\(|sys\.std", path.read_text("utf-8"))]
+
+
+OWN_WORDS = {  # what this very process, or a child of it, has just written
+    "core/trunkzoo/catalogue/trial.py",
+    "core/trunkzoo/rollouts/evaluation.py",
+    "core/trunkzoo/rollouts/rows.py",
+    "core/trunkzoo/testing/described.py",
+    "core/trunkzoo/testing/policy_checks.py",
+    "plugins/trunkzoo_lerobot/server.py",
+}
+
+
+def test_json_of_others_is_read_by_the_one_guard() -> None:
+    code = [path for room in ("core", "cli", "plugins", "integrations") for path in (ROOT / room).rglob("*.py")]
+    readers = {
+        str(path.relative_to(ROOT))
+        for path in code
+        if re.search(r"\bjson(\.| import )loads?\b", path.read_text("utf-8"))
+    }
+    assert readers == OWN_WORDS

@@ -241,8 +241,24 @@ def test_without_sbatch_the_engine_says_where_it_runs(tmp_path: Path, monkeypatc
         SlurmEngine(SlurmConfig(), tmp_path)
 
 
-def test_a_damaged_list_of_jobs_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"0a7af512ac1d": {"arr',
+        '{"0a7af512ac1d": ' + "[" * 3000 + "]" * 3000 + "}",
+        '{"0a7af512ac1d": {"array": "a", "index": ' + "9" * 5000 + "}}",
+        '{"0a7af512ac1d": {"array": "a", "index": null, "job": 7}}',
+        '{"0a7af512ac1d": ["a", 1, "7_1"]}',
+        "[]",
+    ],
+    ids=["cut", "deep", "long", "number", "list", "empty"],
+)
+def test_a_damaged_list_of_jobs_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "slurm").mkdir()
-    (tmp_path / "slurm" / "jobs.json").write_text('{"0a7af512ac1d": {"arr')
-    with pytest.raises(ZooError, match=r"jobs.json is damaged; `scancel` the jobs of this suite, then remove it"):
-        Tickets(tmp_path).read()
+    (tmp_path / "slurm" / "jobs.json").write_text(text)
+    for act in (Tickets(tmp_path).read, lambda: Tickets(tmp_path).write({"0a7af512ac1d": Ticket("a", 1)})):
+        with pytest.raises(
+            ZooError, match=r"jobs.json is damaged .*; `scancel` the jobs of this suite, then remove it"
+        ):
+            act()
+    assert (tmp_path / "slurm" / "jobs.json").read_text() == text

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from trunkzoo.errors import UsageError, install_command, printable, printable_lines
+from trunkzoo.plain import DEEPEST, LARGEST, parse_json, parse_table
 from trunkzoo.registry import parse_assignments
 from trunkzoo.registry.toml_lines import read_toml
 from trunkzoo.rollouts.seeds import parse_seeds
 from trunkzoo.system.files import write_text
 from trunkzoo.system.locks import acquire
-from trunkzoo.system.plain import DEEPEST, LARGEST, parse_json, parse_table
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import typer
 
 from trunkzoo_cli.completion import complete_record
 from trunkzoo_cli.options import JsonOption, assigned
-from trunkzoo_cli.output import counted, emit_json, emit_table, say
+from trunkzoo_cli.output import counted, emit_json, emit_table, note, say
 
 if TYPE_CHECKING:
     from trunkzoo.testing import Report
@@ -36,7 +36,10 @@ def check(
     from trunkzoo.registry import open_zoo
     from trunkzoo.testing.report import Report, least_checks_of, require_one, run_records
 
-    records = open_zoo().catalogue.chosen(name)
+    catalogue = open_zoo().catalogue
+    records = catalogue.chosen(name)
+    for _, id, _ in [record for record in catalogue.called(name) if record not in records]:
+        note(f"{id} is called so too; `zoo check {id}` checks it")
     settings = assigned(set_)
     require_one(records, settings, name)
     least = least_checks_of(records, slow=not quick)

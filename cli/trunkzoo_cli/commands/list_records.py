@@ -39,10 +39,10 @@ class SortChoice(StrEnum):
     """What trunks are ordered by."""
 
     name = "name"
-    params = "params"
+    parameters = "parameters"
     channels = "channels"
     stride = "stride"
-    macs = "macs"
+    multiply_adds = "multiply-adds"
 
 
 COUNTED = ("params", "channels", "stride", "macs_96")
@@ -70,7 +70,7 @@ def list_records(
     has their figures with default settings: parameters, channels, input pixels per cell, multiply-adds of a 96 × 96 image.
     Figures that nobody vouches for are left open; `zoo show TRUNK` counts them.
 
-    Examples: zoo list --kind trunk --sort params
+    Examples: zoo list --kind trunk --sort parameters
               zoo list 'resnet/*' --max-params 15 --pretrained
     """
     from trunkzoo.registry import open_zoo
@@ -143,7 +143,7 @@ def _order(sort: SortChoice | None) -> Callable[[Listed], tuple[bool, Any]]:
     """Smallest first, unknown last; without a choice the order stays."""
     if sort is None:
         return lambda row: (False, 0)
-    key = "macs_96" if sort is SortChoice.macs else sort.value
+    key = {SortChoice.parameters: "params", SortChoice.multiply_adds: "macs_96"}.get(sort, sort.value)
     return lambda row: (row[key] is None, row[key] or 0)
 
 

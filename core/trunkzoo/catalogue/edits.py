@@ -8,12 +8,12 @@ edit of any file, a docstring of the CLI too, would make every result of every s
 from __future__ import annotations
 
 import hashlib
-import json
 from functools import cache
 from importlib import metadata
 
 from trunkzoo.catalogue.claims import OURS, normal, roots
 from trunkzoo.catalogue.discovery import PluginRow
+from trunkzoo.plain import parse_table
 
 LARGE = 2**20  # bytes; larger files, such as weights, are told apart by name and size
 _LEFT_OUT = {"__pycache__", ".git", ".venv", "node_modules"}
@@ -32,7 +32,7 @@ def editable_folder(distribution: str) -> str | None:
     """Where the source of an editable installation lies (PEP 610); None for any other."""
     try:
         text = metadata.distribution(distribution).read_text("direct_url.json")
-        origin = json.loads(text or "{}")
+        origin = parse_table(text or "{}")
         editable = bool(origin.get("dir_info", {}).get("editable"))
         return str(origin["url"]).removeprefix("file://") if editable else None
     except (metadata.PackageNotFoundError, ValueError, LookupError, AttributeError, OSError):

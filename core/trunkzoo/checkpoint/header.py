@@ -16,9 +16,9 @@ from trunkzoo.catalogue.part import RecordKind
 from trunkzoo.checkpoint.layout import model_file
 from trunkzoo.checkpoint.migrations import FORMAT, migrate
 from trunkzoo.errors import CheckpointError, ConfigError
+from trunkzoo.plain import parse_json
 from trunkzoo.plugin.config import Config, parse
 from trunkzoo.plugin.contract import Contract
-from trunkzoo.system.plain import parse_json
 
 HEADER_START = 8  # bytes of the length in front of the header
 _MOST_AXES = 64  # of a tensor in torch

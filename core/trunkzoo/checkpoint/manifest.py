@@ -11,7 +11,7 @@ from typing import NamedTuple
 from trunkzoo.checkpoint.header import CheckpointHeader, SafetensorsHeader, header_of, read_safetensors_header
 from trunkzoo.checkpoint.layout import MANIFEST
 from trunkzoo.errors import CheckpointError
-from trunkzoo.system.plain import parse_table
+from trunkzoo.plain import parse_table
 
 
 class Fingerprint(NamedTuple):

@@ -17,7 +17,7 @@ from trunkzoo.data.lerobot.reader import LeRobotReader
 from trunkzoo.data.lerobot.video import decode
 from trunkzoo.data.reading import reading
 from trunkzoo.errors import DataError
-from trunkzoo.system.plain import parse_table
+from trunkzoo.plain import parse_table
 
 
 @dataclass(frozen=True)

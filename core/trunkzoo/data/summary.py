@@ -14,8 +14,8 @@ from trunkzoo.data.lerobot.reader import LeRobotReader
 from trunkzoo.data.lerobot.stats import statistics
 from trunkzoo.data.lerobot.video import Frame
 from trunkzoo.errors import DataError, UsageError, one_line
+from trunkzoo.plain import parse_table
 from trunkzoo.plugin.contract import ACTION_KEY, STATE_KEY
-from trunkzoo.system.plain import parse_table
 
 SHEET_EPISODES = 6
 MOMENTS = (0.0, 0.5, 1.0)  # start, middle and end of an episode

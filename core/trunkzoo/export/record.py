@@ -11,9 +11,9 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from trunkzoo.checkpoint.header import CheckpointHeader, parse_header
 from trunkzoo.checkpoint.migrations import FORMAT
 from trunkzoo.errors import CheckpointError, ConfigError, UsageError
+from trunkzoo.plain import parse_table
 from trunkzoo.plugin.config import Config, parse
 from trunkzoo.plugin.contract import Contract
-from trunkzoo.system.plain import parse_table
 
 RECORD = "export.json"
 OPSET = 18

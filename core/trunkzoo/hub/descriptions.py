@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+from trunkzoo.plain import parse_table
 
 
 def described(config: str, preprocessor: str) -> dict[str, Any]:
@@ -24,7 +25,6 @@ def described(config: str, preprocessor: str) -> dict[str, Any]:
 
 def _table(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_table(text)
+    except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}

@@ -23,6 +23,7 @@ from trunkzoo.errors import (
     ZooError,
     did_you_mean,
 )
+from trunkzoo.plain import parse_table
 from trunkzoo.plugin.config import Config, parse
 from trunkzoo.plugin.contract import (
     ACTION_KEY,
@@ -106,6 +107,7 @@ __all__ = [
     "hookimpl",
     "install_line",
     "parse",
+    "parse_table",
     "require_installed",
     "sample_seeds",
     "weights_directory",

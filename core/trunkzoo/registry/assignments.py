@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from trunkzoo.errors import UsageError
+from trunkzoo.plain import DEEPEST, check_plain
 from trunkzoo.registry.layers import PARTS, Layer, Tree, leaves
-from trunkzoo.system.plain import DEEPEST, check_plain
 
 KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from trunkzoo.errors import ConfigError
-from trunkzoo.system.plain import check_plain
+from trunkzoo.plain import check_plain
 
 KeyPath = tuple[str, ...]
 """Keys from the outermost table down to a value: ``("recipes", "imf-resnet18", "train", "steps")``."""

@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from trunkzoo.errors import DataError, UsageError
+from trunkzoo.plain import parse_table
 from trunkzoo.rollouts.job import EpisodeResult
 from trunkzoo.system.files import readable_os_errors, write_text
 from trunkzoo.system.locks import take
-from trunkzoo.system.plain import parse_table
 
 Row = dict[str, Any]
 _NUMBERS = ("success", "return", "average_reward", "max_reward", "steps")  # of every row

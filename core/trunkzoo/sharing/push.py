@@ -16,6 +16,7 @@ from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.hub.download import Snapshot, fetch
 from trunkzoo.hub.names import HubName
 from trunkzoo.hub.upload import Pushed, push_folder
+from trunkzoo.plain import parse_table
 from trunkzoo.sharing.card import agent_card
 from trunkzoo.sharing.dataset_card import dataset_card
 from trunkzoo.sharing.facts import AgentFacts, agent_facts
@@ -41,7 +42,7 @@ def write_agent_folder(path: str | Path, output: Path, repo: str, licence: str |
 
 def _fill(folder: Path, facts: AgentFacts) -> None:
     shutil.copyfile(facts.file, folder / MODEL)
-    manifest = json.loads((facts.file.parent / MANIFEST).read_text(encoding="utf-8"))
+    manifest = parse_table((facts.file.parent / MANIFEST).read_bytes())
     manifest["files"] = {name: entry for name, entry in manifest["files"].items() if name == MODEL}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
     provenance = {"sha256": facts.sha256, "holdout_error": facts.holdout_error, **facts.run}

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trunkzoo.errors import ZooError, one_line
+from trunkzoo.plain import parse_table
 from trunkzoo.suites.layout import CELL, DONE
 from trunkzoo.system.files import readable_os_errors, write_text
 from trunkzoo.system.locks import acquire
-from trunkzoo.system.plain import parse_table
 
 CellKind = Literal["smoke", "collect", "train", "evaluate", "floor", "latency"]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from trunkzoo.errors import DataError, UsageError
+from trunkzoo.plain import parse_table
 from trunkzoo.rollouts.rows import Row, read_rows
 from trunkzoo.suites.cells import Cell, write_json
 from trunkzoo.suites.layout import DONE, INDEX, report_rows, selection_rows
 from trunkzoo.suites.plan import SuitePlan
 from trunkzoo.system.files import write_text
-from trunkzoo.system.plain import parse_table
 
 PARTS = ("report", "selection", "blind")
 OWN = ("arm", "training_seed", "part")  # what publishing put before a row

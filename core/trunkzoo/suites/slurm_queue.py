@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from trunkzoo.errors import ZooError, one_line
+from trunkzoo.plain import parse_table
 from trunkzoo.suites.cells import Cell, write_json
 from trunkzoo.suites.layout import SLURM
 
@@ -31,6 +33,9 @@ class Ticket:
     """Which member of a job array; None if the submission is one job."""
     job: str = ""
     """``12_3``; empty between the intention to submit and SLURM's answer."""
+
+
+_TICKETS = TypeAdapter(dict[str, Ticket])
 
 
 def states_of(jobs: Iterable[str]) -> dict[str, str]:
@@ -81,19 +86,22 @@ class Tickets:
             ZooError: the file is damaged.
             QueueError: SLURM does not answer.
         """
-        if not self._path.is_file():
-            return {}
-        try:
-            found = {key: Ticket(**facts) for key, facts in json.loads(self._path.read_bytes()).items()}
-        except (ValueError, TypeError, AttributeError):
-            raise ZooError(f"{self._path} is damaged; `scancel` the jobs of this suite, then remove it") from None
-        return {key: ticket for key, ticket in _numbered(found).items() if ticket.job}
+        return {key: ticket for key, ticket in _numbered(self._written()).items() if ticket.job}
 
     def write(self, tickets: Mapping[str, Ticket]) -> None:
-        """Lay the jobs of these cells over what is written."""
+        """Lay the jobs of these cells over what is written; raises ZooError as :meth:`read` does."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        written = json.loads(self._path.read_bytes()) if self._path.is_file() else {}
-        write_json(self._path, written | {key: asdict(ticket) for key, ticket in tickets.items()})
+        merged = {**self._written(), **tickets}
+        write_json(self._path, {key: asdict(ticket) for key, ticket in merged.items()})
+
+    def _written(self) -> dict[str, Ticket]:
+        try:
+            found = parse_table(self._path.read_bytes()) if self._path.is_file() else {}
+            return _TICKETS.validate_python(found)
+        except (ValueError, OSError) as error:
+            raise ZooError(
+                f"{self._path} is damaged ({one_line(error)}); `scancel` the jobs of this suite, then remove it"
+            ) from None
 
 
 def _numbered(tickets: dict[str, Ticket]) -> dict[str, Ticket]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from trunkzoo.errors import UsageError, ZooError
+from trunkzoo.plain import parse_table
 from trunkzoo.rollouts.rows import read_rows
 from trunkzoo.rollouts.scores import scores
 from trunkzoo.statistics import Interval, Measure
@@ -19,7 +20,6 @@ from trunkzoo.suites.engine import Engine
 from trunkzoo.suites.layout import LOOKS, report_rows
 from trunkzoo.suites.plan import SuitePlan, TaskPlan
 from trunkzoo.suites.run import run_suite
-from trunkzoo.system.plain import parse_table
 
 Until = Literal["decided", "futile"]
 

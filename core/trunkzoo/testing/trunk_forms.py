@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -68,11 +69,11 @@ def declared_shapes(subject: TrunkSubject) -> None:
 
 
 @torch.no_grad()
-def compare_shapes(trunk: nn.Module, device: str) -> None:
-    """Require that the feature maps of three image sizes are what ``trunk`` declares."""
+def compare_shapes(trunk: nn.Module, device: str, sizes: Sequence[tuple[int, int]] = SIZES) -> None:
+    """Require that the feature maps of images of these sizes are what ``trunk`` declares."""
     channels, stride = trunk.out_channels, trunk.stride
     trunk.eval()
-    for size in SIZES:
+    for size in sizes:
         declared = (1, channels, *(-(-side // int(cast(int, stride))) for side in size))
         shape = tuple(trunk(images(1, size).to(device)).shape)
         require(

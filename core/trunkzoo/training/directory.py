@@ -11,9 +11,9 @@ from typing import Any
 
 from trunkzoo.checkpoint.layout import CHECKPOINTS, MANIFEST, checkpoints_of, step_directories, step_name
 from trunkzoo.errors import CheckpointError, UsageError
+from trunkzoo.plain import parse_table
 from trunkzoo.system.files import LEFTOVER, clear_leftovers, point_link, readable_os_errors, remove, write_text
 from trunkzoo.system.locks import acquire
-from trunkzoo.system.plain import parse_table
 
 RUN, METRICS, EVENTS, LOCK = "run.json", "metrics.jsonl", "tensorboard", ".lock"
 CELLS = "cells"  # the folder of a suite in which its cells lie, trainings among them

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trunkzoo.errors import DataError, UsageError
+from trunkzoo.plain import parse_table
 from trunkzoo.system.files import readable_os_errors, write_text
-from trunkzoo.system.plain import parse_table
 from trunkzoo.training.directory import EVENTS, METRICS
 
 if TYPE_CHECKING:

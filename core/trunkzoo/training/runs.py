@@ -10,8 +10,8 @@ from typing import Any
 
 from trunkzoo.checkpoint.layout import checkpoints_of
 from trunkzoo.errors import CheckpointError
+from trunkzoo.plain import parse_table
 from trunkzoo.system.locks import is_held
-from trunkzoo.system.plain import parse_table
 from trunkzoo.training.directory import CELLS, LOCK, METRICS, RUN, read_run
 
 ROWS = "eval-agent.jsonl"  # what `zoo eval` writes beside a checkpoint

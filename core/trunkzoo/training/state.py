@@ -21,7 +21,7 @@ from trunkzoo.checkpoint.manifest import verify
 from trunkzoo.checkpoint.save import TrainingState
 from trunkzoo.checkpoint.tensors import read_tensors
 from trunkzoo.errors import CheckpointError, one_line
-from trunkzoo.system.plain import parse_table
+from trunkzoo.plain import parse_table
 from trunkzoo.training.optimizer import trainable
 from trunkzoo.training.step import Learner
 

@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS
+from pydantic import TypeAdapter
 
 from trunkzoo.errors import UsageError, install_command, one_line
+from trunkzoo.plain import parse_table
 from trunkzoo.system.files import write_text
 from trunkzoo.training.config import TrackerName
 
 PROJECT = "trunkzoo"
 IDENTITY = "trackers.json"
 """In the run directory: the ids under which services know the run, so that a resumed one goes on there."""
+_IDENTITIES = TypeAdapter(dict[str, str])
 
 
 class Trackers:
@@ -82,5 +85,7 @@ def _known(run: Path) -> dict[str, str]:
     file = run / IDENTITY
     if not file.is_file():
         write_text(file, json.dumps({"id": uuid.uuid4().hex[:16]}) + "\n")
-    known: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
-    return known
+    try:
+        return _IDENTITIES.validate_python(parse_table(file.read_bytes()))
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged ({one_line(error)}); remove it and the run begins anew there") from None

@@ -99,6 +99,27 @@ def test_faults_are_one_line(tmp_path: Path) -> None:
         saved.read(str(folder))
 
 
+@pytest.mark.parametrize("text", ["[" * 5000, '{"type": ' + "9" * 5000 + "}", '{"type": 1e999}', "[]", "\x00"])
+def test_settings_beyond_the_limits_are_one_error(text: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "checkpoints" / "act", FITS, [4])
+    (folder / "config.json").write_text(text)
+    with pytest.raises(CheckpointError, match=r"config.json is no configuration of a policy of lerobot"):
+        saved.read(str(folder))
+    write(tmp_path / "checkpoints" / "whole", FITS, [4])
+    state = tmp_path / "checkpoints" / "training_state"
+    state.mkdir()
+    (state / "training_step.json").write_text(text)
+    assert saved.step(saved.read(str(tmp_path / "checkpoints" / "whole"))) is None
+
+
+def test_a_program_that_is_no_python_is_named(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\necho '[1]'\n")
+    program.chmod(0o755)
+    with pytest.raises(UsageError, match=r"python .*/program is no Python: it says '\[1\]"):
+        versions_in(str(program))
+
+
 def test_a_python_that_cannot_serve_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"python .*/nothing: No such file or directory; write the Python of"):
         versions_in(str(tmp_path / "nothing"))

@@ -104,6 +104,15 @@ def test_wrong_settings_are_refused(settings: dict[str, Any], message: str, spec
         spec.build(subject_of("transformers/backbone", spec, settings).config)
 
 
+@pytest.mark.parametrize(
+    "text", ["[" * 5000, '{"hidden_size": ' + "9" * 5000 + "}", '{"eps": NaN}', '"resnet"', "\x00"]
+)
+def test_a_config_beyond_the_limits_is_one_error(text: str, tmp_path: Path, specs: dict[str, TrunkSpec[Any]]) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ConfigError, match=r"config\.json holds no configuration"):
+        subject_of("transformers/backbone", specs["transformers/backbone"], {"weights": str(tmp_path)})
+
+
 def test_a_frozen_backbone_stays_as_it_is(specs: dict[str, TrunkSpec[Any]]) -> None:
     spec = specs["transformers/convnextv2-atto"]
     trunk = spec.build(subject_of("t", spec, SMALL["convnextv2-atto"] | {"frozen": True}).config).train()

@@ -12,8 +12,8 @@ from typing import Any
 
 from trunkzoo.data.convert.sources import Arrays, is_video
 from trunkzoo.errors import DataError
+from trunkzoo.plain import parse_table
 from trunkzoo.plugin.contract import ACTION_KEY
-from trunkzoo.system.plain import parse_table
 
 PROPRIOCEPTION = ("eef_pos", "eef_quat", "gripper_qpos")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trunkzoo.errors import DataError, printable
-from trunkzoo.system.plain import parse_json
+from trunkzoo.plain import parse_json
 
 CODECS = frozenset(
     [

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trunkzoo.errors import DataError, UsageError, one_line
-from trunkzoo.system.plain import parse_table
+from trunkzoo.plain import parse_table
 
 CODEBASE_VERSION = "v3.0"
 INFO_PATH = "meta/info.json"

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trunkzoo.catalogue.tasks import contract_of
-from trunkzoo.errors import DataError, UsageError
-from trunkzoo.plugin import ACTION_KEY, IMAGE_KEY, STATE_KEY, parse
+from trunkzoo.errors import ConfigError, DataError, UsageError, one_line
+from trunkzoo.plugin import ACTION_KEY, IMAGE_KEY, STATE_KEY, parse, parse_table
 from trunkzoo.plugin.contract import differences
 from trunkzoo.registry.assignments import parse_assignments
 from trunkzoo.registry.layers import Labels
@@ -42,12 +42,13 @@ def asked_recipe(
 
 
 def frozen_recipe(text: str) -> Recipe:
-    """The recipe that a policy's config.json holds."""
-    import json
-
+    """The recipe that a policy's config.json holds; raises ConfigError if it is none."""
     from trunkzoo.registry.recipe import Recipe
 
-    return parse(Recipe, json.loads(text), "frozen_recipe")
+    try:
+        return parse(Recipe, parse_table(text), "frozen_recipe")
+    except ValueError as error:
+        raise ConfigError(f"frozen_recipe: {one_line(error)}") from None
 
 
 def resolved_for(

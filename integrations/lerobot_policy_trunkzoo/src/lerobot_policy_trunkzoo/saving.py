@@ -13,6 +13,7 @@ from trunkzoo.checkpoint.manifest import read_verified
 from trunkzoo.checkpoint.save import TrainingState, write_checkpoint
 from trunkzoo.checkpoint.tensors import read_tensors
 from trunkzoo.errors import CheckpointError
+from trunkzoo.plain import parse_table
 
 if TYPE_CHECKING:
     from trunkzoo.agent.agent import Agent
@@ -54,7 +55,7 @@ def _continue(file: Path, agent: Agent, average: Averaged) -> int:
     header = read_safetensors_header(file)
     verify(file, header)
     try:
-        numbers = json.loads(header.metadata["lerobot"])
+        numbers = parse_table(header.metadata["lerobot"])
         updates, averaged = int(numbers["updates"]), int(numbers["averaged"])
     except (KeyError, ValueError, TypeError):
         raise CheckpointError(

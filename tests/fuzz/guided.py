@@ -2,7 +2,7 @@
 
 One process has all targets, since starting it costs seconds: the first byte of an input says which one reads the rest.
 What reaches new lines of trunkzoo is edited further. How many inputs each target had stands in FOLDER. A finding ends it
-with a traceback, and is kept under ``build``.
+with a traceback, and is kept in FOLDER.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ with atheris.instrument_imports(include=["trunkzoo"]):
     from targets import targets
 
 HERE = Path(__file__).parent
-TRIED = "tried.npy"
+TRIED, FOUND = "tried.npy", "fuzz-"
 LONGEST = 20_000  # bytes of an input
 
 
@@ -33,10 +33,8 @@ def seeds(names: list[str], folder: Path) -> Path:
 
 def main(until: float, folder: Path, names: list[str]) -> None:
     """Run the targets until then; libFuzzer ends the process, with 0 if nothing was found."""
-    reached, kept = folder / "reached", HERE.parents[1] / "build"
+    reached = folder / "reached"
     reached.mkdir(parents=True)  # new inputs go to the first directory
-    if not kept.is_dir():
-        kept.mkdir()
     every = targets(folder)
     tried = np.lib.format.open_memmap(folder / TRIED, "w+", np.int64, (len(names),))  # type: ignore[no-untyped-call]
 
@@ -51,7 +49,7 @@ def main(until: float, folder: Path, names: list[str]) -> None:
                 raise
 
     options = [f"-max_total_time={max(1, round(until - time.time()))}", f"-max_len={LONGEST}"]
-    options += [f"-artifact_prefix={kept}/fuzz-", "-print_final_stats=1", "-verbosity=0"]
+    options += [f"-artifact_prefix={folder}/{FOUND}", "-print_final_stats=1", "-verbosity=0"]
     atheris.Setup([sys.argv[0], *options, str(reached), str(seeds(names, folder / "seeds"))], once)
     atheris.Fuzz()
 

@@ -2,12 +2,13 @@
 
 Inputs are entries of the committed corpus, edited: bytes cut out, doubled, replaced and inserted, whole tokens among
 them. Where atheris is installed it has half of the time (``guided.py``). The time is that of the whole run, starting
-included. What is found goes into the corpus with its mend.
+included. What is found is kept under ``build`` and goes into the corpus with its mend.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from hypothesis import strategies as st
 from targets import Target, targets
 
 CORPUS = Path(__file__).parent / "corpus"
+KEPT = Path(__file__).parents[2] / "build"
 BATCH = 200
 TOKENS = [
     b"", b"{", b"}", b"[", b"]", b'"', b":", b",", b"null", b"true", b"-1", b"0", b"1e999", b"NaN", b"Infinity", b"9" * 30,
@@ -74,7 +76,10 @@ def guided(names: Sequence[str], until: float, folder: Path) -> list[int]:
     command = [sys.executable, str(Path(__file__).with_name("guided.py")), str(until), str(folder), *names]
     run = subprocess.run(command, text=True, errors="replace", check=False, stdout=PIPE, stderr=STDOUT)
     if run.returncode:
-        sys.exit(f"guided by coverage:\n{run.stdout}")
+        KEPT.mkdir(exist_ok=True)
+        for found in folder.glob("fuzz-*"):
+            shutil.copy(found, KEPT)
+        sys.exit(f"guided by coverage, kept in {KEPT}:\n{run.stdout}")
     return [int(number) for number in np.load(folder / "tried.npy")]
 
 

@@ -5,7 +5,8 @@ FROM ${BASE}
 
 # PyTorch's index of wheels without CUDA; empty takes those of PyPI, which have it.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-ENV PIP_EXTRA_INDEX_URL=${TORCH_INDEX} PIP_NO_CACHE_DIR=1 DEBIAN_FRONTEND=noninteractive
+ENV PIP_EXTRA_INDEX_URL=${TORCH_INDEX} PIP_NO_CACHE_DIR=1
+ARG DEBIAN_FRONTEND=noninteractive
 
 RUN apt-get -qq update \
  && apt-get -qq install -y --no-install-recommends make python3 python3-venv ca-certificates \

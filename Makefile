@@ -48,7 +48,8 @@ test-lerobot: $(LEROBOT_VENV)/.installed
 	$(LEROBOT_VENV)/bin/python -m pytest tests/integrations -m ""
 
 $(LEROBOT_VENV)/.installed: pyproject.toml $(wildcard integrations/*/pyproject.toml)
-	@test -n "$(LEROBOT_PYTHON)" || { echo "lerobot needs Python 3.12, and none was found: make test-lerobot LEROBOT_PYTHON=PATH"; exit 1; }
+	@test -n "$(LEROBOT_PYTHON)" && $(LEROBOT_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null || { \
+		echo "lerobot needs Python 3.12 or newer, found: $(or $(LEROBOT_PYTHON),none); try: make test-lerobot LEROBOT_PYTHON=PATH"; exit 1; }
 	$(LEROBOT_PYTHON) -m venv $(LEROBOT_VENV)
 	@echo "Installing lerobot into $(LEROBOT_VENV) (several minutes and gigabytes the first time)"
 	$(LEROBOT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv

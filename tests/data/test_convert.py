@@ -176,6 +176,18 @@ def test_an_empty_episode_is_named(replay: Path, tmp_path: Path) -> None:
         convert_dataset(replay, tmp_path / "out", Choices(fps=10))
 
 
+@pytest.mark.parametrize(
+    "ends", [[-1, 10], [-4, -1], [6, 6], [6, 11], [2.5, 10.0], [float("nan"), 10.0], [-(2**63), 10]]
+)
+def test_ends_that_are_none_are_refused(ends: list[float], replay: Path, tmp_path: Path) -> None:
+    meta = zarr.open_group(str(replay))["meta"]
+    del meta["episode_ends"]
+    meta["episode_ends"] = np.array(ends)
+    with pytest.raises(DataError, match=r"episode_ends does not ascend|cannot be read"):
+        convert_dataset(replay, tmp_path / "out", Choices(fps=10))
+    assert not (tmp_path / "out").exists()
+
+
 def test_pixels_are_finite_and_whole_numbers_keep_their_scale() -> None:
     assert as_pixels(np.ones((1, 2, 2, 3), np.int64), "img").max() == 1
     assert as_pixels(np.ones((1, 2, 2, 3), np.float32), "img").max() == 255

@@ -90,7 +90,7 @@ def has_passed(trains: Sequence[Path], step: str) -> bool:
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(2400)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
     ("own_disks", "moment", "lost"),
     [
@@ -132,7 +132,7 @@ def test_a_suite_over_two_hosts_of_which_one_is_lost(
         (head.disk / "suite").mkdir()
         driver = head.start([sys.executable, "-c", DRIVER, str(disk / "suite")], tmp_path / "driver.txt", own)
         cells = head.disk / "suite" / "runs" / "cells"
-        wait_until(lambda: moment(cells), 900)
+        wait_until(lambda: moment(cells), 1800)  # alone a minute or two; a busy machine gets there too
         assert works(head)
         assert works(node)
         assert (node.disk / "suite").exists() is not own_disks

@@ -48,6 +48,12 @@ def reach_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"training_seeds": [0, 1, 0]}, "0 appear twice"),
         ({"training_seeds": [-1]}, "-1 is negative"),
         ({"arms": ["noop"]}, "arm 'noop': a label names a file of rows"),
+        (
+            {"arms": [{"name": "x" * 101, "recipe": "tour-resnet"}]},
+            "a label names a file of rows",
+        ),
+        ({"arms": [{"name": "a\0b", "recipe": "tour-resnet"}]}, "a label names a file of rows"),
+        ({"arms": [{"name": "\u202egnp", "recipe": "tour-resnet"}]}, "a label names a file of rows"),
         ({"arms": [{"recipe": "a", "name": "blind"}]}, "arm 'blind'"),
         ({"arms": [{"recipe": "a", "name": "../a"}]}, "begins with no dot"),
         ({"arms": [{"recipe": "a", "name": "a/b"}]}, "has no /"),

@@ -20,6 +20,7 @@ from trunkzoo.rollouts.references import REFERENCES
 from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS, SEEDS_PER_PURPOSE
 
 RESERVED = (*REFERENCES, BLIND)  # floors and parts of the published rows, which arms stand beside
+LONGEST_LABEL = 100  # bytes; names of cells, in which more stands, have at most 255
 BETWEEN_SETS = 10_000  # seeds from one demonstration set to the next: far more than a set has attempts
 
 
@@ -178,9 +179,11 @@ class SuiteConfig(Config):
     def _fits(self) -> SuiteConfig:
         labels = [arm.label for arm in self.everyone] + [it.name for it in self.foreign]
         for label in labels:
-            if label in RESERVED or label.startswith(".") or any(sign in label for sign in "/\\"):
+            odd = not label.isprintable() or len(label.encode("utf-8", "replace")) > LONGEST_LABEL
+            if odd or label in RESERVED or label.startswith(".") or any(sign in label for sign in "/\\"):
                 raise ValueError(
-                    f"arm '{label}': a label names a file of rows, so it has no / or \\, begins with no dot and is none of "
+                    f"arm '{label[:LONGEST_LABEL]}': a label names a file of rows, so it has no / or \\, "
+                    f"no control sign and at most {LONGEST_LABEL} bytes, begins with no dot and is none of "
                     f"{', '.join(RESERVED)}; give the arm another name"
                 )
         twice = sorted({label for label in labels if labels.count(label) > 1})

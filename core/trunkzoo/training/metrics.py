@@ -104,20 +104,26 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] if path.is_file() else []
     rows = []
     for number, line in enumerate(lines, 1):
-        row = {} if _step_of(line) == math.inf else parse_table(line)
-        if not row or not all(isinstance(value, int | float | None) for value in row.values()):
+        row = _row_of(line)
+        if row is None or not all(isinstance(value, int | float | None) for value in row.values()):
             raise DataError(f"{path}:{number} is no row of metrics, numbers and a step; remove the line")
         rows.append(row)
     return rows
 
 
-def _step_of(line: str) -> float:
-    """The step of a row; infinity for what is none: a kill can cut the last line."""
+def _row_of(line: str) -> dict[str, Any] | None:
+    """The row of a line; None for what is none: a kill can cut the last line."""
     try:
-        step = parse_table(line)["step"]
-    except (ValueError, KeyError):
-        return math.inf
-    return step if isinstance(step, int) else math.inf
+        row = parse_table(line)
+    except ValueError:
+        return None
+    return row if isinstance(row.get("step"), int) else None
+
+
+def _step_of(line: str) -> float:
+    """The step of a row; infinity for what is none."""
+    row = _row_of(line)
+    return row["step"] if row else math.inf
 
 
 def peak_memory_mb() -> float:

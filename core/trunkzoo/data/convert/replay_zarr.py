@@ -24,11 +24,10 @@ class ReplayZarr:
         if "data" not in root or "meta/episode_ends" not in root or ACTION_KEY not in root["data"]:
             raise DataError(f"{path} is no diffusion_policy replay buffer: it needs data/action and meta/episode_ends")
         self._arrays = {name: root["data"][name] for name in root["data"].array_keys()}
-        self._ends = [int(end) for end in root["meta/episode_ends"][:]]
-        if not self._ends or self._ends != sorted(set(self._ends)) or self._ends[-1] > len(self._arrays[ACTION_KEY]):
-            raise DataError(
-                f"{path}: meta/episode_ends does not ascend, or exceeds the {len(self._arrays[ACTION_KEY])} rows"
-            )
+        found, rows = root["meta/episode_ends"][:].tolist(), len(self._arrays[ACTION_KEY])
+        self._ends = [int(end) for end in found]
+        if not found or self._ends != sorted(set(found)) or not 0 <= self._ends[0] <= self._ends[-1] <= rows:
+            raise DataError(f"{path}: meta/episode_ends does not ascend in whole numbers from 0 to the {rows} rows")
         self.task = path.name.removesuffix(".zip").removesuffix(".zarr")
         self.cameras = {name: name for name, array in self._arrays.items() if is_video(array.shape)}
         self.state: tuple[str, ...] = ("state",) if "state" in self._arrays else ()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MAX_SEED = 2**62
 MAX_PROCESSES = 4096
 MAX_COUNT = 2**40
+MAX_EPISODES = 1_000_000  # as many fresh report seeds as there are
 
 TrunkOption = Annotated[
     str | None,

@@ -196,7 +196,7 @@ def test_selection_and_report_seeds_cannot_meet() -> None:
     assert max(SELECTION_SEEDS) < min(REPORT_SEEDS)
 
 
-@pytest.mark.parametrize("text", ["5", "5:", "²:5", "a:b", "7:3", "-1:4", "3:3"])
+@pytest.mark.parametrize("text", ["5", "5:", "²:5", "a:b", "7:3", "-1:4", "3:3", "0:1000001"])
 def test_bad_seed_ranges_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="write A:B"):
         parse_seeds(text)

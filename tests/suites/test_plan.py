@@ -47,6 +47,9 @@ def reach_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"steps": None}, "steps"),
         ({"training_seeds": [0, 1, 0]}, "0 appear twice"),
         ({"training_seeds": [-1]}, "-1 is negative"),
+        ({"training_seeds": ["0"]}, "training_seeds"),
+        ({"training_seeds": [True]}, "training_seeds"),
+        ({"training_seeds": [2**63 - 1]}, "training_seeds"),
         ({"arms": ["noop"]}, "arm 'noop': a label names a file of rows"),
         (
             {"arms": [{"name": "x" * 101, "recipe": "tour-resnet"}]},

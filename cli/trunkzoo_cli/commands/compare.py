@@ -10,7 +10,7 @@ import typer
 
 from trunkzoo_cli.commands.eval import seeds_of
 from trunkzoo_cli.completion import complete_run, complete_task
-from trunkzoo_cli.options import JsonOption, assigned
+from trunkzoo_cli.options import MAX_EPISODES, JsonOption, assigned
 from trunkzoo_cli.output import emit_json, emit_table, note, say
 
 if TYPE_CHECKING:
@@ -31,7 +31,13 @@ def compare(
     second: Acting,
     episodes: Annotated[
         int | None,
-        typer.Option("-n", "--episodes", min=1, help="Episodes that both play. (default: 50, or all of --seeds)"),
+        typer.Option(
+            "-n",
+            "--episodes",
+            min=1,
+            max=MAX_EPISODES,
+            help="Episodes that both play. (default: 50, or all of --seeds)",
+        ),
     ] = None,
     seeds: Annotated[
         str | None, typer.Option(metavar="A:B", help="Seeds A…B−1 instead of the first fresh report seeds.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trunkzoo_cli.completion import complete_policy, complete_run, complete_task
-from trunkzoo_cli.options import MAX_COUNT, MAX_SEED, JsonOption, assigned
+from trunkzoo_cli.options import MAX_COUNT, MAX_EPISODES, MAX_SEED, JsonOption, assigned
 from trunkzoo_cli.output import emit_json, emit_table, note, say, write_page
 
 if TYPE_CHECKING:
@@ -29,7 +29,13 @@ def evaluate(
     ] = None,
     episodes: Annotated[
         int | None,
-        typer.Option("-n", "--episodes", min=1, help="Episodes, one seed each. (default: 50, or all of --seeds)"),
+        typer.Option(
+            "-n",
+            "--episodes",
+            min=1,
+            max=MAX_EPISODES,
+            help="Episodes, one seed each. (default: 50, or all of --seeds)",
+        ),
     ] = None,
     seeds: Annotated[
         str | None, typer.Option(metavar="A:B", help="Seeds A…B−1 instead of the first fresh report seeds.")

@@ -28,13 +28,14 @@ def parse_seeds(text: str) -> range:
     """``A:B`` as the seeds A, A+1, … B−1.
 
     Raises:
-        UsageError: not two integers with 0 ≤ A < B.
+        UsageError: not two integers with 0 ≤ A < B, or more than a million seeds.
     """
     match = re.fullmatch(r"([0-9]{1,18}):([0-9]{1,18})", text)
     seeds = range(int(match[1]), int(match[2])) if match else range(0)
-    if not seeds:
+    if not 0 < len(seeds) <= SEEDS_PER_PURPOSE:
         raise UsageError(
-            f"seeds {text!r}: write A:B with 0 ≤ A < B of at most 18 digits, for example 0:20 for the seeds 0 to 19",
+            f"seeds {text!r}: write A:B with 0 ≤ A < B of at most 18 digits, a million seeds at most, for example 0:20 for "
+            "the seeds 0 to 19",
             ["seeds"],
         )
     return seeds

@@ -79,6 +79,9 @@ class SuiteTask(Config):
 
 
 Arm = Annotated[ArmConfig, _by_name("recipe")]
+TrainingSeed = Annotated[
+    int, Field(strict=True, le=10**9)
+]  # its demonstrations' seeds, BETWEEN_SETS apart, are seeds too
 
 
 SbatchValue = Annotated[str, Field(pattern=r"^[\w.,:|&*@/()\[\]=+-]*$")]
@@ -112,7 +115,9 @@ class SuiteConfig(Config):
         default=(), description="policies that other packages train by commands of their own, shown below the arms"
     )
     tasks: tuple[SuiteTask, ...] = Field(min_length=1, description="where they act")
-    training_seeds: tuple[int, ...] = Field(default=(0,), min_length=1, description="trainings per arm and task")
+    training_seeds: tuple[TrainingSeed, ...] = Field(
+        default=(0,), min_length=1, description="trainings per arm and task"
+    )
     steps: PositiveInt = Field(description="optimiser steps of every training")
     batch_size: PositiveInt = Field(description="samples per step of every training")
     demonstrations_per_seed: bool = Field(

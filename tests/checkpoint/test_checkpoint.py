@@ -63,7 +63,7 @@ def test_header_tells_everything(saved: Path, tiny_recipe: Recipe) -> None:
         ("head", "tiny/head", "tiny-parts", "1.0"),
     ]
     assert header.recipe["trunk"]["config"] == {"width": 8}
-    assert header.versions["torch"] == torch.__version__
+    assert torch.__version__.startswith(header.versions["torch"])  # some builds add +cu130 to what pip knows
 
 
 def test_header_needs_no_torch(saved: Path) -> None:

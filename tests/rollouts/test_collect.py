@@ -44,7 +44,7 @@ class Slider:
         self.executed, self._place = [], 0.0
 
     def observe(self) -> Observation:
-        brightness = np.uint8(100 * self._place)
+        brightness = np.uint8(np.clip(100 * self._place, 0, 255))
         return Observation(
             np.array([self._place], np.float32),
             self.contract.cameras,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import warnings
 from typing import Any
 
 import numpy as np
@@ -64,12 +65,14 @@ def reseed(scene: Any, seed: int) -> None:
 
 
 def _import_quietly() -> Any:
-    """Import robosuite without the advice it prints about files that this package does not use."""
+    """Import robosuite without its advice on files that this package does not use, and Python's on its banner's escapes."""
     prepare_mujoco()
     logger = logging.getLogger("robosuite_logs")
     if not logger.filters:
         logger.addFilter(lambda record: record.levelno >= logging.ERROR)
-    import robosuite
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*invalid escape sequence")  # on the first import, which compiles
+        import robosuite
 
     return robosuite
 

@@ -61,7 +61,7 @@ def test_a_terminal_shows_what_the_cameras_see(tmp_path: Path) -> None:
     asked = ["--policy", "expert", "--task", "reach/detour", "-n", "3", "--workers", "1"]
     run = zoo_in_terminal("eval", *asked, "--live", "-o", str(rows), columns=60)
     assert run.code == 0
-    assert run.out.count("▀") >= 3 * 60 * 10
+    assert run.out.count("▀") >= 48 * 24  # one picture for certain; how many more, the speed of the machine says
     assert re.search(r"seed 200000\d, step \d+, reward \d\.\d\d", run.out)
     assert zoo("eval", *asked, "-o", str(tmp_path / "unseen.jsonl")).code == 0
     assert rows.read_bytes() == (tmp_path / "unseen.jsonl").read_bytes()

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from reach_task import install
+from trunkzoo.rollouts.seeds import SEEDS_PER_PURPOSE
 from trunkzoo_cli.app import main
+from trunkzoo_cli.options import MAX_EPISODES
 
 
 def evaluate(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, list[int]]:
@@ -53,3 +55,7 @@ def test_seeds_that_serve_for_something_else_are_named(
     assert code == 0
     assert said in err
     assert ("not one on fresh seeds" in err) == bool(said)
+
+
+def test_the_limit_that_help_shows_is_the_number_of_fresh_seeds() -> None:
+    assert MAX_EPISODES == SEEDS_PER_PURPOSE  # written twice, as the room of rollouts imports numpy

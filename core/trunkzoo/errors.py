@@ -89,7 +89,7 @@ def one_line(error: BaseException) -> str:
         lines = str(error).strip().splitlines()
     except BaseException:  # noqa: BLE001 - the message is a plugin's code too, and may ask to leave
         lines = []
-    kind, text = printable(type(error).__name__), printable(lines[0], LONGEST) if lines else ""
+    kind, text = printable(type(error).__name__) or "error", printable(lines[0], LONGEST) if lines else ""
     if isinstance(error, SystemExit):
         return f"it ended the process ({kind}: {text})"
     if isinstance(error, ZooError) and text:

@@ -128,8 +128,10 @@ def test_any_module_level_fault_is_a_row(tmp_path: Path, code: str, reason: str)
     assert reason in row["reason"]
 
 
-def test_entry_points_that_cannot_be_parsed_are_a_row(tmp_path: Path) -> None:
-    write_plugin(tmp_path, "garbled", GOOD, "[trunkzoo.v1]\nno equals sign\n")
+@pytest.mark.parametrize("text", [b"[trunkzoo.v1]\nno equals sign\n", b"[trunkzoo.v1]\n\xff = x\n"])
+def test_entry_points_that_cannot_be_parsed_are_a_row(tmp_path: Path, text: bytes) -> None:
+    write_plugin(tmp_path, "garbled", GOOD)
+    (tmp_path / "zoofix_garbled-1.0.dist-info" / "entry_points.txt").write_bytes(text)
     run = zoo("plugins", "--json", path=tmp_path)
     (row,) = [row for row in json.loads(run.out) if row["distribution"] == "zoofix-garbled"]
     assert (row["status"], "cannot be parsed" in row["reason"]) == ("broken", True)

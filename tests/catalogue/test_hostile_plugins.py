@@ -19,6 +19,7 @@ BAD = {
     "leaves": "import os\nos._exit(0)",
     "exits": "import sys\nsys.exit(42)",
     "wordless": "class E(Exception):\n    def __str__(self): raise SystemExit(5)\nraise E",
+    "nameless": "raise type('', (Exception,), {})",
     "keys": HOOK + "    raise KeyboardInterrupt",
     "shouts": "raise ValueError('x' * 3_000_000)",
     "paints": "raise ValueError('\\x1b[31mred\\x1b]0;title\\x07')",
@@ -28,13 +29,14 @@ BAD = {
     "closes": "import os, sys\nsys.stdout.close()\nos.close(1)\n" + GOOD,
     "shuts": "import os\nfor number in (0, 1, 2): os.close(number)\n" + GOOD,
     "sweeps": "import os\nos.closerange(3, 64)\n" + GOOD,
+    "forgets": "import sys\nsys.path = []\n" + GOOD,
     "mutes": "import sys\nsys.stdout = sys.stderr = None\n" + GOOD,
     "unhooks": "import sys\nsys.excepthook = None\n" + GOOD,
     "walks": "import os\nos.chdir('/')\n" + GOOD,
     "ends": "import atexit\natexit.register(print, 'later')\n" + GOOD,
     "stays": "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n" + GOOD,
 }
-LOADS = {"shallow", "prints", "closes", "shuts", "sweeps", "mutes", "unhooks", "walks", "ends", "stays"}
+LOADS = {"shallow", "prints", "closes", "shuts", "sweeps", "mutes", "unhooks", "walks", "ends", "stays", "forgets"}
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +56,7 @@ def test_each_is_a_row_of_its_own_and_json_stays_json(bad: Path) -> None:
     assert rows["good"]["status"] == rows["resnet"]["status"] == "ok"
     for name in BAD.keys() - LOADS:
         assert rows[name]["status"] == "broken"
+        assert rows[name]["reason"]
         assert rows[name]["reason"].isprintable()
         assert len(rows[name]["reason"]) < 1000
     assert run.code == 0

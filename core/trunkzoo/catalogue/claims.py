@@ -61,7 +61,7 @@ def installed_claims() -> list[Claim]:
 
 def _ships_the_command(distribution: metadata.Distribution) -> bool:
     """Is it trunkzoo itself, whose names are reserved? Any package may call itself so."""
-    return "= trunkzoo_cli." in (distribution.read_text("entry_points.txt") or "")
+    return "= trunkzoo_cli." in _entry_points(distribution)
 
 
 def normal(distribution: str) -> str:
@@ -71,10 +71,17 @@ def normal(distribution: str) -> str:
 
 def _mentions_us(distribution: metadata.Distribution) -> bool:
     """Look before parsing: an environment has hundreds of distributions, and start-up time counts."""
+    return GROUP_PREFIX in _entry_points(distribution)
+
+
+def _entry_points(distribution: metadata.Distribution) -> str:
+    """The text of its entry points; one that is no text counts as ours, since all who read it fail, torch first of all."""
     try:
-        return GROUP_PREFIX in (distribution.read_text("entry_points.txt") or "")
-    except (OSError, UnicodeDecodeError):
-        return False
+        return distribution.read_text("entry_points.txt") or ""
+    except UnicodeDecodeError:
+        return GROUP_PREFIX
+    except OSError:
+        return ""
 
 
 def _identity(distribution: metadata.Distribution) -> tuple[str, str]:

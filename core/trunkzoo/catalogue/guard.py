@@ -51,6 +51,7 @@ def contained() -> Iterator[None]:
         SystemExit: it called ``os._exit``, or raised KeyboardInterrupt though nobody pressed a key.
     """
     limit, stderr, hook = sys.getrecursionlimit(), sys.stderr, sys.excepthook
+    places, found = sys.path, list(sys.path)
     with _interrupts_noted() as asked, _same_folder(), _stdout_aside(), _no_sudden_exit():
         try:
             yield
@@ -61,6 +62,8 @@ def contained() -> Iterator[None]:
         finally:
             sys.setrecursionlimit(limit)
             sys.stderr, sys.excepthook = stderr, hook
+            sys.path, added = places, [place for place in sys.path if place not in found]
+            sys.path[:] = [*added, *found]  # others are found where they were
 
 
 @contextlib.contextmanager

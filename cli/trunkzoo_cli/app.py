@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     code = _flushed(_run(sys.argv[1:] if arguments is None else arguments))
     if arguments is None:
+        os.dup2(2, 1)  # what plugins print as the interpreter ends is no part of our JSON
         _leave_threads(code)
     gc.freeze()  # or the interpreter's last collections walk every imported module, a fifth of `zoo list`
     sys.exit(code)

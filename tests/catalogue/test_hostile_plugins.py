@@ -31,9 +31,10 @@ BAD = {
     "mutes": "import sys\nsys.stdout = sys.stderr = None\n" + GOOD,
     "unhooks": "import sys\nsys.excepthook = None\n" + GOOD,
     "walks": "import os\nos.chdir('/')\n" + GOOD,
+    "ends": "import atexit\natexit.register(print, 'later')\n" + GOOD,
     "stays": "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n" + GOOD,
 }
-LOADS = {"shallow", "prints", "closes", "shuts", "sweeps", "mutes", "unhooks", "walks", "stays"}
+LOADS = {"shallow", "prints", "closes", "shuts", "sweeps", "mutes", "unhooks", "walks", "ends", "stays"}
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +135,8 @@ ENDS = {
     "aborts": "import os\nos.abort()",
     "becomes": "import os\nos.execv('/bin/true', ['true'])",
     "quits": "import ctypes\nctypes.CDLL(None)._exit(0)",
+    "poses": "import ctypes\nctypes.CDLL(None)._exit(77)",
+    "interrupts": "import os, signal\nos.kill(os.getpid(), signal.SIGINT)",
 }
 
 
@@ -148,12 +151,35 @@ def test_one_that_ends_the_process_is_a_row_and_what_is_good_is_tried_once(tmp_p
         assert "ended the process that tried to describe it" in rows[name]["reason"]
     assert rows["good"]["status"] == rows["resnet"]["status"] == "ok"
     remembered = {path.name: path.stat().st_mtime_ns for path in (cache / "plugins").iterdir()}
-    assert len(remembered) == 1
-    zoo("plugins", path=tmp_path, TRUNKZOO_CACHE=str(cache))
+    assert len(remembered) == len(ENDS) + 1
+    again = zoo("plugins", "--json", path=tmp_path, TRUNKZOO_CACHE=str(cache))
     assert {path.name: path.stat().st_mtime_ns for path in (cache / "plugins").iterdir()} == remembered
+    told = {row["name"]: row for row in json.loads(again.out)}
+    for name in ENDS:
+        assert told[name]["reason"].startswith(f"{rows[name]['reason']} 0 min ago; tried again after an hour")
+    assert told["good"]["status"] == "ok"
     (tmp_path / "zoofix_good.py").write_text(f"{GOOD}\n")
     zoo("plugins", path=tmp_path, TRUNKZOO_CACHE=str(cache))
-    assert len(list((cache / "plugins").iterdir())) == 2
+    assert len(list((cache / "plugins").iterdir())) == len(ENDS) + 2
+
+
+def test_a_fault_is_forgotten_after_an_hour_and_where_it_was_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_plugin(tmp_path, "moody", f"import os\nif 'ZOOFIX_MOOD' in os.environ: os.abort()\n{GOOD}")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("TRUNKZOO_CACHE", str(tmp_path / "cache"))
+    claims = [claim for claim in installed_claims() if claim.distribution == "zoofix-moody"]
+    monkeypatch.setenv("ZOOFIX_MOOD", "bad")
+    assert fatal(claims)
+    (mark,) = (tmp_path / "cache" / "plugins").iterdir()
+    monkeypatch.delenv("ZOOFIX_MOOD")
+    assert str(mark) in fatal(claims)[claims[0]]
+    os.utime(mark, (0, 0))
+    assert fatal(claims) == {}
+    mark.write_text("")
+    monkeypatch.setenv("ZOOFIX_MOOD", "bad")
+    assert fatal(claims)
 
 
 COUNTED = "import os\nopen(os.environ['ZOOFIX_LOG'], 'a').write(f'{os.getpid()}\\n')\n" + GOOD
@@ -176,7 +202,7 @@ def test_good_plugins_share_a_process_and_a_bad_one_among_them_is_found(
     assert [claim.name for claim in faults] == (["bad"] if bad else [])
     processes = (tmp_path / "log").read_text().split()
     assert len(set(processes[-3:])) == (3 if bad else 1)
-    assert len(list((tmp_path / "cache" / "plugins").iterdir())) == 3
+    assert len(list((tmp_path / "cache" / "plugins").iterdir())) == len(claims)
     assert fatal([claim for claim in claims if claim not in faults]) == {}
     assert (tmp_path / "log").read_text().split() == processes
 

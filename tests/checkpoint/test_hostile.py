@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,13 @@ def test_an_empty_file_with_a_manifest_is_one_line(saved: Path) -> None:
     saved.write_bytes(b"")
     with pytest.raises(CheckpointError, match="cut short"):
         read_verified(saved)
+
+
+def test_a_pipe_is_no_checkpoint(saved: Path) -> None:
+    saved.unlink()
+    os.mkfifo(saved)
+    with pytest.raises(CheckpointError, match="not a regular file"):
+        read_safetensors_header(saved)
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a/" * 3000, "\x1b[31m", "half\udcff"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -167,6 +168,25 @@ def test_files_of_a_dataset_lie_in_it(data: Path, place: str) -> None:
     info = data / "meta/info.json"
     info.write_text(json.dumps(json.loads(info.read_text()) | {"data_path": place}))
     with pytest.raises(DataError, match=r"leads out of the dataset|is no path with"):
+        LeRobotReader(data)
+
+
+@pytest.mark.parametrize(
+    "name", ["data/chunk-000/file-000.parquet", "meta/episodes/chunk-000/file-000.parquet", "meta/stats.json"]
+)
+@pytest.mark.parametrize("endless", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_never_ends_is_no_file(data: Path, name: str, endless: Callable[[Path], None]) -> None:
+    (data / name).unlink()
+    endless(data / name)
+    assert any("not a regular file" in fault for check in check_dataset(data) for fault in check.faults)
+
+
+def test_more_features_than_any_robot_has_are_refused(data: Path) -> None:
+    info = data / "meta/info.json"
+    read = json.loads(info.read_text())
+    more = {f"more.{number}": {"dtype": "float32", "shape": [1]} for number in range(5000)}
+    info.write_text(json.dumps(read | {"features": read["features"] | more}))
+    with pytest.raises(DataError, match="features, 4,096 are read at most"):
         LeRobotReader(data)
 
 

@@ -1,8 +1,9 @@
 """Describe plugins of others in other processes first: a crash or a hang in C code ends those, not ours.
 
 Many share a process, since most of its time is its own start; where that does not come through, each has one alone, which
-shows whose fault it was. What came through is remembered by the plugin's files, so that each is tried once. Python code
-that hangs or leaves is held in our process too (:mod:`trunkzoo.catalogue.guard`).
+shows whose fault it was. What became of each is remembered by the plugin's files, so that it is tried once; a fault for an
+hour only, since a busy or broken machine may have been its cause. Python code that hangs or leaves is held in our process
+too (:mod:`trunkzoo.catalogue.guard`).
 """
 
 from __future__ import annotations
@@ -22,20 +23,23 @@ from pathlib import Path
 from trunkzoo.catalogue.claims import OURS, Claim, normal, roots
 from trunkzoo.catalogue.guard import LEFT_AFTER, NAMED_AFTER, contained, say_waiting
 from trunkzoo.catalogue.loader import load_records
-from trunkzoo.errors import ZooError
+from trunkzoo.errors import ZooError, printable
 from trunkzoo.system.places import cache_root
 
 LOOK = 0.02  # seconds between looks at the processes
+CAME_THROUGH = "through"  # what is remembered of those that did
+AGAIN_AFTER = 3600.0  # seconds until a plugin that did not come through is tried again
 MOST = 100  # plugins of one process: their names must fit its command line
-THROUGH = 77  # their exit code; 0 is also that of whatever a plugin may have become
+BEGUN, THROUGH = b".", b"!"  # what they say as each plugin begins, and in the end; an exit code can be anybody's
 
 
 def fatal(claims: Sequence[Claim]) -> dict[Claim, str]:
     """Why describing a plugin would end or hang our process, for those that would; one line each."""
     marks = {claim: mark for claim in claims if normal(claim.distribution) != OURS and (mark := _mark(claim))}
-    waiting = _shares([claim for claim, mark in marks.items() if not mark.exists()])
+    known = {claim: text for claim, mark in marks.items() if (text := _remembered(mark)) is not None}
+    waiting = _shares([claim for claim in marks if claim not in known])
     running: list[Trial] = []
-    found: dict[Claim, str] = {}
+    found = {claim: fault for claim, fault in known.items() if fault}
     try:
         while waiting or running:
             while waiting and len(running) < _processors():
@@ -47,11 +51,11 @@ def fatal(claims: Sequence[Claim]) -> dict[Claim, str]:
                     continue
                 running.remove(trial)
                 trial.end()
-                if not fault:
-                    _remember([marks[claim] for claim in trial.claims])
-                elif len(trial.claims) > 1:
+                if fault and len(trial.claims) > 1:
                     waiting += [[claim] for claim in trial.claims]
-                else:
+                    continue
+                _remember([marks[claim] for claim in trial.claims], fault)
+                if fault:
                     found[trial.claims[0]] = fault
     finally:
         for trial in running:
@@ -75,7 +79,7 @@ class Trial:
     def __init__(self, claims: Sequence[Claim]) -> None:
         points = [claim.entry_point for claim in claims if claim.entry_point]
         self.claims, self._since, self._named = claims, 0.0, False
-        self._to_begin = len(points)
+        self._said = b""
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, json.dumps([[point.name, point.value, point.group] for point in points])],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
@@ -84,17 +88,18 @@ class Trial:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        self._begun = self._process.stdout
-        if self._begun is not None:
-            os.set_blocking(self._begun.fileno(), False)
+        self._pipe = self._process.stdout
+        if self._pipe is not None:
+            os.set_blocking(self._pipe.fileno(), False)
 
     def fault(self) -> str | None:
         """None while it runs, then what a plugin did to it; empty if all came through."""
         code, now = self._process.poll(), time.monotonic()
+        if self._pipe is not None and (more := self._pipe.read(MOST + 1)):
+            self._said, self._since = self._said + more, now
         if code is not None:
-            return "" if code == THROUGH else f"ended the process that tried to describe it ({_end(code)})"
-        if self._begun is not None and (begun := self._begun.read(self._to_begin)):
-            self._to_begin, self._since = self._to_begin - len(begun), now
+            through = self._said == BEGUN * len(self.claims) + THROUGH
+            return "" if through else f"ended the process that tried to describe it ({_end(code)})"
         if not self._since:  # the interpreter's start is not the plugin's fault
             return None
         if now - self._since > (LEFT_AFTER if len(self.claims) == 1 else NAMED_AFTER):
@@ -109,8 +114,8 @@ class Trial:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        if self._begun is not None:
-            self._begun.close()
+        if self._pipe is not None:
+            self._pipe.close()
 
 
 def _end(code: int) -> str:
@@ -120,7 +125,7 @@ def _end(code: int) -> str:
 
 
 def _mark(claim: Claim) -> Path | None:
-    """The file that says that this very code came through; None where nothing is to be tried, or can be remembered."""
+    """The file that says what became of this very code; None where nothing is to be tried, or can be remembered."""
     if claim.entry_point is None:
         return None
     facts = [sys.version, claim.distribution, claim.version, claim.entry_point.value, *_files(claim.entry_point.value)]
@@ -139,21 +144,36 @@ def _files(target: str) -> Iterator[str]:
                     yield f"{path} {facts.st_mtime_ns} {facts.st_size}"
 
 
-def _remember(marks: Sequence[Path]) -> None:
+def _remembered(mark: Path) -> str | None:
+    """The fault of this code, empty if it came through; None if that is not known, or no longer."""
+    try:
+        said, age = mark.read_text(encoding="utf-8", errors="replace"), time.time() - mark.stat().st_mtime
+    except OSError:
+        return None
+    if said == CAME_THROUGH:
+        return ""
+    if not said or not 0 <= age < AGAIN_AFTER:  # half written, or too long ago
+        return None
+    return f"{printable(said)} {age / 60:.0f} min ago; tried again after an hour, on a change, or without {mark}"
+
+
+def _remember(marks: Sequence[Path], fault: str) -> None:
     with suppress(OSError):  # where nothing can be written they are tried again
         for mark in marks:
             mark.parent.mkdir(parents=True, exist_ok=True)
-            mark.touch()
+            mark.write_text(fault or CAME_THROUGH, encoding="utf-8")
 
 
 def _describe(points: Sequence[tuple[str, str, str]]) -> None:
-    """What the process does: a byte as each begins, and an end of its own."""
+    """What the process does; it says how far it came."""
     leave, write = os._exit, os.write
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # one that interrupts itself would interrupt us
     for point in points:
-        write(1, b".")
+        write(1, BEGUN)
         with suppress(BaseException), contained():
             load_records(metadata.EntryPoint(*point))
-    leave(THROUGH)  # not waiting for threads
+    write(1, THROUGH)
+    leave(0)  # not waiting for threads
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from trunkzoo.errors import CheckpointError, ConfigError
 from trunkzoo.plain import parse_json
 from trunkzoo.plugin.config import Config, parse
 from trunkzoo.plugin.contract import Contract
+from trunkzoo.system.files import regular
 
 HEADER_START = 8  # bytes of the length in front of the header
 _MOST_AXES = 64  # of a tensor in torch
@@ -129,7 +130,7 @@ def read_safetensors_header(file: Path) -> SafetensorsHeader:
     """
     try:
         size = file.stat().st_size
-        with file.open("rb") as stream:
+        with regular(file).open("rb") as stream:
             length = int.from_bytes(stream.read(HEADER_START), "little")
             text = stream.read(min(length, size))  # a damaged length must not ask for terabytes
     except OSError as error:

@@ -18,6 +18,7 @@ from trunkzoo.data.lerobot.video import decode
 from trunkzoo.data.reading import reading
 from trunkzoo.errors import DataError
 from trunkzoo.plain import parse_table
+from trunkzoo.system.files import regular
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _not_finite(reader: LeRobotReader, key: str, values: NDArray[Any]) -> Iterat
 def _statistics(reader: LeRobotReader) -> Iterator[str]:
     path = reader.directory / STATS_PATH
     try:
-        stats = parse_table(path.read_bytes())
+        stats = parse_table(regular(path).read_bytes())
     except (OSError, ValueError) as error:
         yield f"{path} cannot be read ({error}); lerobot needs it, trunkzoo computes its own"
         return

@@ -14,6 +14,7 @@ from trunkzoo.errors import CheckpointError, ConfigError, UsageError
 from trunkzoo.plain import parse_table
 from trunkzoo.plugin.config import Config, parse
 from trunkzoo.plugin.contract import Contract
+from trunkzoo.system.files import regular
 
 RECORD = "export.json"
 OPSET = 18
@@ -93,7 +94,7 @@ def read_export(path: Path) -> tuple[Path, ExportRecord]:
     if not path.exists():
         raise UsageError(f"no export at {path}; `zoo export RUN` makes one")
     try:
-        record = parse(ExportRecord, parse_table(file.read_bytes()), "export")
+        record = parse(ExportRecord, parse_table(regular(file).read_bytes()), "export")
         record.header()  # what only a checkpoint's rules refuse
     except OSError as error:
         raise CheckpointError(f"cannot read {file}: {error.strerror}; a graph needs its {RECORD} beside it") from None

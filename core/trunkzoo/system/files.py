@@ -66,6 +66,13 @@ def remove(directory: Path) -> None:
         directory.rename(hidden / directory.name)
 
 
+def regular(path: Path) -> Path:
+    """The same path, for reading; OSError for a pipe or a device, which another's folder may hold and which may never end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return path
+
+
 def refuse_existing(target: Path) -> None:
     """Raise UsageError unless ``target`` is absent or an empty directory."""
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):

@@ -12,7 +12,7 @@ from typing import Any
 from trunkzoo.checkpoint.layout import CHECKPOINTS, MANIFEST, checkpoints_of, step_directories, step_name
 from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.plain import parse_table
-from trunkzoo.system.files import LEFTOVER, clear_leftovers, point_link, readable_os_errors, remove, write_text
+from trunkzoo.system.files import LEFTOVER, clear_leftovers, point_link, readable_os_errors, regular, remove, write_text
 from trunkzoo.system.locks import acquire
 
 RUN, METRICS, EVENTS, LOCK = "run.json", "metrics.jsonl", "tensorboard", ".lock"
@@ -144,10 +144,10 @@ def read_run(path: Path) -> dict[str, Any]:
         CheckpointError: it is damaged.
     """
     try:
-        facts: dict[str, Any] = parse_table((path / RUN).read_bytes())
+        facts: dict[str, Any] = parse_table(regular(path / RUN).read_bytes())
         _comparable(facts)
         [*facts["sessions"]]
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         raise CheckpointError(
             f"{path / RUN} is damaged, so nothing tells what was started here; restore it, or start a new run"
         ) from None

@@ -31,6 +31,7 @@ IMAGE_DTYPES = ("image", "video")
 FASTEST = 10_000
 """Frames per second; beyond it, time stamps of videos and of float32 no longer tell frames apart."""
 _WIDEST = 1 << 24  # numbers along one axis of a feature
+_MOST = 4096  # features: each is a column to open
 _PLACE = re.compile(r"\{(chunk_index|file_index)(:0?\d)?(?:d)?\}|\{video_key\}|[^{}]")
 
 
@@ -124,6 +125,8 @@ def read_info(directory: Path) -> Info:
 def _check_info(info: Info) -> None:
     if not 0 < info.fps <= FASTEST:
         raise ValueError(f"fps is {info.fps}")
+    if len(info.features) > _MOST:
+        raise ValueError(f"{len(info.features):,} features, {_MOST:,} are read at most")
     for template in (info.data_path, info.video_path):
         _check_place(template)
     info.data_path.format(chunk_index=0, file_index=0)  # KeyError where it asks for what v3.0 does not have

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from trunkzoo.data.lerobot.layout import TASKS_PATH, Info, read_info
 from trunkzoo.data.reading import reading
 from trunkzoo.errors import DataError, one_line
+from trunkzoo.system.files import regular
 
 REQUIRED = ("episode_index", "dataset_from_index", "dataset_to_index", "data/chunk_index", "data/file_index")
 """Columns of ``meta/episodes`` without which rows cannot be found."""
@@ -154,7 +155,7 @@ def read_table(path: Path, columns: Collection[str] | None = None) -> pa.Table:
 def open_parquet(path: Path) -> pq.ParquetFile:
     """The parquet file at ``path``, its footer read; DataError if it is missing or damaged."""
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(regular(path))
     except FileNotFoundError:
         raise DataError(f"{path} is missing; `zoo data check` lists what else is") from None
     except Exception as error:

@@ -1,8 +1,8 @@
 """Describe plugins of others in other processes first: a crash or a hang in C code ends those, not ours.
 
 Many share a process, since most of its time is its own start; where that does not come through, each has one alone, which
-shows whose fault it was. What became of each is remembered by the plugin's files, so that it is tried once; a fault for an
-hour only, since a busy or broken machine may have been its cause. Python code that hangs or leaves is held in our process
+shows whose fault it was. What became of each is remembered by the plugin's files, so that it is tried once; a fault for ten
+minutes only, since a busy or broken machine may have been its cause. Python code that hangs or leaves is held in our process
 too (:mod:`trunkzoo.catalogue.guard`).
 """
 
@@ -28,7 +28,7 @@ from trunkzoo.system.places import cache_root
 
 LOOK = 0.02  # seconds between looks at the processes
 CAME_THROUGH = "through"  # what is remembered of those that did
-AGAIN_AFTER = 3600.0  # seconds until a plugin that did not come through is tried again
+AGAIN_AFTER = 600.0  # seconds until a plugin that did not come through is tried again
 MOST = 100  # plugins of one process: their names must fit its command line
 BEGUN, THROUGH = b".", b"!"  # what they say as each plugin begins, and in the end; an exit code can be anybody's
 
@@ -154,7 +154,8 @@ def _remembered(mark: Path) -> str | None:
         return ""
     if not said or not 0 <= age < AGAIN_AFTER:  # half written, or too long ago
         return None
-    return f"{printable(said)} {age / 60:.0f} min ago; tried again after an hour, on a change, or without {mark}"
+    again = f"tried again ten minutes later, once its files change, or when {mark} is deleted"
+    return f"{printable(said)} {age / 60:.0f} min ago; {again}"
 
 
 def _remember(marks: Sequence[Path], fault: str) -> None:

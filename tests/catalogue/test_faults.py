@@ -34,6 +34,7 @@ SEEN_BY_DOCTOR = {  # what only building shows, or only a process of one's own
     "heavytwo": "imports torch when it is only described",
     "badvalue/tiny": "width = 'wide': input should be a valid integer",
     "liar/tiny": "stride 8 should give (1, 8, 10, 7), but give (1, 8, 19, 14)",
+    "quitter/tiny": "it ended the process (SystemExit: 9)",
 }
 
 

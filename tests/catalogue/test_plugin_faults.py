@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -159,8 +160,9 @@ def test_counting_says_what_is_wrong_with_a_trunk(faulty: tuple[TrunkSpec[Any], 
         count_trunk(Configured("trunk", "tiny/odd", spec, ROW, Settings()))
 
 
-def test_a_build_that_ends_the_process_fails_its_checks_only() -> None:
-    subject = subject_of("odd/odd", TrunkSpec(**{**TRUNK, "build": raising(SystemExit(0))}))
+@pytest.mark.parametrize("build", [raising(SystemExit(0)), lambda config: os._exit(9), raising(KeyboardInterrupt())])
+def test_a_build_that_ends_the_process_fails_its_checks_only(build: Callable[..., Any]) -> None:
+    subject = subject_of("odd/odd", TrunkSpec(**{**TRUNK, "build": build}))
     builds_on_meta = next(check for check in TRUNK_CHECKS if check.name == "builds-on-meta")
     assert run_check(builds_on_meta, subject).outcome == "failed"
 

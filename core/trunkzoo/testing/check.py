@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, Literal, TypeVar
 
+from trunkzoo.catalogue.guard import contained
 from trunkzoo.errors import ZooError, did_you_mean, one_line
 from trunkzoo.plugin.config import Config, parse
 from trunkzoo.plugin.records import AnySpec, PolicySpec, install_line
@@ -120,7 +119,7 @@ def _attempt(check: Check[SpecT], subject: Subject[SpecT]) -> tuple[Outcome, str
     if check.builds and install:
         return "skipped", f"not installed here: {install}"
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # stdout may be JSON
+        with contained():
             check.run(subject)
     except CheckSkipped as error:
         return "skipped", str(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.discovery import PluginRow
 from trunkzoo.catalogue.edits import editable_folder
+from trunkzoo.catalogue.guard import contained
 from trunkzoo.errors import ZooError, install_command, one_line
 from trunkzoo.plugin.records import install_line
 from trunkzoo.registry import Zoo, open_zoo
@@ -143,9 +143,9 @@ def _records(catalogue: Catalogue) -> Iterator[Finding]:
     """Records whose defaults their own schema refuses, and trunks that are not what they declare."""
     for kind, id, spec in catalogue.everything():
         try:
-            subject: Subject[Any] = subject_of(id, spec)
-            if kind == "trunk":
-                with contextlib.redirect_stdout(sys.stderr):  # stdout may be JSON
+            with contained():
+                subject: Subject[Any] = subject_of(id, spec)
+                if kind == "trunk":
                     _try_trunk(subject)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a record may raise anything; it is a row with its own reason
             mend = f"tell the author of {catalogue.plugin_of(id).distribution}; `zoo check {id}` shows all rules"

@@ -139,7 +139,7 @@ def test_the_readme_answers() -> None:
 
 @pytest.mark.parametrize("line", ANSWERS, ids=lambda line: line["b"])
 def test_a_line_of_the_readmes_answer(line: re.Match[str]) -> None:
-    folder = "results/phase2-cpu/robosuite/two-arm-lift"
+    folder = "results/phase2-lift/robosuite/two-arm-lift"
     for arm, said in ((line["a"], line["won"]), (line["b"], line["theirs"])):
         won = [row["success"] for run in rows(folder, arm, "report") for row in run]
         assert said == f"{sum(won)}/{len(won)}"

@@ -48,6 +48,12 @@ def test_choosing_does_not_import_mujoco() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_what_renders_can_import_the_compiler_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    code = "from trunkzoo.simulation.gl import choose_gl; choose_gl(); import torch._dynamo"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+
+
 def test_without_any_library_the_error_names_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(name: str) -> None:
         raise OSError(name)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+from importlib.util import find_spec
+from pathlib import Path
 
 from trunkzoo.plugin import TaskError
 
@@ -20,6 +23,7 @@ def choose_gl() -> str:
     Raises:
         TaskError: neither can be used; the message has the line that installs one.
     """
+    _load_triton()
     own = os.environ.get("MUJOCO_GL", "").strip().lower()
     if own:
         return own
@@ -49,6 +53,17 @@ def _load(*names: str) -> ctypes.CDLL | None:
         except OSError:
             continue
     return None
+
+
+def _load_triton() -> None:
+    """Load the library of triton, where it is installed, as it is beside torch for CUDA: before Mesa, and without importing it.
+
+    LLVM is in both, and Mesa shows its own to all that is loaded later: torch would import triton and crash.
+    """
+    found = find_spec("triton")
+    if found is not None and found.origin is not None:
+        with contextlib.suppress(OSError):  # another layout, another platform
+            ctypes.CDLL(str(Path(found.origin).parent / "_C" / "libtriton.so"))
 
 
 def _osmesa_works() -> bool:

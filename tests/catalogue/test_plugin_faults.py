@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -158,6 +159,16 @@ def test_counting_says_what_is_wrong_with_a_trunk(faulty: tuple[TrunkSpec[Any], 
     spec, reason = faulty
     with pytest.raises(PluginError, match=reason):
         count_trunk(Configured("trunk", "tiny/odd", spec, ROW, Settings()))
+
+
+def test_a_key_that_nobody_can_press_ends_nothing() -> None:
+    """A shell starts what runs in the background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(PluginError, match="it ended the process"), plugin_code("building it"):
+            raise KeyboardInterrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("build", [raising(SystemExit(0)), lambda config: os._exit(9), raising(KeyboardInterrupt())])

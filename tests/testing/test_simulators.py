@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 
 from trunkzoo.plugin.records import TaskSpec
 from trunkzoo.registry import open_zoo
-from trunkzoo.testing.simulators import NEVER_USED, SIMULATORS, installed_version, numpy_held_back, unmet
+from trunkzoo.testing.simulators import INSTEAD, NEVER_USED, SIMULATORS, installed_version, numpy_held_back, unmet
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = {name: [Requirement(text) for text in of] for name, of in PROJECT["optional-dependencies"].items()}
@@ -35,6 +35,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.skipif(not all(map(installed_version, ALONE)), reason="needs the simulators")
 def test_the_extra_has_all_that_is_used_of_what_the_packages_ask_for() -> None:
     given = {each.name.lower() for each in [*map(Requirement, PROJECT["dependencies"]), *EXTRAS["simulators"]]}
+    given |= {asked for asked, ours in INSTEAD.items() if ours in given}
     asked = [Requirement(text) for name in ALONE for text in metadata.requires(name) or ()]
     plain = {each.name.lower() for each in asked if each.marker is None or each.marker.evaluate({"extra": ""})}
     assert plain - given == {name for name in plain if name in NEVER_USED} | {"dm-control"}

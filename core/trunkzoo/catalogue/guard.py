@@ -140,8 +140,11 @@ def _interrupts_noted() -> Iterator[list[int]]:
     """Yield a list that is not empty once Ctrl-C was pressed; elsewhere than in the main thread it says so always."""
     asked: list[int] = []
     before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    if threading.current_thread() is not threading.main_thread():
         yield [signal.SIGINT]
+        return
+    if not callable(before):  # ignored, as in what a shell starts in the background: then a key raises nothing
+        yield asked
         return
 
     def note(number: int, frame: FrameType | None) -> None:

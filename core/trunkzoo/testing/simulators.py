@@ -11,6 +11,8 @@ from packaging.version import Version
 SIMULATORS = ("robosuite", "metaworld", "gym-aloha", "dm_control")
 NEVER_USED = frozenset({"mink", "qpsolvers", "pynput", "pytest", "labmaze", "setuptools"})
 """Asked for by robosuite and dm_control for robots, input devices and mazes that no task has."""
+INSTEAD = {"opencv-python": "opencv-python-headless"}
+"""Asked for, and what has the same modules without the libraries of a desktop."""
 
 
 def installed_version(name: str) -> str | None:
@@ -27,7 +29,7 @@ def unmet(name: str) -> Iterator[tuple[Requirement, str | None]]:
         requirement = Requirement(text)
         if requirement.name in NEVER_USED or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
             continue
-        here = installed_version(requirement.name)
+        here = installed_version(requirement.name) or installed_version(INSTEAD.get(requirement.name, requirement.name))
         if here is None or not requirement.specifier.contains(here, prereleases=True):
             yield requirement, here
 

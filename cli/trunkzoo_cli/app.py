@@ -57,9 +57,7 @@ def _run(given: Sequence[str]) -> int:
             from trunkzoo_cli.group import run
 
             code = run(given)
-        if asked and code == 128 + asked[0]:  # Typer made an exit code of it
-            raise KeyboardInterrupt
-        return code
+        return _say("interrupted", 128 + asked[0]) if asked else code  # Typer or a plugin made something else of it
     except KeyboardInterrupt:
         return _say("interrupted", 130)
     except SystemExit as left:

@@ -48,3 +48,8 @@ def test_one_at_the_very_end_is_one_line() -> None:
     run = ended("typer", f"__import__('atexit').register(lambda: {PRESS})", ("--version",))
     assert (run.returncode, run.stderr) == (130, "zoo: interrupted\n")
     assert run.stdout.startswith("trunkzoo ")
+
+
+def test_a_plugin_that_is_loading_swallows_no_sigterm() -> None:
+    run = ended("trunkzoo_resnet", "signal.raise_signal(signal.SIGTERM)")
+    assert (run.returncode, run.stderr.splitlines()[-1]) == (143, "zoo: interrupted")

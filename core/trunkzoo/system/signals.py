@@ -27,8 +27,8 @@ def stop_requests() -> Iterator[StopRequest]:
 
     A SIGTERM within five seconds of the first signal is its echo and does nothing.
 
-    One that comes before the request is heeded raises KeyboardInterrupt, or SystemExit(143) for SIGTERM. Outside the main
-    thread Python delivers no signals, and none are collected.
+    One that comes before the request is heeded does what it did before, then raises KeyboardInterrupt, or SystemExit(143) for
+    SIGTERM. Outside the main thread Python delivers no signals, and none are collected.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -46,6 +46,9 @@ def stop_requests() -> Iterator[StopRequest]:
         signal.signal(signal.SIGINT, before[signal.SIGINT])
         signal.signal(signal.SIGTERM, second)
         if not request.heeded:
+            asked_before = before[signal.Signals(number)]
+            if callable(asked_before):  # who began the program notes it there, whatever becomes of the exception
+                asked_before(number, frame)
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     for number in _ASKING:

@@ -21,6 +21,18 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 """What an image in a parquet file may be."""
 
 
+BLOCK_ROWS = 4096
+"""Images of one block at least: opening a file costs time for each of its row groups, and lerobot writes one per episode."""
+
+
+class RowGroup(NamedTuple):
+    """Rows ``start`` to ``stop`` of the dataset, in one piece of a parquet file."""
+
+    number: int
+    start: int
+    stop: int
+
+
 class Block(NamedTuple):
     """Images of one camera that lie together in one file."""
 
@@ -52,23 +64,31 @@ def frames_at(reader: LeRobotReader, key: str, rows: Sequence[int]) -> list[Fram
 def _png_blocks(reader: LeRobotReader, key: str) -> list[Block]:
     blocks, start = [], 0
     for path in reader.data_files:
+        groups = list[RowGroup]()
         with open_parquet(path) as file:
-            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-        for group, size in enumerate(sizes):
-            blocks.append(Block(path, np.arange(start, start + size), partial(_read_png, path, key, group, start)))
-            start += size
+            for number in range(file.num_row_groups):
+                stop = start + file.metadata.row_group(number).num_rows
+                groups.append(RowGroup(number, start, stop))
+                start = stop
+                if start - groups[0].start >= BLOCK_ROWS or number == file.num_row_groups - 1:
+                    blocks.append(Block(path, np.arange(groups[0].start, start), partial(_read_png, path, key, groups)))
+                    groups = []
     return blocks
 
 
-def _read_png(path: Path, key: str, group: int, start: int, rows: Rows) -> Iterator[tuple[int, Frame]]:
-    wanted, row = set(rows.tolist()), start
+def _read_png(path: Path, key: str, groups: Sequence[RowGroup], rows: Rows) -> Iterator[tuple[int, Frame]]:
+    wanted, row = set(rows.tolist()), groups[0].start
     try:
         with open_parquet(path) as file:
-            for batch in file.iter_batches(batch_size=32, row_groups=[group], columns=[key]):
-                for png in batch.column(0).field("bytes"):
-                    if row in wanted:
-                        yield row, decode_image(png.as_py())
-                    row += 1
+            for group in groups:
+                if wanted.isdisjoint(range(group.start, group.stop)):
+                    continue
+                row = group.start
+                for batch in file.iter_batches(batch_size=32, row_groups=[group.number], columns=[key]):
+                    for png in batch.column(0).field("bytes"):
+                        if row in wanted:
+                            yield row, decode_image(png.as_py())
+                        row += 1
     except ZooError:
         raise
     except Exception as error:  # whatever pyarrow and Pillow make of damaged or hostile bytes

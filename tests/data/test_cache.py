@@ -64,7 +64,7 @@ def test_an_error_does_not_wait_for_the_rest_of_a_long_file() -> None:
     parts = [(Block(Path("p"), np.arange(1000), read), frames) for read in (slow, broken)]
     began = time.monotonic()
     with pytest.raises(DataError, match="broken"):
-        cache._decode(parts, (2, 2))
+        cache._decode(parts, (2, 2), threads=2)
     assert time.monotonic() - began < 5
 
 

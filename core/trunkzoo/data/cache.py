@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from pathlib import Path
@@ -32,6 +32,7 @@ from trunkzoo.system.places import cache_root
 from trunkzoo.system.progress import progress
 
 FORMAT = 2
+SMALL = 64 * 64  # pixels; below, two threads decode slower than one (benchmarks/growth.py datasets)
 FRAMES, SEAL = "frames.npy", "frames.seal"
 Frames = NDArray[np.uint8]  # (N, H, W, 3)
 
@@ -84,16 +85,16 @@ def _build(reader: LeRobotReader, missing: Mapping[str, Path], size: tuple[int, 
             stagings.append(staging)
             frames = _allocate(staging / FRAMES, (len(reader), *size, 3))
             work += [(block, frames) for block in image_blocks(reader, key)]
-        _decode(work, size)
+        _decode(work, size, _threads(reader.info.features[key].image_size for key in missing))
         for staging in stagings:
             sync(staging / FRAMES)  # or its time stamp would change after it is noted
             (staging / SEAL).write_text(sealed(staging / FRAMES))
 
 
-def _decode(work: Sequence[tuple[Block, Frames]], size: tuple[int, int]) -> None:
+def _decode(work: Sequence[tuple[Block, Frames]], size: tuple[int, int], threads: int) -> None:
     """Fill the arrays with the parts' images; the first error stops the rest."""
     total, stop = sum(len(block.rows) for block, _ in work), Event()
-    with progress("decoding images", total) as advance, ThreadPoolExecutor(_threads()) as pool:
+    with progress("decoding images", total) as advance, ThreadPoolExecutor(threads) as pool:
         jobs = [pool.submit(_fill, block, frames, size, stop) for block, frames in work]
         try:
             for job in as_completed(jobs):
@@ -145,5 +146,6 @@ def _map(place: Path, shape: tuple[int, ...]) -> Frames:
     return frames
 
 
-def _threads() -> int:
-    return len(os.sched_getaffinity(0))
+def _threads(sizes: Iterable[tuple[int, int]]) -> int:
+    """One per core; a single one for images so small that threads would wait for the interpreter's lock all the time."""
+    return len(os.sched_getaffinity(0)) if max(map(math.prod, sizes)) >= SMALL else 1

@@ -108,7 +108,7 @@ def decode_image(data: bytes) -> Frame:
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise ValueError(f"{width} × {height} pixels, {MAX_PIXELS:,} are decoded at most")
-        return np.asarray(image.convert("RGB"))
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _video_blocks(reader: LeRobotReader, key: str) -> list[Block]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,16 @@ def zoo(*arguments: str) -> int:
 def test_a_sound_dataset_has_no_faults(tmp_path: Path, video: bool) -> None:
     write_synthetic(tmp_path / "data", CONTRACT, (6, 9), video=video, data_file_mb=0.001, video_file_mb=0.001)
     assert faults(tmp_path / "data") == {}
+
+
+def test_a_terminal_sees_how_many_images_are_checked(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert faults(data) == {}
+    printed = capsys.readouterr().err
+    assert "checking observation.images.front" in printed
+    assert "19/19" in printed
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from trunkzoo.data.reading import reading
 from trunkzoo.errors import DataError
 from trunkzoo.plain import parse_table
 from trunkzoo.system.files import regular
+from trunkzoo.system.progress import progress
 
 
 @dataclass(frozen=True)
@@ -133,26 +134,29 @@ def _stated_dimensions(stats: Any, key: str) -> int:
 
 def _images(reader: LeRobotReader) -> Iterator[str]:
     for key in _keys(reader, "image"):
-        for block in image_blocks(reader, key):
-            yield from _sizes(reader, key, block)
+        with progress(f"checking {key}", len(reader)) as advance:
+            for block in image_blocks(reader, key):
+                yield from _sizes(reader, key, block, advance)
 
 
 def _videos(reader: LeRobotReader) -> Iterator[str]:
     for key in _keys(reader, "video"):
-        for block in image_blocks(reader, key):
-            try:
-                yield from _sizes(reader, key, block)
-                frames = sum(1 for _ in decode(block.path))
-                if frames != len(block.rows):
-                    yield f"{block.path} has {frames} frames for {len(block.rows)} rows"
-            except DataError as error:
-                yield str(error)
+        with progress(f"checking {key}", len(reader)) as advance:
+            for block in image_blocks(reader, key):
+                try:
+                    yield from _sizes(reader, key, block, advance)
+                    frames = sum(1 for _ in decode(block.path))
+                    if frames != len(block.rows):
+                        yield f"{block.path} has {frames} frames for {len(block.rows)} rows"
+                except DataError as error:
+                    yield str(error)
 
 
-def _sizes(reader: LeRobotReader, key: str, block: Block) -> Iterator[str]:
+def _sizes(reader: LeRobotReader, key: str, block: Block, advance: Callable[[int], None]) -> Iterator[str]:
     """Decode a whole part; an image of another size than info.json says is a fault, told once per file."""
     expected = reader.info.features[key].image_size
     for row, image in block.read(block.rows):
+        advance(1)
         if image.shape[:2] != tuple(expected):
             yield f"{block.path}: {key} of row {row} is {image.shape[:2]} pixels, info.json says {tuple(expected)}"
             return

@@ -161,7 +161,7 @@ def report(
 @suite.command("plan")
 def plan(
     name: Name,
-    detect: Annotated[float, typer.Option(metavar="DIFFERENCE", help="The true difference to be found.")],
+    detect: Annotated[float, typer.Option(metavar="DIFFERENCE", help="The true difference to be found.")] = 0.1,
     outcome: Annotated[Outcome, typer.Option(help="Success rate, or average reward per step.")] = Outcome.success,
     spread: Annotated[
         tuple[float, float] | None,

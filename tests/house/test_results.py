@@ -27,6 +27,17 @@ def test_no_line_of_a_table_and_no_sentence_is_passed_over() -> None:
     assert sum(line.kind == "difference" for line in LINES) == 10
 
 
+def test_the_sums_over_the_tasks_of_metaworld() -> None:
+    tasks = [line.said.split("|")[3:7] for line in LINES if line.kind == "task"]
+    imf, regression, blind, full = (
+        sum(int(cell.split("/")[0]) for cell in column) for column in zip(*tasks, strict=True)
+    )
+    said = " ".join((ROOT / "RESULTS.md").read_text().split())
+    assert len(tasks) == 12
+    assert f"solve {imf} (iMF) and {regression} (L1) of 240, the blind network {blind}," in said
+    assert f"the one with perfect numbers {full}." in said
+
+
 def test_every_comparison_of_the_suite_is_in_its_table() -> None:
     for folder in {line.folder for line in LINES if line.kind == "difference"}:
         lines = [line.said for line in LINES if line.folder == folder and line.kind == "difference"]

@@ -31,7 +31,7 @@ SCORES = re.compile(
 DIFFERENCE = re.compile(r"^\| `(?P<a>[\w.-]+)` − `(?P<b>[\w.-]+)` \| (?P<measure>[a-z ]+) \|")
 SENTENCE = re.compile(r"^> .+: (?P<a>[\w.-]+) [\d.]+, (?P<b>[\w.-]+) [\d.]+, difference ")
 ANSWER = re.compile(r"^\| `(?P<a>[\w.-]+)` \d+/\d+ \| `(?P<b>[\w.-]+)` \d+/\d+(?P<remark>[^|]*) \| [^|]+ \|$")
-ARMS = re.compile(r"^\| task \| level \|(?P<arms>( `[\w.-]+` \|)+)$")
+ARMS = re.compile(r"^\| task \| level \|(?P<arms>( `[\w. -]+` \|)+)$")
 TASK = re.compile(r"^\| `(?P<task>[\w-]+)` \| (?P<level>easy|medium|hard|very hard) \|")
 LEVEL = re.compile(r"^\| (?P<level>easy|medium|hard|very hard) \|.* (?P<published>[\d.]+) \|$")
 Rows = list[dict[str, Any]]
@@ -63,7 +63,7 @@ def derive(lines: Iterable[str]) -> Iterator[Derived]:
         elif match := ARMS.match(line):
             arms = re.findall("`(.+?)`", match["arms"])
         elif match := TASK.match(line):
-            won = [_won(f"{folder}/{match['task']}", arm) for arm in arms]
+            won = [_won_on(folder, match["task"], arm) for arm in arms]
             levels.setdefault(match["level"], []).append([fmean(each) for each in won])
             cells = [f"{sum(each)}/{len(each)}" for each in won]
             yield Derived("task", folder, line, f"| `{match['task']}` | {match['level']} | {' | '.join(cells)} |")
@@ -149,6 +149,16 @@ def _answer(match: re.Match[str]) -> str:
 
 def _won(folder: str, arm: str) -> list[bool]:
     return [row["success"] for run in rows(folder, arm, "report") for row in run]
+
+
+def _won_on(folder: str, task: str, arm: str) -> list[bool]:
+    """Of one task among several: from its rows, or for agents without images from what metaworld_floors.py printed."""
+    if (ROOT / folder / task / f"{arm}.jsonl").is_file():
+        return _won(f"{folder}/{task}", arm)
+    solved: dict[str, dict[str, list[bool]]] = json.loads((ROOT / folder).with_name("numbers.json").read_text())[
+        "solved"
+    ]
+    return solved[task][arm]
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ from trunkzoo.system.places import cache_root
 from trunkzoo.system.progress import progress
 
 FORMAT = 2
-SMALL = 64 * 64  # pixels; below, two threads decode slower than one (benchmarks/growth.py datasets)
+SMALL = 64 * 64  # pixels; below, two threads decode slower than one
 FRAMES, SEAL = "frames.npy", "frames.seal"
 Frames = NDArray[np.uint8]  # (N, H, W, 3)
 

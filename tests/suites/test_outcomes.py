@@ -29,7 +29,7 @@ def arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArmResult:
         {"seed": seed, "success": step is not None, "success_step": step, "max_reward": best, "average_reward": 0.1}
         for seed, (best, step) in enumerate(ROWS)
     )
-    return ArmResult(plan, {}, 1.0, (4,), ({4: 0.1},), 0.1, 1.0, 0.0375, rows=(rows,), blind=())
+    return ArmResult(plan, {}, 1.0, (4,), ({4: 0.1},), 0.1, 1.0, (0.0375,), rows=(rows,), blind=())
 
 
 def test_shares_of_stages_the_median_step_and_the_error(arm: ArmResult) -> None:
@@ -48,7 +48,7 @@ def test_several_trainings_widen_a_share(arm: ArmResult) -> None:
 def test_the_table_has_a_column_for_every_stage_and_dashes_for_what_is_not_known(
     arm: ArmResult, tmp_path: Path
 ) -> None:
-    never = replace(arm, rows=(tuple({**row, "success_step": None} for row in arm.rows[0]),), holdout_error=None)
+    never = replace(arm, rows=(tuple({**row, "success_step": None} for row in arm.rows[0]),), holdout_errors=())
     task = replace(small(tmp_path).tasks[0], stages=STAGES)
     columns, rows = outcome_table(TaskResult(task, (arm, never), {}, ()))
     assert columns == ("arm", "grasped (95 %)", "lifted (95 %)", "steps to success", "held-out action error")

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from trunkzoo.registry import open_zoo
 from trunkzoo.statistics import Comparison, Measure, adjust, compare, compare_arms, summarize
 from trunkzoo.suites.comparing import pairs_of
+from trunkzoo.suites.held_out import compare_errors
 from trunkzoo.suites.planning import load_suite
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +31,9 @@ SCORES = re.compile(
 )
 DIFFERENCE = re.compile(r"^\| `(?P<a>[\w.-]+)` − `(?P<b>[\w.-]+)` \| (?P<measure>[a-z ]+) \|")
 SENTENCE = re.compile(r"^> .+: (?P<a>[\w.-]+) [\d.]+, (?P<b>[\w.-]+) [\d.]+, difference ")
+HELD = re.compile(
+    r"^> Action error on held-out demonstrations .+: (?P<a>[\w.-]+) [\d.]+, (?P<b>[\w.-]+) [\d.]+, difference "
+)
 ANSWER = re.compile(r"^\| `(?P<a>[\w.-]+)` \d+/\d+ \| `(?P<b>[\w.-]+)` \d+/\d+(?P<remark>[^|]*) \| [^|]+ \|$")
 ARMS = re.compile(r"^\| task \| level \|(?P<arms>( `[\w. -]+` \|)+)$")
 TASK = re.compile(r"^\| `(?P<task>[\w-]+)` \| (?P<level>easy|medium|hard|very hard) \|")
@@ -56,6 +60,10 @@ def derive(lines: Iterable[str]) -> Iterator[Derived]:
             yield Derived("scores", folder, line, _scores(folder, match))
         elif match := DIFFERENCE.match(line):
             yield Derived("difference", folder, line, _difference(folder, match))
+        elif match := HELD.match(line):
+            errors = [held_out(folder, match[arm]) for arm in ("a", "b")]
+            found = compare_errors(match["a"], errors[0], match["b"], errors[1])
+            yield Derived("held out", folder, line, f"> {found.sentence()}")
         elif match := SENTENCE.match(line):
             yield Derived("sentence", folder, line, _sentence(folder, line, match))
         elif match := ANSWER.match(line):
@@ -78,6 +86,14 @@ def rows(folder: str, arm: str, part: str) -> list[Rows]:
     found = [row for row in map(json.loads, lines) if row.get("part", "report") == part]
     found.sort(key=lambda row: (row.get("training_seed") or 0, row["seed"]))
     return [list(group) for _, group in groupby(found, key=lambda row: row.get("training_seed"))]
+
+
+def held_out(folder: str, arm: str) -> list[float]:
+    """Action error on held-out demonstrations of every training, in the order of the training seeds."""
+    task, index = Path(folder).name, json.loads((ROOT / folder).parents[1].joinpath("cells.json").read_text())
+    found = {entry["cell"]: entry["result"] for entry in index.values()}
+    titles = [f"train {arm}-{task}-seed{run[0]['training_seed']}" for run in rows(folder, arm, "report")]
+    return [float(found[title]["holdout_error"]) for title in titles]
 
 
 def scores(runs: list[Rows], key: str) -> list[list[float]]:

@@ -263,6 +263,7 @@ def _engine(name: EngineName, max_parallel: int | None, plan: SuitePlan, zoo: Zo
 def _show(plan: SuitePlan, json: bool) -> None:
     """Print the table, then write the report beside the cells."""
     from trunkzoo.report.suite_page import write_suite_page
+    from trunkzoo.suites.held_out import error_differences
     from trunkzoo.suites.layout import REPORT
     from trunkzoo.suites.outcomes import outcome_table, outcomes_of
     from trunkzoo.suites.results import read_results
@@ -274,12 +275,15 @@ def _show(plan: SuitePlan, json: bool) -> None:
     results, page = read_results(plan), plan.directory / REPORT
     if json:
         ways = [{arm.plan.label: outcomes_of(arm, result.plan.stages) for arm in result.arms} for result in results]
-        emit_json([{**result.to_dict(), "outcomes": way} for result, way in zip(results, ways, strict=True)])
+        errors = [[found.to_dict() for found in error_differences(result)] for result in results]
+        more = [{"outcomes": way, "holdout_differences": of} for way, of in zip(ways, errors, strict=True)]
+        emit_json([{**result.to_dict(), **also} for result, also in zip(results, more, strict=True)])
     else:
         for result in results:
             emit_table(COLUMNS, table(result), title=f"\n{plan.name}: {result.plan.name}")
             emit_table(*outcome_table(result))
-            for line in [*([stop.sentence(result.plan.name)] if stop else []), *notes(result)]:
+            errors_said = [found.sentence() for found in error_differences(result)]
+            for line in [*([stop.sentence(result.plan.name)] if stop else []), *notes(result), *errors_said]:
                 say(line)
     write_page("the report", page, lambda: write_suite_page(plan, results, page, stop))
     note(f"figures and films are in {page}")

@@ -15,6 +15,7 @@ from trunkzoo.rollouts.gaze import load_gaze
 from trunkzoo.rollouts.rows import Row
 from trunkzoo.rollouts.scores import scores
 from trunkzoo.statistics import Summary
+from trunkzoo.suites.held_out import error_differences
 from trunkzoo.suites.layout import GAZE, films_of
 from trunkzoo.suites.outcomes import outcome_table
 from trunkzoo.suites.plan import ArmPlan, SuitePlan
@@ -65,7 +66,9 @@ def _parts(plan: SuitePlan, result: TaskResult, styles: Styles) -> Iterator[Sect
     yield Section(f"How it was measured: {result.plan.name}", texts=_method(plan, result))
     yield Section("Scores on fresh seeds", 3, figures=_score_figures(result, styles))
     columns, rows = outcome_table(result)
-    yield Section("On the way to success", 3, texts=[_WAY], table=Table(columns, [TableRow(cells) for cells in rows]))
+    errors = [found.sentence() for found in error_differences(result)]
+    way = Table(columns, [TableRow(cells) for cells in rows])
+    yield Section("On the way to success", 3, texts=[_WAY], table=way, words=errors)
     yield Section("Over training", 3, legend=legend, figures=training_figures(result, styles))
     yield Section("Cost", 3, legend=legend, figures=cost_figures(result, styles))
     if len(result.comparisons):

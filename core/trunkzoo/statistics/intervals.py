@@ -1,9 +1,9 @@
-"""Intervals: Wilson's for a success rate, Newcombe's for a paired difference of rates, the bootstrap for the rest."""
+"""Intervals: Wilson's for a rate, Newcombe's for a paired difference of rates, Student's, and the bootstrap."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -118,6 +118,16 @@ def matrix(scores: ArrayLike) -> Matrix:
     if not np.isfinite(found).all():
         raise ValueError(f"{np.count_nonzero(~np.isfinite(found))} of {found.size} scores are NaN or infinite")
     return found
+
+
+def student(values: Sequence[float]) -> Interval:
+    """Student's 95 % interval of the mean of independent values; of one value without limits."""
+    found = np.asarray(values, dtype=np.float64)
+    value = float(found.mean())
+    if len(found) < 2:
+        return Interval(value, math.nan, math.nan)
+    half = float(stats.t.ppf(0.975, len(found) - 1) * found.std(ddof=1) / math.sqrt(len(found)))
+    return Interval(value, value - half, value + half)
 
 
 def over_trainings(scores: Matrix, low: float = -math.inf, high: float = math.inf) -> Interval:

@@ -37,8 +37,13 @@ class ArmResult(Evaluated):
     """Mean over training seeds of the best selection score: biased upward, never shown alone."""
     latency_ms: float
     """One prediction, measured beside those of the other arms in one process; in suites of old, in its own evaluation."""
-    holdout_error: float | None
-    """Mean over trainings of the last checkpoint's action error on held-out demonstrations; None if none were kept."""
+    holdout_errors: tuple[float, ...]
+    """Of each training the last checkpoint's action error on held-out demonstrations; empty if none were kept."""
+
+    @property
+    def holdout_error(self) -> float | None:
+        """Mean of them over trainings."""
+        return _mean(self.holdout_errors) if self.holdout_errors else None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers of the table's line."""
@@ -134,7 +139,7 @@ def _arm(plan: ArmPlan, latency_ms: float | None) -> ArmResult:
         curves=curves,
         max_average_reward=_mean([max(curve.values()) for curve in curves]),
         latency_ms=_mean([found["latency_ms"] for found in results]) if latency_ms is None else latency_ms,
-        holdout_error=_mean(held) if (held := _known(trained, "holdout_error")) else None,
+        holdout_errors=_known(trained, "holdout_error"),
         **read_runs(plan.evaluations),
     )
 
@@ -161,8 +166,8 @@ def _budget(arm: ArmResult) -> tuple[int, list[list[int]], list[list[int]]]:
     return len(arm.curves), checkpoints, episodes
 
 
-def _known(results: Sequence[dict[str, Any]], name: str) -> list[float]:
-    return [float(found[name]) for found in results if found.get(name) is not None]
+def _known(results: Sequence[dict[str, Any]], name: str) -> tuple[float, ...]:
+    return tuple(float(found[name]) for found in results if found.get(name) is not None)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -124,6 +124,7 @@ def of_suite(folder: str) -> dict[tuple[str, str, str], Comparison]:
     if "/robosuite/" not in folder:
         return {}
     arms = load_suite(open_zoo().registry, folder.split("/")[1]).arms
+    arms = tuple(arm for arm in arms if (ROOT / folder / f"{arm.label}.jsonl").is_file())  # some may not have run yet
     pairs = pairs_of({arm.label: arm.control for arm in arms})
     runs = {arm.label: rows(folder, arm.label, "report") for arm in arms}
     found = [

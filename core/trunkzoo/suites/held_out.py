@@ -43,8 +43,8 @@ def compare_errors(a: str, errors_a: Sequence[float], b: str, errors_b: Sequence
 
 
 def error_differences(result: TaskResult) -> tuple[ErrorDifference, ...]:
-    """One for each pair of arms that the task compares; none below three trainings or without held-out demonstrations."""
-    errors = {arm.plan.label: arm.holdout_errors for arm in result.arms if len(arm.holdout_errors) >= FEWEST_TRAININGS}
+    """One for each pair of arms that the task compares; none below three trainings, or where one has no error."""
+    known = [arm for arm in result.arms if len(arm.holdout_errors) == len(arm.curves) >= FEWEST_TRAININGS]
+    errors = {arm.plan.label: arm.holdout_errors for arm in known}
     pairs = dict.fromkeys((c.a, c.b) for c in result.comparisons)
-    equal = [(a, b) for a, b in pairs if a in errors and b in errors and len(errors[a]) == len(errors[b])]
-    return tuple(compare_errors(a, errors[a], b, errors[b]) for a, b in equal)
+    return tuple(compare_errors(a, errors[a], b, errors[b]) for a, b in pairs if a in errors and b in errors)

@@ -13,8 +13,9 @@ from trunkzoo.errors import DataError, UsageError, ZooError
 from trunkzoo.suites.cells import Cell, write_json
 from trunkzoo.suites.engine import Failure, Tick
 from trunkzoo.suites.publish import publish
-from trunkzoo.suites.published import adopt
+from trunkzoo.suites.published import adopt, published_keys
 from trunkzoo.suites.run import run_suite
+from trunkzoo.suites.status import status_of
 
 
 def finish(cell: Cell, files: dict[str, range]) -> None:
@@ -56,6 +57,14 @@ def test_another_machine_goes_on_from_published_rows(tmp_path: Path, monkeypatch
     for name, cell in task.floors.items():
         finish(cell, {f"report-{name}": range(4)})
     publish(suite, tmp_path / "published", partial=True)
+    rows = status_of(other, published_keys(other, tmp_path / "published"))
+    states = {row["cell"]: row["state"] for row in rows if row["cell"].startswith(("train reach-resnet", "collect"))}
+    assert states == {
+        "collect reach-2-from-3030000": "not needed",
+        "collect reach-2-from-3080000": "to do",
+        "train reach-resnet-reach-seed3": "published",
+        "train reach-resnet-reach-seed8": "to do",
+    }
     assert adopt(other, tmp_path / "published") == 2 + 3
     assert adopt(other, tmp_path / "published") == 0
     for mine, theirs in zip(task.arms, other.tasks[0].arms, strict=True):

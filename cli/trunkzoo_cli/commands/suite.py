@@ -137,12 +137,22 @@ def run(
 
 @suite.command("status")
 def status(
-    name: Name, out: Out = None, only: Only = None, trainings: Trainings = None, json: JsonOption = False
+    name: Name,
+    out: Out = None,
+    only: Only = None,
+    trainings: Trainings = None,
+    published: From = None,
+    json: JsonOption = False,
 ) -> None:
-    """Show every cell of a suite and whether it is done."""
+    """Show every cell of a suite and whether it is done.
+
+    With --from, cells that `zoo suite run --from` would take over are shown as published.
+    """
+    from trunkzoo.suites.published import published_keys
     from trunkzoo.suites.status import status_of
 
-    rows = status_of(_plan(name, out, only, trainings=trainings))
+    plan = _plan(name, out, only, trainings=trainings)
+    rows = status_of(plan, published_keys(plan, published) if published else ())
     if json:
         emit_json(rows)
     else:

@@ -130,16 +130,16 @@ def student(values: Sequence[float]) -> Interval:
     return Interval(value, value - half, value + half)
 
 
-def over_trainings(scores: Matrix, low: float = -math.inf, high: float = math.inf) -> Interval:
+def over_trainings(scores: Matrix) -> Interval:
     """Interval of the mean of one arm (trainings, scenes), both taken as random; see :meth:`Parts.half`.
 
-    ``low`` and ``high`` are the ends of the range. Under five episodes: NaN limits.
+    With few trainings a limit may lie outside the range of the scores. Under five episodes: NaN limits.
     """
     value = float(scores.mean())
     if scores.shape[1] < FEWEST_EPISODES:
         return Interval(value, math.nan, math.nan)
     half = float(mean_squares(scores[None], centre=False).parts.half())
-    return Interval(value, max(low, value - half), min(high, value + half))
+    return Interval(value, value - half, value + half)
 
 
 def rate_over_trainings(won: Matrix) -> Interval:

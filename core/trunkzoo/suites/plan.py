@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -115,3 +115,9 @@ def seeds_of(first_and_count: Sequence[int]) -> range:
 def every_cell(plan: SuitePlan) -> list[Cell]:
     """All cells of a suite, stage by stage."""
     return [cell for cells in plan.stages().values() for cell in cells]
+
+
+def wanted_data(plan: SuitePlan, published: Container[str] = ()) -> set[str]:
+    """Keys of the demonstrations that a training still needs; one that is done or ``published`` needs none."""
+    trains = [train for task in plan.tasks for trained in task.trained for train in trained.trains]
+    return {str(train.inputs["data"]) for train in trains if train.key not in published and train.done() is None}

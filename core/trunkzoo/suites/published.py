@@ -12,7 +12,7 @@ from trunkzoo.plain import parse_table
 from trunkzoo.rollouts.rows import Row, read_rows
 from trunkzoo.suites.cells import Cell, write_json
 from trunkzoo.suites.layout import DONE, INDEX, report_rows, selection_rows
-from trunkzoo.suites.plan import SuitePlan
+from trunkzoo.suites.plan import SuitePlan, TaskPlan
 from trunkzoo.system.files import write_text
 
 PARTS = ("report", "selection", "blind")
@@ -30,17 +30,36 @@ def adopt(plan: SuitePlan, directory: Path) -> int:
     """
     index, taken = _index(directory), 0
     for task in plan.tasks:
-        for arm in task.trained:
-            for seed, train, evaluation in zip(plan.config.training_seeds, arm.trains, arm.evaluations, strict=True):
-                file = directory / task.name / f"{arm.label}.jsonl"
-                if {train.key, evaluation.key} <= index.keys() and _take(evaluation, index, _rows(file, seed)):
-                    _finish(train, index)
-                    taken += 1
+        for label, seed, train, evaluation in _trained(plan, task, index):
+            if _take(evaluation, index, _rows(directory / task.name / f"{label}.jsonl", seed)):
+                _finish(train, index)
+                taken += 1
         for smoke in (arm.smoke for arm in task.arms if arm.smoke.key in index):
             _finish(smoke, index)
         for name, cell in task.floors.items():
             taken += cell.key in index and _take(cell, index, _rows(directory / task.name / f"{name}.jsonl", None))
     return taken
+
+
+def published_keys(plan: SuitePlan, directory: Path) -> set[str]:
+    """Keys of the cells that :func:`adopt` would take as done; nothing is written.
+
+    Raises:
+        UsageError: the directory has no index.
+    """
+    index = _index(directory)
+    found = {arm.smoke.key for task in plan.tasks for arm in task.arms}
+    found |= {cell.key for task in plan.tasks for cell in task.floors.values()}
+    pairs = [pair for task in plan.tasks for _, _, *pair in _trained(plan, task, index)]
+    return (found & index.keys()) | {cell.key for pair in pairs for cell in pair}
+
+
+def _trained(plan: SuitePlan, task: TaskPlan, index: dict[str, Any]) -> Iterator[tuple[str, int, Cell, Cell]]:
+    """Arm, training seed, training and evaluation of those whose evaluation was published with its training."""
+    for arm in task.trained:
+        for seed, train, evaluation in zip(plan.config.training_seeds, arm.trains, arm.evaluations, strict=True):
+            if {train.key, evaluation.key} <= index.keys():
+                yield arm.label, seed, train, evaluation
 
 
 def _index(directory: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from trunkzoo.errors import ZooError
 from trunkzoo.suites.cells import Cell, hold_suite
 from trunkzoo.suites.engine import Engine, Failure
-from trunkzoo.suites.plan import SuitePlan
+from trunkzoo.suites.plan import SuitePlan, wanted_data
 from trunkzoo.suites.remaining import Remaining
 from trunkzoo.suites.table import duration
 from trunkzoo.suites.work import progress_of
@@ -35,7 +35,7 @@ def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None] | None
     """
     failures: list[Failure] = []
     with hold_suite(plan.directory):
-        left, wanted = Remaining(plan), _wanted_data(plan)
+        left, wanted = Remaining(plan), wanted_data(plan)
         for number, (stage, cells) in enumerate(plan.stages().items(), 1):
             todo = [cell for cell in cells if cell.done() is None]
             todo = [cell for cell in todo if cell.kind != "collect" or cell.key in wanted]
@@ -48,12 +48,6 @@ def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None] | None
             if stage == "smoke":
                 _report(failures)
     _report(failures)
-
-
-def _wanted_data(plan: SuitePlan) -> set[str]:
-    """Keys of the demonstrations that a training still needs: those of trainings that were taken over it does not."""
-    trains = [train for task in plan.tasks for trained in task.trained for train in trained.trains]
-    return {str(train.inputs["data"]) for train in trains if train.done() is None}
 
 
 def _heading(plan: SuitePlan, stage: str, cells: Sequence[Cell], todo: Sequence[Cell]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from trunkzoo.registry import open_zoo
 from trunkzoo.report.pictures import keypoint_sheet
 from trunkzoo.rollouts import plan
-from trunkzoo.rollouts.gaze import gaze_of_job
+from trunkzoo.rollouts.record_gaze import gaze_of_job
 
 PICTURE = Path(__file__).parents[1] / "assets" / "two-arms.webp"
 

@@ -27,7 +27,8 @@ from trunkzoo.report.pictures import keypoint_sheet, source_sheet
 from trunkzoo.rollouts import REPORT_SEEDS
 from trunkzoo.rollouts.collect import collect
 from trunkzoo.rollouts.film import camera_images
-from trunkzoo.rollouts.gaze import Gaze, gaze_of_job
+from trunkzoo.rollouts.gaze import Gaze
+from trunkzoo.rollouts.record_gaze import gaze_of_job
 
 DEMONSTRATIONS, STEPS = 20, 300  # as the suite `tour` has
 NARROW = [16, 32, 64, 128]

@@ -48,6 +48,11 @@ def test_commands_that_only_describe_stay_light(arguments: list[str], tmp_path: 
     assert loaded_after(run, tmp_path) <= {"rich.table"}
 
 
+def test_the_page_of_a_suite_is_written_without_torch(tmp_path: Path) -> None:
+    code = "import trunkzoo.suites.results, trunkzoo.suites.run, trunkzoo.report.suite_page"
+    assert "torch" not in loaded_after(code, tmp_path)
+
+
 @pytest.mark.parametrize("folder", ["core", "cli", "plugins", "tests"])
 def test_source_roots_are_not_packages(folder: str, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", f"import {folder}"], cwd=tmp_path, capture_output=True, check=False)

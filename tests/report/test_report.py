@@ -41,7 +41,8 @@ from trunkzoo.report.pictures import (
     write_pictures,
 )
 from trunkzoo.report.svg import Axis, Plot, axis
-from trunkzoo.rollouts.gaze import Gaze, gaze_of, load_gaze
+from trunkzoo.rollouts.gaze import Gaze, load_gaze
+from trunkzoo.rollouts.record_gaze import gaze_of
 from trunkzoo.statistics import Interval
 
 VOID = {"meta", "link", "img", "br"}

@@ -75,7 +75,7 @@ def _pictures(file: Path, task: str | None, seed: int, out: Path) -> list[str]:
     from trunkzoo.registry import open_zoo
     from trunkzoo.report.pictures import write_pictures
     from trunkzoo.rollouts import plan
-    from trunkzoo.rollouts.gaze import gaze_of_job
+    from trunkzoo.rollouts.record_gaze import gaze_of_job
 
     catalogue = open_zoo().catalogue
     job = plan(catalogue, "agent", file, Part(name=task) if task else None).job

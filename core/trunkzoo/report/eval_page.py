@@ -12,7 +12,7 @@ from trunkzoo.report.films import film_figures
 from trunkzoo.report.page import Figure, Section, write_page
 from trunkzoo.report.pictures import figures_of
 from trunkzoo.rollouts import Evaluation
-from trunkzoo.rollouts.gaze import gaze_of_job
+from trunkzoo.rollouts.record_gaze import gaze_of_job
 from trunkzoo.rollouts.scores import summary_of
 from trunkzoo.statistics import Summary, detectable_rate
 from trunkzoo.training.directory import METRICS

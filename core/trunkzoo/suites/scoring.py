@@ -69,8 +69,8 @@ def _report(cell: Cell, name: str, planned: Plan) -> Evaluation:
 def _show(cell: Cell, report: Evaluation, catalogue: Catalogue) -> None:
     """Film the first success and the first failure, and record where the agent looks: episodes repeat exactly."""
     from trunkzoo.rollouts.film import film
-    from trunkzoo.rollouts.gaze import record_gaze
     from trunkzoo.rollouts.policies import make_agent_policy
+    from trunkzoo.rollouts.record_gaze import record_gaze
 
     job = report.plan.job
     scene = catalogue.configure("task", job.task)

@@ -16,7 +16,7 @@ from trunkzoo.suites.work import progress_of
 def status_of(plan: SuitePlan, published: Collection[str] = ()) -> list[dict[str, str]]:
     """One row per cell: what, state, progress, time, job of SLURM if it is in the queue, directory.
 
-    ``published`` are keys of cells that `zoo suite run --from` would take as done.
+    ``published`` are keys of cells that another machine published, which a run could take as done.
 
     Raises:
         ZooError: the suite has jobs, and SLURM does not answer.

@@ -35,6 +35,9 @@ HELD = re.compile(
     r"^> Action error on held-out demonstrations .+: (?P<a>[\w.-]+) [\d.]+, (?P<b>[\w.-]+) [\d.]+, difference "
 )
 ANSWER = re.compile(r"^\| `(?P<a>[\w.-]+)` \d+/\d+ \| `(?P<b>[\w.-]+)` \d+/\d+(?P<remark>[^|]*) \| [^|]+ \|$")
+GLANCE = re.compile(
+    r"^\| `(?P<suite>[\w-]+)` \| (?P<words>[^|]+) \| `(?P<a>[\w.-]+)` \d+/\d+ \| `(?P<b>[\w.-]+)` \d+/\d+ \| [^|]+ \| [^|]+ \| [^|]+ \|$"
+)
 ARMS = re.compile(r"^\| task \| level \|(?P<arms>( `[\w. -]+` \|)+)$")
 TASK = re.compile(r"^\| `(?P<task>[\w-]+)` \| (?P<level>easy|medium|hard|very hard) \|")
 LEVEL = re.compile(r"^\| (?P<level>easy|medium|hard|very hard) \|.* (?P<published>[\d.]+) \|$")
@@ -66,6 +69,8 @@ def derive(lines: Iterable[str]) -> Iterator[Derived]:
             yield Derived("held out", folder, line, f"> {found.sentence()}")
         elif match := SENTENCE.match(line):
             yield Derived("sentence", folder, line, _sentence(folder, line, match))
+        elif match := GLANCE.match(line):
+            yield Derived("glance", _only_task(match["suite"]), line, _glance(match))
         elif match := ANSWER.match(line):
             yield Derived("answer", LEAD, line, _answer(match))
         elif match := ARMS.match(line):
@@ -162,6 +167,23 @@ def _answer(match: re.Match[str]) -> str:
     said = f"{found.difference.value:+.2f} [{found.pooled.low:+.2f}, {found.pooled.high:+.2f}]"
     shares = [f"`{arm}` {sum(won)}/{len(won)}" for arm, won in ((a, ours), (b, theirs))]
     return f"| {shares[0]} | {shares[1]}{match['remark']} | {said} |"
+
+
+def _glance(match: re.Match[str]) -> str:
+    """One line of the table of all answers: who, how often each, in how many trainings, the difference, what could be seen."""
+    folder = _only_task(match["suite"])
+    a, b = match.group("a", "b")
+    found, won = of_suite(folder)[a, b, "success"], {arm: _won(folder, arm) for arm in (a, b)}
+    shares = [f"`{arm}` {sum(each)}/{len(each)}" for arm, each in won.items()]
+    low, high = found.widest.low, found.widest.high
+    said = f"{found.difference.value:+.2f} [{low:+.2f}, {high:+.2f}]"
+    cells = [f"`{match['suite']}`", match["words"], *shares, str(found.training_seeds), said, f"{found.detectable:.2f}"]
+    return f"| {' | '.join(cells)} |"
+
+
+def _only_task(suite: str) -> str:
+    (folder,) = (ROOT / "results" / suite / "robosuite").iterdir()
+    return str(folder.relative_to(ROOT))
 
 
 def _won(folder: str, arm: str) -> list[bool]:

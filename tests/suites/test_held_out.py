@@ -57,6 +57,10 @@ def test_pairs_of_a_task_are_those_that_it_compares(tmp_path: Path, monkeypatch:
     assert (found.a, found.b, found.trainings) == (second, first, 4)
     assert found.difference.value > 0
     assert found.to_dict()["difference"] == found.difference.limits()
+    recipe = arms[1].plan.recipe
+    contract = recipe.contract.model_copy(update={"pred_horizon": 2 * recipe.contract.pred_horizon})
+    farther = replace(arms[1].plan, recipe=recipe.model_copy(update={"contract": contract}))
+    assert error_differences(replace(result, arms=(arms[0], replace(arms[1], plan=farther)))) == ()
     one_unknown = replace(result, arms=(arms[0], replace(arms[1], holdout_errors=SECOND[:3])))
     assert error_differences(one_unknown) == ()
     few = [replace(arm, curves=arm.curves[:2], holdout_errors=arm.holdout_errors[:2]) for arm in arms]

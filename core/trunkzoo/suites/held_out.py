@@ -43,8 +43,12 @@ def compare_errors(a: str, errors_a: Sequence[float], b: str, errors_b: Sequence
 
 
 def error_differences(result: TaskResult) -> tuple[ErrorDifference, ...]:
-    """One for each pair of arms that the task compares; none below three trainings, or where one has no error."""
+    """One for each pair of arms that the task compares and that predict equally far: a later action is harder to tell.
+
+    None below three trainings, or where one has no error.
+    """
     known = [arm for arm in result.arms if len(arm.holdout_errors) == len(arm.curves) >= FEWEST_TRAININGS]
     errors = {arm.plan.label: arm.holdout_errors for arm in known}
-    pairs = dict.fromkeys((c.a, c.b) for c in result.comparisons)
-    return tuple(compare_errors(a, errors[a], b, errors[b]) for a, b in pairs if a in errors and b in errors)
+    horizon = {arm.plan.label: arm.plan.recipe.contract.pred_horizon for arm in known}
+    pairs = dict.fromkeys((c.a, c.b) for c in result.comparisons if c.a in errors and c.b in errors)
+    return tuple(compare_errors(a, errors[a], b, errors[b]) for a, b in pairs if horizon[a] == horizon[b])

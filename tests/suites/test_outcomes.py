@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reach_task import install, small
+from reach_task import REGISTRY, install, small
 from trunkzoo.plugin import TaskSpec
 from trunkzoo.registry import open_zoo
 from trunkzoo.statistics import wilson
@@ -54,6 +54,10 @@ def test_the_table_has_a_column_for_every_stage_and_dashes_for_what_is_not_known
     assert columns == ("arm", "grasped (95 %)", "lifted (95 %)", "steps to success", "held-out action error")
     assert rows[0][2:] == ("0.50 [0.22, 0.78]", "60", "0.0375")
     assert rows[1][3:] == ("–", "–")
+    attends = replace(arm, depth_entropies=(0.9, 0.7))
+    columns, rows = outcome_table(TaskResult(task, (attends, never), {}, ()))
+    assert (columns[-1], rows[0][-1], rows[1][-1]) == ("depth entropy", "0.80", "–")
+    assert outcomes_of(attends, {})["depth_entropy"] == 0.8
 
 
 @pytest.mark.parametrize("stages", [{"a": 0.5, "b": 0.2}, {"a": 0.0}, {"a": 1.5}, {"a": 0.5, "b": 0.5}])
@@ -67,6 +71,21 @@ def test_the_two_arm_tasks_state_their_stages() -> None:
     catalogue = open_zoo().catalogue
     specs: list[TaskSpec[Any]] = [catalogue.task(f"robosuite/two-arm-{name}").spec for name in ("lift", "handover")]
     assert [list(spec.stages) for spec in specs] == [["held", "raised"], ["grasped", "lifted", "held by both"]]
+
+
+def test_a_training_tells_how_near_to_uniform_its_depth_attention_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch)
+    monkeypatch.setenv("TRUNKZOO_PLUGINS", "reach,resnet,imf,attnres")
+    attends = '"reach-resnet", { name = "reach-attends", recipe = "reach-resnet", trunk = "attnres/attnres-conv-18", '
+    text = REGISTRY.replace('"reach-resnet", {', f'{attends}set = {{ "trunk.widths" = [16, 16, 16, 16] }} }}, {{', 1)
+    task = small(tmp_path, text=text).tasks[0]
+    for cell in (*task.collects, *(arm.trains[0] for arm in task.arms[:2])):
+        run_cell(cell, open_zoo())
+    without, entropy = (arm.trains[0].result()["depth_entropy"] for arm in task.arms[:2])
+    assert without is None
+    assert 0.9 < entropy <= 1.0
 
 
 def test_latency_of_all_arms_is_measured_in_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

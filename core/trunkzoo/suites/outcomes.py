@@ -1,4 +1,7 @@
-"""Outcomes that see small differences: stages reached, steps to success, held-out action error. As text cells."""
+"""Outcomes that see small differences: stages reached, steps to success, held-out action error. As text cells.
+
+Beside them the entropy of depth attention, which says whether a trunk made use of it.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +20,22 @@ def outcome_table(result: TaskResult) -> tuple[tuple[str, ...], list[tuple[str, 
     """Columns and one row per arm and baseline; a task that states no stages has none in it."""
     stages = result.plan.stages
     columns = ("arm", *(f"{name} (95 %)" for name in stages), "steps to success", "held-out action error")
-    return columns, [_row(arm, stages) for arm in result.arms]
+    rows = [_row(arm, stages) for arm in result.arms]
+    if not any(arm.depth_entropies for arm in result.arms):
+        return columns, rows
+    return (*columns, "depth entropy"), [
+        (*row, NOTHING if arm.depth_entropy is None else f"{arm.depth_entropy:.2f}")
+        for arm, row in zip(result.arms, rows, strict=True)
+    ]
 
 
 def outcomes_of(arm: ArmResult, stages: Mapping[str, float]) -> dict[str, Any]:
-    """Plain numbers of one arm: shares of episodes by stage with their limits, the median step of success, the error."""
+    """Plain numbers of one arm: shares of episodes by stage with their limits, then what its row has."""
     return {
         "stages": {name: interval.limits() for name, interval in _reached(arm, stages).items()},
         "success_step": _success_step(arm),
         "holdout_error": arm.holdout_error,
+        "depth_entropy": arm.depth_entropy,
     }
 
 

@@ -39,11 +39,18 @@ class ArmResult(Evaluated):
     """One prediction, measured beside those of the other arms in one process; in suites of old, in its own evaluation."""
     holdout_errors: tuple[float, ...]
     """Of each training the last checkpoint's action error on held-out demonstrations; empty if none were kept."""
+    depth_entropies: tuple[float, ...] = ()
+    """Of each training the last entropy of its depth attention, 1 for uniform means; empty for trunks without any."""
 
     @property
     def holdout_error(self) -> float | None:
         """Mean of them over trainings."""
         return _mean(self.holdout_errors) if self.holdout_errors else None
+
+    @property
+    def depth_entropy(self) -> float | None:
+        """Mean of them over trainings."""
+        return _mean(self.depth_entropies) if self.depth_entropies else None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers of the table's line."""
@@ -140,6 +147,7 @@ def _arm(plan: ArmPlan, latency_ms: float | None) -> ArmResult:
         max_average_reward=_mean([max(curve.values()) for curve in curves]),
         latency_ms=_mean([found["latency_ms"] for found in results]) if latency_ms is None else latency_ms,
         holdout_errors=_known(trained, "holdout_error"),
+        depth_entropies=_known(trained, "depth_entropy"),
         **read_runs(plan.evaluations),
     )
 

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,12 +122,17 @@ def train_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     if result.signal is not None:
         raise SystemExit(128 + result.signal)  # saved; not finished
     metrics = read_metrics(output)
-    held_out = [row["holdout_error"] for row in metrics if row.get("holdout_error") is not None]
     return {
         "steps": result.step,
         "train_seconds": round(train_seconds(metrics), 1),
-        "holdout_error": held_out[-1] if held_out else None,
+        "holdout_error": _last(metrics, "holdout_error"),
+        "depth_entropy": _last(metrics, "depth_entropy"),
     }
+
+
+def _last(metrics: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    """The last value that was logged under this name, None if there is none."""
+    return next((row[name] for row in reversed(metrics) if row.get(name) is not None), None)
 
 
 def latency_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from statistics import fmean
 import numpy as np
 import pytest
 
-from results_page import PAGES, ROOT, SCORES, Derived, derive, of_suite, rows
+from results_page import LEAD, PAGES, ROOT, SCORES, Derived, derive, of_suite, rows
 from trunkzoo.registry import open_zoo
 from trunkzoo.suites.planning import load_suite
 
@@ -25,7 +25,17 @@ def test_no_line_of_a_table_and_no_sentence_is_passed_over() -> None:
         assert line in said or not line.startswith("> "), line
         assert line in said or not re.match(r"\|.* \d+/\d+( = | \|)", line), line
     assert sum(line.kind == "answer" for line in LINES) == 2
-    assert sum(line.kind == "difference" for line in LINES) == 10
+    assert sum(line.kind == "difference" for line in LINES) == 16
+
+
+def test_the_bounds_of_the_answer_are_the_upper_limits_of_its_intervals() -> None:
+    found = of_suite(LEAD)
+    first, second = (found["conv-18", b, "success"].widest.high for b in ("conv-18-uniform", "resnet-18"))
+    results, readme = (" ".join((ROOT / page).read_text().split()) for page in ("RESULTS.md", "README.md"))
+    assert (
+        f"adds at most {first:.2f} to the success rate of its own control, and at most {second:.2f} to that" in results
+    )
+    assert f"at most {second:+.2f} in success over ResNet-18, and at most {first:+.2f} over its own control" in readme
 
 
 def test_the_sums_over_the_tasks_of_metaworld() -> None:

@@ -11,6 +11,8 @@ from torch import nn
 
 from tiny import TinyWindows
 from trunkzoo.errors import DataError
+from trunkzoo.nn.mixing import parse_mixing
+from trunkzoo.nn.stack import DepthMix
 from trunkzoo.registry.train_config import EmaConfig, TrainConfig
 from trunkzoo.training.batches import Loader, Sampler
 from trunkzoo.training.optimizer import Ema, adamw, decayed, ema_decay, learning_rate, set_rate
@@ -126,6 +128,15 @@ def test_queries_may_move_faster(scale: float) -> None:
     torch.testing.assert_close(before - net.linear.bias, torch.full((2,), 1e-3))
     for query in (net.query, net.static_query):
         torch.testing.assert_close(query.detach(), torch.full((4,), -scale * 1e-3))
+
+
+def test_what_a_low_rank_query_reads_by_is_a_query_and_its_projection_is_a_matrix() -> None:
+    mix = DepthMix(8, 2, parse_mixing("full"), query_rank=2)
+    optimizer = adamw(mix, TrainConfig(query_lr_scale=10))
+    names = {id(parameter): name.rpartition(".")[2] for name, parameter in mix.named_parameters()}
+    scaled = [group for group in optimizer.param_groups if group.get("lr_scale") == 10]
+    assert {names[id(parameter)] for group in scaled for parameter in group["params"]} == {"query", "up_query"}
+    assert {name.rpartition(".")[2] for name in decayed(mix)} == {"down"}
 
 
 def test_an_unscaled_optimiser_has_the_groups_that_checkpoints_hold() -> None:

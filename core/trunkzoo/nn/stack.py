@@ -45,14 +45,14 @@ class Query(nn.Module):
         self.dim = dim
         self.query = nn.Parameter(torch.zeros(channels))  # zero: uniform weights at the start
         self.down = nn.Parameter(torch.randn(rank, channels) * channels**-0.5) if rank else None
-        self.up = nn.Parameter(torch.zeros(channels, rank)) if rank else None
+        self.up_query = nn.Parameter(torch.zeros(channels, rank)) if rank else None
 
     def forward(self, newest: Tensor) -> Tensor:
         """w, or w + U D RMSNorm(newest) at every position (the paper's input-dependent query, at low rank)."""
-        if self.down is None or self.up is None:
+        if self.down is None or self.up_query is None:
             return self.query
         x = rms_normalise(newest, self.dim).movedim(self.dim, -1)  # (…, C)
-        return (self.query + (x @ self.down.T) @ self.up.T).movedim(-1, self.dim)  # (…, C) → (…, rank) → (…, C)
+        return (self.query + (x @ self.down.T) @ self.up_query.T).movedim(-1, self.dim)  # (…, C) → (…, rank) → (…, C)
 
 
 class Static(nn.Module):

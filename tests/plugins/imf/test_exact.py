@@ -10,6 +10,7 @@ from torch import Tensor
 from imf_cases import MIXINGS, SMALL, TINY, batch, gradients, head_of
 from trunkzoo.api import load_recipe
 from trunkzoo.nn.draws import Draws, sample_seeds
+from trunkzoo.registry import open_zoo
 from trunkzoo_imf.config import FlowConfig, IMFConfig
 from trunkzoo_imf.derivative import total_derivative
 from trunkzoo_imf.flow import FlowHead
@@ -126,7 +127,10 @@ def test_how_much_of_the_predicted_chunk_the_loss_sees(r: float, seen: float) ->
     torch.testing.assert_close(moved[0] - moved[1], torch.full_like(e, 0.3 * seen))
 
 
-@pytest.mark.parametrize("name", ["imf-resnet18", "imf-resnet18-demo", "imf-attnres", "imf-attnres-demo"])
+IMPROVED = [name for name in open_zoo().registry.recipe_names() if load_recipe(name).head.name == "imf/imf"]
+
+
+@pytest.mark.parametrize("name", IMPROVED)
 def test_every_draw_of_the_recipes_sees_the_chunk(name: str) -> None:
     config = IMFConfig.model_validate(load_recipe(name).head.config)
     r, t = draw_interval(Draws(sample_seeds(0, torch.arange(20_000))), config.times)

@@ -111,8 +111,12 @@ def _spread(result: TaskResult) -> list[str]:
 
 def _best(result: TaskResult) -> list[str]:
     everyone = sum(not arm.plan.baseline for arm in result.arms)
-    found = [f"in {measure} {', '.join(arms)}" for measure, arms in result.best.items() if len(arms) < everyone]
-    return [f"The best arm is at 95 % among: {'; '.join(found)}."] if found else []
+    found = [f"in {measure} {_among(arms, everyone)}" for measure, arms in result.best.items()]
+    return [f"The best arm is at 95 % among: {'; '.join(found)}."] if found and everyone > 2 else []
+
+
+def _among(arms: Sequence[str], everyone: int) -> str:
+    return ", ".join(arms) if len(arms) < everyone else "all (no arm is excluded)"
 
 
 def answer_figures(comparisons: Sequence[Comparison], styles: Mapping[str, str]) -> list[Figure]:
@@ -126,12 +130,13 @@ def answer_figures(comparisons: Sequence[Comparison], styles: Mapping[str, str])
             caption = "Paired by episode seed, 95 %. An interval across the dashed zero decides nothing."
             if any(c.pooled for c in found):
                 caption += " Below each the interval with the training variance of all arms."
+            if any(c.together for c in found):
+                caption += " Last the one that holds for all arms against this one at once (Dunnett)."
             figures.append(Figure(caption, interval_chart(bars, label, label.capitalize(), difference=True)))
     return figures
 
 
 def _bars(found: Comparison, styles: Mapping[str, str]) -> list[IntervalBar]:
-    own = IntervalBar(found.a, found.difference, styles[found.a])
-    return (
-        [own] if found.pooled is None else [own, IntervalBar("↳ trainings of all arms", found.pooled, styles[found.a])]
-    )
+    """The pair's own interval, and below it those that know the other arms."""
+    named = {found.a: found.difference, "↳ trainings of all arms": found.pooled, "↳ all at once": found.together}
+    return [IntervalBar(name, interval, styles[found.a]) for name, interval in named.items() if interval]

@@ -184,7 +184,7 @@ def test_arms_against_one_have_an_interval_for_all_at_once() -> None:
     scores = np.random.default_rng(5).normal(size=(3, 4, 20))
     found = compare_arms(dict(zip("abc", scores, strict=True)), [("b", "a"), ("c", "a")], "average reward")
     _, figure = answer_figures(found, {"b": "s1", "c": "s2"})
-    assert figure.svg.count("↳ all at once") == figure.svg.count("↳ trainings of all arms") == 2
+    assert figure.svg.count("<title>↳ all at once") == figure.svg.count("<title>↳ trainings of all arms") == 2
     assert figure.caption.endswith("(Dunnett).")
     _, alone = answer_figures((compare("b", scores[1], "a", scores[0], "average reward"),), {"b": "s1"})
     assert "↳" not in alone.svg

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from tiny import TinyWindows, TrainTiny
+from trunkzoo.agent.agent import Agent
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.checkpoint import load_agent, read_header
 from trunkzoo.errors import UsageError
+from trunkzoo.nn.draws import Draws, sample_seeds
 from trunkzoo.training.metrics import read_metrics
+from trunkzoo.training.probes import Holdout
 from trunkzoo.training.step import Learner, StepReport
 
 
@@ -84,15 +88,35 @@ def test_held_out_episodes_decide_what_is_best(
     result = tiny_run(holdout_episodes=1, checkpoint_every=2, keep=8, ema={"decay_max": 0.5})
     rows = [row for row in read_metrics(result.output) if "holdout_error" in row]
     assert [row["step"] for row in rows] == [2, 4, 6, 8]
+    assert all(row["holdout_spread"] > 0 for row in rows)
     best = min(rows, key=lambda row: row["holdout_error"])
     assert result.best is not None
     assert result.best.name == f"step-{best['step']:06d}"
     assert seen == set(range(10))
 
 
-def test_held_out_windows_are_not_trained_on(tiny_windows: TinyWindows) -> None:
-    from trunkzoo.training.probes import Holdout
+class ActsByNoise(nn.Module):
+    """Its chunk is the noise that it gets, plus 1; what is not padded of it is compared."""
 
+    device, action_normalizer = torch.device("cpu"), SimpleNamespace(normalize=lambda actions: actions)
+
+    def predict(self, observed: dict[str, Tensor], noise: Tensor) -> Tensor:
+        return noise + 1
+
+
+def test_error_and_spread_of_an_agent_that_acts_by_its_noise(tiny_windows: TinyWindows) -> None:
+    tiny_windows.spoil(1.0)
+    holdout = Holdout(tiny_windows, 1)
+    batch = tiny_windows.gather(holdout.indices)
+    first, second = (Draws(sample_seeds(n, holdout.indices)).normal(*batch["action"].shape[1:]) for n in (0, 1))
+    valid = ~batch["action_is_pad"]
+    found = holdout.measure(cast(Agent, ActsByNoise()))
+    assert found.error == pytest.approx(first.abs().mean(-1)[valid].mean().item(), rel=1e-5)
+    deviation = torch.stack([first, second]).std(0)
+    assert found.spread == pytest.approx(deviation.mean(-1)[valid].mean().item(), rel=1e-5)
+
+
+def test_held_out_windows_are_not_trained_on(tiny_windows: TinyWindows) -> None:
     holdout = Holdout(tiny_windows, 1)
     assert (holdout.first, holdout.indices.tolist()) == (5, [5, 6, 7, 8, 9])
     with pytest.raises(UsageError, match="leaves nothing of 2 episodes"):

@@ -126,6 +126,7 @@ def train_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
         "steps": result.step,
         "train_seconds": round(train_seconds(metrics), 1),
         "holdout_error": _last(metrics, "holdout_error"),
+        "holdout_spread": _last(metrics, "holdout_spread"),
         "depth_entropy": _last(metrics, "depth_entropy"),
     }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -13,8 +16,17 @@ from trunkzoo.plugin.contract import ACTION_KEY, PAD_KEY
 from trunkzoo.training.batches import Batch, Windows
 
 _WINDOWS = 64  # enough to rank checkpoints, few enough to cost less than a step
-_NOISE_SEED = 0
+_NOISE_SEEDS = (0, 1)
 _SAMPLES = 2  # for depth entropy
+
+
+class HeldOut(NamedTuple):
+    """What an agent does on held-out windows, in units of the normalised range [-1, 1]."""
+
+    error: float
+    """Mean |sampled − demonstrated| action over valid steps."""
+    spread: float
+    """How far actions depend on the noise at one observation: deviation over two draws, mean of all; 0 for regression."""
 
 
 class Holdout:
@@ -37,21 +49,26 @@ class Holdout:
         self.indices = self.first + torch.linspace(0, held - 1, min(held, _WINDOWS)).long()
 
     @torch.no_grad()
-    def error(self, agent: Agent) -> float:
-        """Mean |sampled − demonstrated| action over valid steps, in units of the normalised range [-1, 1]."""
+    def measure(self, agent: Agent) -> HeldOut:
+        """Sample the agent twice on every window, from two noises."""
         batch = self._windows.gather(self.indices)
-        noise = Draws(sample_seeds(_NOISE_SEED, self.indices)).normal(*batch[ACTION_KEY].shape[1:])
+        at = {key: value.to(agent.device) for key, value in batch.items()}
         was_training = agent.training
         agent.eval()
-        sampled = agent.predict({key: value.to(agent.device) for key, value in batch.items()}, noise.to(agent.device))
+        first, second = (agent.predict(at, self._noise(seed, batch).to(agent.device)) for seed in _NOISE_SEEDS)
         agent.train(was_training)
-        return float(_distance(agent, sampled, batch))
+        wanted = batch[ACTION_KEY].to(first)
+        return HeldOut(_distance(agent, first, wanted, batch), _distance(agent, first, second, batch) / math.sqrt(2))
+
+    def _noise(self, seed: int, batch: Batch) -> Tensor:
+        return Draws(sample_seeds(seed, self.indices)).normal(*batch[ACTION_KEY].shape[1:])
 
 
-def _distance(agent: Agent, sampled: Tensor, batch: dict[str, Tensor]) -> Tensor:
+def _distance(agent: Agent, sampled: Tensor, other: Tensor, batch: Batch) -> float:
+    """Mean |difference| of two chunks over valid steps, in units of the normalised range [-1, 1]."""
     normalize = agent.action_normalizer.normalize
-    error = (normalize(sampled) - normalize(batch[ACTION_KEY].to(sampled))).abs().mean(-1)  # (B, P)
-    return error[~batch[PAD_KEY].to(error.device)].mean()
+    error = (normalize(sampled) - normalize(other)).abs().mean(-1)  # (B, P)
+    return float(error[~batch[PAD_KEY].to(error.device)].mean())
 
 
 @torch.no_grad()

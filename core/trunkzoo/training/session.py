@@ -127,10 +127,10 @@ class Session:
         if self.log is None:
             return None
         with self.learner.acting():
-            error = self.holdout.error(self.agent)
-        self.log.write({"step": self.progress.step, "holdout_error": error})
-        self._judged = f", held-out action error {error:.4g}"
-        return error
+            found = self.holdout.measure(self.agent)
+        self.log.write({"step": self.progress.step, "holdout_error": found.error, "holdout_spread": found.spread})
+        self._judged = f", held-out action error {found.error:.4g}"
+        return found.error
 
     def _save(self, bars: Bars) -> None:
         progress = self.progress

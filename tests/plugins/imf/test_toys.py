@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -119,11 +120,36 @@ def smaller_share(head: nn.Module) -> float:
     return (first < second).float().mean().item()
 
 
+def near_a_mode(head: nn.Module) -> float:
+    """Share of samples within 0.15: the modes are 0.85 apart per number, their middle 0.42."""
+    return (distances(head).amin(0) < 0.15).float().mean().item()
+
+
+@contextmanager
+def evaluations(head: Any, steps: int) -> Iterator[None]:
+    """The head with so many evaluations of its network per chunk."""
+    own, head.config = head.config, head.config.model_copy(update={"sample_steps": steps})
+    yield
+    head.config = own
+
+
 @pytest.mark.slow
 def test_one_step_finds_both_modes_with_their_share(one_step_head: nn.Module) -> None:
     assert smaller_share(one_step_head) == pytest.approx(LEFT, abs=0.1)
-    near = distances(one_step_head).amin(0) < 0.15  # the modes are 0.85 apart per number, their middle 0.42
-    assert near.float().mean() > 0.5
+    assert near_a_mode(one_step_head) > 0.5
+    with evaluations(one_step_head, 10):
+        assert smaller_share(one_step_head) == pytest.approx(LEFT, abs=0.06)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_errors_that_count_by_their_root_sharpen_modes_and_lose_shares_in_ten_evaluations() -> None:
+    """Why the recipes have not p = 0.5, which errs less on robots: its velocities belong to another distribution."""
+    head = two_mode_head(weight_power=0.5)
+    assert smaller_share(head) == pytest.approx(LEFT, abs=0.1)
+    assert near_a_mode(head) > 0.85
+    with evaluations(head, 10):
+        assert smaller_share(head) < LEFT - 0.08
 
 
 @pytest.mark.slow
@@ -173,19 +199,28 @@ def shares(points: Tensor) -> Tensor:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize(("kind", "least", "most"), [("imf", 0.04, 0.25), ("flow", 0.08, 0.18)])
-def test_eight_gaussians(kind: str, least: float, most: float) -> None:
-    """Flow keeps the eighths; the published weight, p = 1, lets some grow."""
+@pytest.mark.parametrize(
+    ("kind", "settings", "blur", "least", "most"),
+    [
+        ("imf", PUBLISHED, 0.1, 0.04, 0.25),
+        ("imf", ONE_STEP, 0.2, 0.08, 0.18),
+        ("imf", {**ONE_STEP, "weight_power": 0.5}, 0.28, 0.08, 0.18),
+        ("flow", {"sample_steps": 20}, 0.1, 0.08, 0.18),
+    ],
+    ids=["published", "recipes", "half the power", "flow"],
+)
+def test_eight_gaussians(kind: str, settings: dict[str, object], blur: float, least: float, most: float) -> None:
+    """Flow keeps the eighths; the published weight, p = 1, lets some grow; squares keep them, and draw them together."""
     torch.manual_seed(0)
     size = {"width": 64, "blocks": 2, "heads": 2, "time_tokens": 2}
     head: nn.Module
     if kind == "imf":
-        head = IMFHead(IMFConfig.model_validate(size | PUBLISHED), contract((1, 2)))
+        head = IMFHead(IMFConfig.model_validate(size | settings), contract((1, 2)))
     else:
-        head = FlowHead(FlowConfig.model_validate(size | {"sample_steps": 20}), contract((1, 2)))
+        head = FlowHead(FlowConfig.model_validate(size | settings), contract((1, 2)))
     trained(head, eight_gaussians, steps=2500, batch=128, rate=3e-3)
     cond, points = eight_gaussians(Draws(sample_seeds(1, torch.arange(4000))))
     found = sampled(head, cond, (1, 2))[:, 0]
-    assert sliced_wasserstein(found, points[:, 0]) < 0.1  # the best L2 regressor, a point in the middle, is at 0.57
+    assert sliced_wasserstein(found, points[:, 0]) < blur  # the best L2 regressor, a point in the middle, is at 0.57
     assert shares(found).min() > least
     assert shares(found).max() < most

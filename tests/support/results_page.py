@@ -156,7 +156,12 @@ def _difference(folder: str, match: re.Match[str]) -> str:
     digits = 2 if measure == "success" else 3
     limits = f"[{found.pooled.low:+.{digits}f}, {found.pooled.high:+.{digits}f}]"
     own = found.difference.text(digits, signed=True)
-    return f"| `{a}` − `{b}` | {measure} | {own} | {limits} | {found.p:.2f} | {found.adjusted:.2f} |"
+    return f"| `{a}` − `{b}` | {measure} | {own} | {limits} | {_p(found.p)} | {_p(found.adjusted)} |"
+
+
+def _p(p: float | None) -> str:
+    assert p is not None
+    return f"{p:.2f}" if p >= 0.01 else f"{p:.1g}"
 
 
 def _answer(match: re.Match[str]) -> str:

@@ -54,7 +54,7 @@ def arms(recipes: Mapping[str, Recipe]) -> dict[str, dict[str, Any]]:
     size = {key: now["imf"][key] for key in ("width", "blocks", "heads")}
     imf = {"name": "imf/imf", **size, **BEFORE, "times": {"one_step_share": 0.4, "noise_share": 0.1}, ENTRY: "wide"}
     flow = {"name": "imf/flow", **size, **BEFORE, "times": {"noise_share": 0.2}, ENTRY: "wide"}
-    return {**now, "imf-before": imf, "flow-before": flow}
+    return {**now, "wide": {**now["imf"], ENTRY: "wide"}, "imf-before": imf, "flow-before": flow}
 
 
 # ── Scores ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -5,32 +5,48 @@ import re
 from pathlib import Path
 from statistics import fmean
 
+from trunkzoo.statistics.intervals import student
+
 FOLDER = Path(__file__).parents[2] / "results" / "head-learning"
 TASKS = ("two-arm-handover", "two-arm-lift")
 README = (FOLDER / "README.md").read_text()
 
 
-def _errors(task: str) -> dict[str, list[float]]:
-    """Arm → held-out error of every seed, in the order of the seeds."""
+def _values(task: str, key: str = "error") -> dict[str, list[float]]:
+    """Arm → a number of every seed, in the order of the seeds; by default the held-out error."""
     rows = [json.loads(line) for line in (FOLDER / f"{task}.jsonl").read_text().splitlines()]
     rows.sort(key=lambda row: row["seed"])
     arms = dict.fromkeys(row["arm"] for row in rows)
-    return {arm: [row["error"] for row in rows if row["arm"] == arm] for arm in arms}
+    return {arm: [row[key] for row in rows if row["arm"] == arm] for arm in arms}
 
 
 def test_every_line_of_the_table() -> None:
-    lines = re.findall(r"^\| `([^`]+)` \| [^|]+ \|([^|]*)\|([^|]*)\|$", README, re.MULTILINE)
-    said = {(arm, task): cell.strip() for arm, *cells in lines for task, cell in zip(TASKS, cells, strict=True)}
-    found = {
-        (arm, task): ", ".join(f"{error:.4f}" for error in errors)
-        for task in TASKS
-        for arm, errors in _errors(task).items()
-    }
-    assert {key: cell for key, cell in said.items() if cell} == found
+    lines = re.findall(r"^\| `([^`]+)` \| [^|]+ \|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|$", README, re.MULTILINE)
+    cells = [(arm, task) for arm, *_ in lines for task in TASKS for _ in range(2)]
+    said = list(zip(cells, (cell.strip() for _, *of in lines for cell in of), strict=True))
+    found = []
+    for task in TASKS:
+        spreads = _values(task, "spread")
+        for arm, errors in _values(task).items():
+            found += [((arm, task), ", ".join(f"{error:.4f}" for error in errors))]
+            found += [((arm, task), f"{fmean(spreads[arm]):.3f}")]
+    assert sorted((cell, text) for cell, text in said if text) == sorted(found)
+
+
+def test_every_paired_difference() -> None:
+    lines = re.findall(r"^\| `(\S+)` − `(\S+)` \|([^|]*)\|([^|]*)\|$", README, re.MULTILINE)
+    assert len(lines) == 5
+    for a, b, *cells in lines:
+        for task, cell in zip(TASKS, cells, strict=True):
+            errors = _values(task)
+            found = student(
+                [x - y for x, y in zip(errors[a], errors[b], strict=False)]
+            )  # over the seeds that both have
+            assert cell.strip() == f"{found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
 
 
 def test_what_keeps_imf_behind_l1() -> None:
-    lift, handover = ({arm: fmean(errors) for arm, errors in _errors(task).items()} for task in reversed(TASKS))
+    lift, handover = ({arm: fmean(errors) for arm, errors in _values(task).items()} for task in reversed(TASKS))
     said = " ".join(README.split())
     behind = {arm: lift[arm] - lift["regression"] for arm in ("squares", "imf", "p0.5", "roots")}
     assert f"squares alone stay {behind['squares']:.4f} behind L1" in said

@@ -18,10 +18,10 @@ import pytest
 
 from reach_task import REGISTRY, install
 from trunkzoo.registry import open_zoo
-from trunkzoo.report.answer import answer_figures, answer_of, caveats
+from trunkzoo.report.answer import answer_of, caveats
 from trunkzoo.report.suite_page import write_suite_page
 from trunkzoo.rollouts.gaze import Gaze
-from trunkzoo.statistics import adjust, compare, compare_arms
+from trunkzoo.statistics import adjust, compare
 from trunkzoo.suites.cells import Cell, write_json
 from trunkzoo.suites.comparing import compare_task, pairs_of
 from trunkzoo.suites.layout import DONE, GAZE, RUN, film_file, report_rows, selection_rows
@@ -177,17 +177,6 @@ def test_the_treatment_is_compared_with_its_control_first(plan: SuitePlan) -> No
     assert [(c.a, c.b) for c in found[:2]] == [(NAMES[1], NAMES[2])] * 2
     assert {(c.a, c.b) for c in found[2:]} == {(name, NAMES[0]) for name in NAMES[1:]}
     assert {c.arms for c in found} == {9}
-
-
-def test_arms_against_one_have_an_interval_for_all_at_once() -> None:
-    """Dunnett's, below the pair's own and the pooled one; a single pair has its own alone."""
-    scores = np.random.default_rng(5).normal(size=(3, 4, 20))
-    found = compare_arms(dict(zip("abc", scores, strict=True)), [("b", "a"), ("c", "a")], "average reward")
-    _, figure = answer_figures(found, {"b": "s1", "c": "s2"})
-    assert figure.svg.count("<title>↳ all at once") == figure.svg.count("<title>↳ trainings of all arms") == 2
-    assert figure.caption.endswith("(Dunnett).")
-    _, alone = answer_figures((compare("b", scores[1], "a", scores[0], "average reward"),), {"b": "s1"})
-    assert "↳" not in alone.svg
 
 
 def test_no_difference_is_an_answer(plan: SuitePlan) -> None:

@@ -17,7 +17,7 @@ NOTHING = "–"
 
 
 def outcome_table(result: TaskResult) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Columns and one row per arm and baseline; a task that states no stages has none in it."""
+    """Columns and one row per arm and baseline; stages where the task states some, depth entropy where an arm has any."""
     stages = result.plan.stages
     columns = ("arm", *(f"{name} (95 %)" for name in stages), "steps to success", "held-out action error")
     rows = [_row(arm, stages) for arm in result.arms]

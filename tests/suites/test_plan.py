@@ -21,6 +21,7 @@ from trunkzoo.suites.plan import SuitePlan, every_cell, seeds_of
 from trunkzoo.suites.planning import plan_suite
 from trunkzoo.suites.results import read_results
 from trunkzoo.suites.table import COLUMNS, notes, table
+from trunkzoo.suites.work import train_cpu_seconds
 
 TABLE: dict[str, Any] = {
     "arms": ["a"],
@@ -170,7 +171,7 @@ RESULTS: dict[str, dict[str, Any]] = {  # what a finished cell of each kind tell
         "cond_dim": 8,
         "feature_map": [8, 1, 1],
     },
-    "train": {"train_seconds": 65.0},
+    "train": {"train_seconds": 65.0, "train_cpu_seconds": 61.0},
     "evaluate": {"selection": {"2": 0.25, "4": 0.5}, "chosen": 4, "latency_ms": 3.0},
 }
 
@@ -218,7 +219,7 @@ def test_the_table_shows_arms_then_floors_then_the_ceiling(tmp_path: Path) -> No
     wide = dict(zip(COLUMNS, rows[1], strict=True))
     assert wide["success (95 %)"] == "6/6 = 1.00 [0.61, 1.00]"
     assert wide["max avg_reward"] == "0.500"
-    assert wide["training"] == "1 min 05 s"
+    assert (wide["training"], wide["CPU time"]) == ("1 min 05 s", "1 min 01 s")
     assert wide["parameters (trunk)"] == "2.00 M (1.00 M)"
 
 
@@ -272,3 +273,14 @@ def test_the_first_trainings_alone_are_cells_of_the_whole_suite(tmp_path: Path) 
     first = whole.first(1)
     assert {cell.key for cell in every_cell(first)} < {cell.key for cell in every_cell(whole)}
     assert {cell.inputs["seed"] for cell in first.stages()["train"]} == {whole.config.training_seeds[0]}
+
+
+def test_processor_time_of_a_training_counts_every_step_of_every_session() -> None:
+    """Steps 1 to 200 at 0.5 s each, then, after a stop, 201 to 300 at 0.8 s; what an event's row says is no step."""
+    rows = [
+        {"step": 100, "cpu_per_step": 0.5},
+        {"step": 200, "cpu_per_step": 0.5},
+        {"step": 200, "holdout_error": 0.1},
+        {"step": 300, "cpu_per_step": 0.8},
+    ]
+    assert train_cpu_seconds(rows) == pytest.approx(180.0)

@@ -11,7 +11,7 @@ from trunkzoo.suites.plan import SuitePlan, every_cell
 from trunkzoo.suites.results import read_results
 from trunkzoo.training.metrics import WALL_CLOCK, read_metrics
 
-_TIMES = {"train_seconds", "latency_ms", "seconds"}
+_TIMES = {"train_seconds", "train_cpu_seconds", "latency_ms", "seconds"}
 
 
 def evidence_of(plan: SuitePlan) -> dict[str, Any]:

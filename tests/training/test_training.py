@@ -39,7 +39,17 @@ def test_metrics_tell_what_happened(tiny_run: TrainTiny) -> None:
     result = tiny_run()
     rows = read_metrics(result.output)
     assert [row["step"] for row in rows] == [2, 4, 6, 8]
-    expected = {"loss", "lr", "grad_norm", "steps_per_second", "data_wait", "memory_mb", "error", "skipped"}
+    expected = {
+        "loss",
+        "lr",
+        "grad_norm",
+        "steps_per_second",
+        "cpu_per_step",
+        "data_wait",
+        "memory_mb",
+        "error",
+        "skipped",
+    }
     assert expected <= rows[0].keys()
     assert result.metrics == rows[-1]
 

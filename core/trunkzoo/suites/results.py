@@ -29,6 +29,8 @@ class ArmResult(Evaluated):
     """Parameters, cond_dim and feature map, from the smoke cell."""
     train_seconds: float
     """Mean wall time of a training."""
+    train_cpu_seconds: float | None
+    """Mean processor time of a training; None where a training was made before it was kept."""
     chosen: tuple[int, ...]
     """The checkpoint that is reported for each training seed, by its step."""
     curves: tuple[dict[int, float], ...]
@@ -61,6 +63,7 @@ class ArmResult(Evaluated):
             **{key: self.sizes[key] for key in ("parameters", "trunk_parameters", "head_parameters", "cond_dim")},
             "steps": self.plan.recipe.train.steps,
             "train_seconds": self.train_seconds,
+            "train_cpu_seconds": self.train_cpu_seconds,
             "chosen": self.chosen,
             "curves": self.curves,
             "max_average_reward": self.max_average_reward,
@@ -137,11 +140,13 @@ def _task(task: TaskPlan) -> TaskResult:
 def _arm(plan: ArmPlan, latency_ms: float | None) -> ArmResult:
     results = [cell.result() for cell in plan.evaluations]
     trained = [cell.result() for cell in plan.trains]
+    spent = _known(trained, "train_cpu_seconds")
     curves = tuple({int(step): float(score) for step, score in found["selection"].items()} for found in results)
     return ArmResult(
         plan=plan,
         sizes=plan.smoke.result(),
         train_seconds=_mean([found["train_seconds"] for found in trained]),
+        train_cpu_seconds=_mean(spent) if len(spent) == len(trained) else None,
         chosen=tuple(found["chosen"] for found in results),
         curves=curves,
         max_average_reward=_mean([max(curve.values()) for curve in curves]),

@@ -13,6 +13,7 @@ COLUMNS = (
     "cond_dim",
     "steps",
     "training",
+    "CPU time",
     "success (95 %)",
     "average reward (95 %)",
     "max avg_reward",
@@ -44,6 +45,7 @@ def _arm_row(arm: ArmResult) -> tuple[str, ...]:
         str(sizes["cond_dim"]),
         str(recipe.train.steps),
         duration(arm.train_seconds),
+        NO_VALUE if arm.train_cpu_seconds is None else duration(arm.train_cpu_seconds),
         *_scores(arm.summary),
         f"{arm.max_average_reward:.3f}" + ("" if _last(arm) else f" @ {', '.join(map(str, arm.chosen))}"),
         f"{arm.latency_ms:.1f} ms",
@@ -52,12 +54,12 @@ def _arm_row(arm: ArmResult) -> tuple[str, ...]:
 
 def _foreign_row(it: ForeignResult) -> tuple[str, ...]:
     latency = NO_VALUE if it.latency_ms is None else f"{it.latency_ms:.1f} ms"
-    cost = (str(it.steps), duration(it.train_seconds))
+    cost = (str(it.steps), duration(it.train_seconds), NO_VALUE)
     return (it.plan.label, it.plan.policy, *[NO_VALUE] * 2, *cost, *_scores(it.summary), NO_VALUE, latency)
 
 
 def _floor_row(name: str, summary: Summary) -> tuple[str, ...]:
-    return (name, *[NO_VALUE] * 5, *_scores(summary), NO_VALUE, NO_VALUE)
+    return (name, *[NO_VALUE] * 6, *_scores(summary), NO_VALUE, NO_VALUE)
 
 
 def _scores(summary: Summary) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,7 @@ def train_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     return {
         "steps": result.step,
         "train_seconds": round(train_seconds(metrics), 1),
+        "train_cpu_seconds": round(train_cpu_seconds(metrics), 1),
         "holdout_error": _last(metrics, "holdout_error"),
         "holdout_spread": _last(metrics, "holdout_spread"),
         "depth_entropy": _last(metrics, "depth_entropy"),
@@ -147,12 +148,21 @@ def latency_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     return {"latency_ms": {label: 1000 * row.total.median for label, row in zip(recipes, rows, strict=True)}}
 
 
-def train_seconds(metrics: list[dict[str, Any]]) -> float:
+def train_seconds(metrics: Sequence[Mapping[str, Any]]) -> float:
     """Wall time of all sessions together, from the speed of every row."""
-    rows = [row for row in metrics if row.get("steps_per_second")]
+    return sum(steps / float(row["steps_per_second"]) for steps, row in _spans(metrics, "steps_per_second"))
+
+
+def train_cpu_seconds(metrics: Sequence[Mapping[str, Any]]) -> float:
+    """Processor seconds of every step that counts, all sessions together; what a killed one lost is not among them."""
+    return sum(steps * float(row["cpu_per_step"]) for steps, row in _spans(metrics, "cpu_per_step"))
+
+
+def _spans(metrics: Sequence[Mapping[str, Any]], name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Rows that have ``name``, each with the number of steps that it speaks of."""
+    rows = [row for row in metrics if row.get(name)]
     steps = [int(row["step"]) for row in rows]
-    spans = zip([0, *steps], steps, rows, strict=False)
-    return sum((now - then) / float(row["steps_per_second"]) for then, now, row in spans)
+    return zip((now - then for then, now in zip([0, *steps], steps, strict=False)), rows, strict=True)
 
 
 def progress_of(cell: Cell) -> tuple[int, int, str]:

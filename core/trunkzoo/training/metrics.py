@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from trunkzoo.training.trackers import Trackers
 
-WALL_CLOCK = ("seconds", "steps_per_second", "data_wait", "memory_mb")
+WALL_CLOCK = ("seconds", "steps_per_second", "cpu_per_step", "data_wait", "memory_mb")
 """Fields that depend on the machine; all others repeat exactly."""
 
 

@@ -48,7 +48,12 @@ class Session:
         self.row: dict[str, Any] = {}
         self._judged = ""  # what the held-out episodes say of the checkpoint that is about to be saved
         self._saved = progress.step  # the step of the newest checkpoint; 0 before the first
-        self._mark = (time.perf_counter(), 0.0, progress.step)  # wall time, data wait and step of the last row
+        self._mark = (
+            time.perf_counter(),
+            time.process_time(),
+            0.0,
+            progress.step,
+        )  # clocks, data wait and step of the last row
 
     def run(self, stop_at: int | None, request: StopRequest, report: bool) -> TrainResult:
         """Train until ``stop_at`` or the last step, or until ``request`` holds a signal."""
@@ -94,8 +99,8 @@ class Session:
             self._save(bars)
 
     def _write_row(self, batch: Batch) -> None:
-        now, waited, step = time.perf_counter(), self.loader.waited, self.progress.step
-        then, waited_then, step_then = self._mark
+        now, cpu, waited, step = time.perf_counter(), time.process_time(), self.loader.waited, self.progress.step
+        then, cpu_then, waited_then, step_then = self._mark
         spent = max(now - then, 1e-9)
         self.row = {
             "step": step,
@@ -104,12 +109,13 @@ class Session:
             "lr": learning_rate(step - 1, self.config),
             "skipped": self.progress.skipped,
             "steps_per_second": round((step - step_then) / spent, 4),
+            "cpu_per_step": round((cpu - cpu_then) / (step - step_then), 4),
             "data_wait": round((waited - waited_then) / spent, 4),
             "memory_mb": round(peak_memory_mb(), 1),
         }
         if self.log:
             self.log.write(self.row)
-        self._mark = (now, waited, step)
+        self._mark = (now, cpu, waited, step)
         self.since_log.reset()
 
     def _rank(self) -> None:

@@ -1,8 +1,8 @@
 """How exactly do an agent's eyes place an object? One camera's encoder learns the place and yaw of a two-arm task's object.
 
-    python benchmarks/localisation.py two-arm-handover --scenes 600 [--trunk conv-18] [--set encoder.shift=0]
+    python benchmarks/localisation.py two-arm-handover --scenes 600 [--trunk conv-18] [--set encoder.shift=0] [--sharpen 10]
 
-The encoder of the -demo recipes (trunk → SpatialSoftmax → Linear), then a small network, under supervision: an upper
+The encoder of phase2-cpu's arms (trunk → SpatialSoftmax → Linear), then a small network, under supervision: an upper
 bound of what the agent's own training can teach it. Figures: error of the place in cm and of the yaw in degrees, on
 scenes that no training sees, along training.
 """
@@ -23,20 +23,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trunkzoo.agent.assemble import build_trunk
-from trunkzoo.agent.encoder import ObservationEncoder
+from trunkzoo.agent.encoder import CameraEncoder, ObservationEncoder
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.part import Part
 from trunkzoo.catalogue.tasks import make_task
 from trunkzoo.nn.draws import Draws, sample_seeds
-from trunkzoo.registry import open_zoo, parse_assignments
+from trunkzoo.registry import Zoo, open_zoo, parse_assignments
 from trunkzoo.registry.resolved import ResolvedRecipe
 from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS
+from trunkzoo.suites.planning import load_suite
 from trunkzoo.training.optimizer import adamw, learning_rate, set_rate
 
 TESTED, BATCH, MOMENTS = 200, 32, 4
 IN_PLANE = {"two-arm-handover": 2, "two-arm-lift": 0}
 """Which axis of the object lies in the table's plane."""
-TRUNKS = {"resnet-18": "imf-resnet18-demo", "conv-18": "imf-attnres-demo"}
+TRUNKS = ("resnet-18", "conv-18", "conv-deep", "tokens")
+"""Arms of the suite phase2-cpu, about equal in parameters and multiply-adds."""
 
 
 def scenes(task_name: str, wanted: int, file: Path, catalogue: Catalogue) -> tuple[Tensor, Tensor]:
@@ -61,7 +63,7 @@ def scenes(task_name: str, wanted: int, file: Path, catalogue: Catalogue) -> tup
 class Locator(nn.Module):
     """One camera's encoder of a recipe, and a small network from its vector to place and yaw."""
 
-    def __init__(self, recipe: ResolvedRecipe, seed: int) -> None:
+    def __init__(self, recipe: ResolvedRecipe, seed: int, sharpen: float, temperature: float) -> None:
         super().__init__()
         contract = recipe.recipe.contract
         one = contract.model_copy(update={"cameras": contract.cameras[:1]})
@@ -71,6 +73,9 @@ class Locator(nn.Module):
             torch.manual_seed(seed + zlib.crc32(part.encode()))  # each part draws from its own seed, as in an agent
 
         self.encoder = ObservationEncoder(one, recipe.recipe.encoder, lambda: build_trunk(recipe.trunk), begin)
+        to_logits = cast(nn.Conv2d, cast(CameraEncoder, self.encoder.cameras[0]).pool.conv)
+        to_logits.weight.data *= sharpen
+        to_logits.register_forward_hook(lambda module, given, logits: logits / temperature)
         begin("head")
         self.read = nn.Sequential(nn.Linear(one.camera_dim, 128), nn.SiLU(), nn.Linear(128, 4))
 
@@ -90,12 +95,11 @@ def errors(model: Locator, images: Tensor, poses: Tensor, scale: Tensor) -> tupl
     return float(place), float(torch.atan2(turn.sin(), turn.cos()).abs().mean().rad2deg())
 
 
-def train(recipe: ResolvedRecipe, data: tuple[Tensor, Tensor], seed: int, steps: int) -> dict[str, Any]:
+def train(model: Locator, recipe: ResolvedRecipe, data: tuple[Tensor, Tensor], seed: int, steps: int) -> dict[str, Any]:
     """One training on all scenes but the last TESTED; its errors along the way and its CPU seconds."""
     images, poses = data
     centre, scale = poses[:-TESTED, :2].mean(0), poses[:-TESTED, :2].std()
     poses = torch.cat([poses[:, :2] - centre, poses[:, 2:]], dim=1)
-    model = Locator(recipe, seed)
     config = recipe.recipe.train.model_copy(update={"steps": steps})
     optimizer, generator = adamw(model, config), torch.Generator().manual_seed(seed)
     start, along = time.process_time(), {}
@@ -113,6 +117,12 @@ def train(recipe: ResolvedRecipe, data: tuple[Tensor, Tensor], seed: int, steps:
     return {"errors": along, "cpu_seconds": round(time.process_time() - start, 1)}
 
 
+def recipe_of(zoo: Zoo, trunk: str, settings: list[str]) -> ResolvedRecipe:
+    """The recipe of an arm of phase2-cpu, with other settings."""
+    arm = next(arm for arm in load_suite(zoo.registry, "phase2-cpu").arms if arm.label == trunk)
+    return zoo.recipe(arm.recipe, {**arm.set, **parse_assignments(settings)}, arm.trunk)
+
+
 def main() -> None:
     """Train every asked arm and seed; one line each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -120,8 +130,12 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=600, help="to train on")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--trunk", choices=list(TRUNKS), nargs="+", default=list(TRUNKS))
+    parser.add_argument("--trunk", choices=TRUNKS, nargs="+", default=list(TRUNKS[:2]))
     parser.add_argument("--set", metavar="KEY=VALUE", nargs="*", default=[], help="settings of the recipe")
+    parser.add_argument(
+        "--sharpen", type=float, default=1.0, help="factor on the first weights of the keypoints' logits"
+    )
+    parser.add_argument("--temperature", type=float, default=1.0, help="what the logits are divided by, always")
     parser.add_argument("--cache", type=Path, default=Path("runs"), help="where the rendered scenes are kept")
     parser.add_argument("-o", "--out", type=Path, help="add a row for each training to this file")
     options = parser.parse_args()
@@ -132,9 +146,14 @@ def main() -> None:
     data = scenes(options.task, options.scenes + TESTED, file, zoo.catalogue)
     for seed in options.seeds:
         for trunk in options.trunk:
-            recipe = zoo.recipe(TRUNKS[trunk], parse_assignments(options.set))
-            row = {"task": options.task, "trunk": trunk, "set": options.set, "scenes": options.scenes, "seed": seed}
-            row |= train(recipe, data, seed, options.steps)
+            recipe = recipe_of(zoo, trunk, options.set)
+            model = Locator(recipe, seed, options.sharpen, options.temperature)
+            given = [
+                f"{name}={value:g}" for name in ("sharpen", "temperature") if (value := getattr(options, name)) != 1
+            ]
+            settings = [*options.set, *given]
+            row = {"task": options.task, "trunk": trunk, "set": settings, "scenes": options.scenes, "seed": seed}
+            row |= train(model, recipe, data, seed, options.steps)
             print(json.dumps(row), flush=True)
             if options.out:
                 with options.out.open("a", encoding="utf-8") as rows:

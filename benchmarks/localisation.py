@@ -73,7 +73,7 @@ class Locator(nn.Module):
             torch.manual_seed(seed + zlib.crc32(part.encode()))  # each part draws from its own seed, as in an agent
 
         self.encoder = ObservationEncoder(one, recipe.recipe.encoder, lambda: build_trunk(recipe.trunk), begin)
-        to_logits = cast(nn.Conv2d, cast(CameraEncoder, self.encoder.cameras[0]).pool.conv)
+        to_logits = cast(CameraEncoder, self.encoder.cameras[0]).pool.conv
         to_logits.weight.data *= sharpen
         to_logits.register_forward_hook(lambda module, given, logits: logits / temperature)
         begin("head")

@@ -76,7 +76,7 @@ def test_it_learns_from_the_arms_demonstrations_and_plays_their_episodes(tmp_pat
     shown = _foreign_row(result)
     assert shown[:5] == ("mean", "faulty/trained", "–", "–", "4")
     assert shown[-2:] == ("–", "2.0 ms")
-    assert "/12 = " in shown[6]
+    assert "/12 = " in shown[7]
 
 
 def test_its_cells_stand_in_the_stages_and_another_command_makes_others(tmp_path: Path) -> None:

@@ -29,8 +29,6 @@ class ArmResult(Evaluated):
     """Parameters, cond_dim and feature map, from the smoke cell."""
     train_seconds: float
     """Mean wall time of a training."""
-    train_cpu_seconds: float | None
-    """Mean processor time of a training; None where a training was made before it was kept."""
     chosen: tuple[int, ...]
     """The checkpoint that is reported for each training seed, by its step."""
     curves: tuple[dict[int, float], ...]
@@ -43,6 +41,8 @@ class ArmResult(Evaluated):
     """Of each training the last checkpoint's action error on held-out demonstrations; empty if none were kept."""
     depth_entropies: tuple[float, ...] = ()
     """Of each training the last entropy of its depth attention, 1 for uniform means; empty for trunks without any."""
+    train_cpu_seconds: float | None = None
+    """Mean processor time of a training; None where a training was made before it was kept."""
 
     @property
     def holdout_error(self) -> float | None:

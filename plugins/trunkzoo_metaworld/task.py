@@ -71,6 +71,10 @@ class MetaworldTask:
         """No motion, and the gripper as it was last told to be."""
         return np.array([0.0, 0.0, 0.0, self._grip], dtype=np.float32)
 
+    def places(self) -> dict[str, NDArray[np.float64]]:
+        """Where the first object is now, (3,), m."""
+        return {"object": np.array(self.full_state[4:7])}
+
     def expert(self, seed: int) -> MetaworldExpert:
         """The package's own scripted policy; it makes no choices of its own."""
         return MetaworldExpert(self, self._policy)

@@ -68,6 +68,10 @@ class Reach:
         """Stay."""
         return self.place.astype(np.float32)
 
+    def places(self) -> dict[str, Place]:
+        """Where the target is; the square counts as one metre wide."""
+        return {"target": np.append(self.target, 0.0)}
+
     def expert(self, seed: int) -> Expert:
         """Points at the target for fourteen steps."""
         return Straight(self.target)

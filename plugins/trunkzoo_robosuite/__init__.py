@@ -19,7 +19,7 @@ def _build_lift(config: LiftConfig) -> TwoArmTask:
     from trunkzoo_robosuite.lift import lift_expert
     from trunkzoo_robosuite.task import TwoArmTask
 
-    return TwoArmTask("TwoArmLift", config, lambda task, seed: lift_expert(task, config.expert, seed))
+    return TwoArmTask("TwoArmLift", "pot", config, lambda task, seed: lift_expert(task, config.expert, seed))
 
 
 TWO_ARM_LIFT = TaskSpec(
@@ -45,7 +45,7 @@ def _build_handover(config: HandoverConfig) -> TwoArmTask:
     from trunkzoo_robosuite.handover import HandoverExpert
     from trunkzoo_robosuite.task import TwoArmTask
 
-    return TwoArmTask("TwoArmHandover", config, lambda task, seed: HandoverExpert(task))
+    return TwoArmTask("TwoArmHandover", "hammer", config, lambda task, seed: HandoverExpert(task))
 
 
 TWO_ARM_HANDOVER = TaskSpec(

@@ -26,14 +26,17 @@ class TwoArmTask:
     reward of 1, which the scene pays only while its goal holds.
     """
 
-    def __init__(self, name: str, config: TwoArmConfig, make_expert: Callable[[TwoArmTask, int], Expert]) -> None:
+    def __init__(
+        self, name: str, thing: str, config: TwoArmConfig, make_expert: Callable[[TwoArmTask, int], Expert]
+    ) -> None:
+        """``thing``: what the arms handle, of which MuJoCo's body is ``THING_root``."""
         self.contract: TaskContract = contract(config)
         self.scene = make_scene(name)
         self.model, self.data = self.scene.sim.model._model, self.scene.sim.data._data
         self.arms = (Arm(self.model, 0), Arm(self.model, 1))
         self.action_low = np.tile(np.append(JOINTS_LOW, -1.0), 2).astype(np.float32)
         self.action_high = np.tile(np.append(JOINTS_HIGH, 1.0), 2).astype(np.float32)
-        self._make_expert = make_expert
+        self._thing, self._make_expert = thing, make_expert
         self._renderer = SceneRenderer(self.model, self.data, config.image_size, groups=(VISUAL_GROUP,), sites=False)
         self._clock = 0
         self._command = np.zeros(ACTION_DIM, dtype=np.float32)
@@ -64,6 +67,10 @@ class TwoArmTask:
     def hold(self) -> NDArray[np.float32]:
         """The command that keeps the arms where they were last told to be, grip included."""
         return self._command.copy()
+
+    def places(self) -> dict[str, NDArray[np.float64]]:
+        """Where the thing is now, (3,), m."""
+        return {self._thing: self.data.body(f"{self._thing}_root").xpos.copy()}
 
     def expert(self, seed: int) -> Expert:
         """The scripted demonstrator of the episode just reset."""

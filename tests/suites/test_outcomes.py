@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from reach_task import REGISTRY, install, small
+from trunkzoo.errors import ZooError
 from trunkzoo.plugin import TaskSpec
 from trunkzoo.registry import open_zoo
 from trunkzoo.statistics import wilson
@@ -58,6 +59,26 @@ def test_the_table_has_a_column_for_every_stage_and_dashes_for_what_is_not_known
     columns, rows = outcome_table(TaskResult(task, (attends, never), {}, ()))
     assert (columns[-1], rows[0][-1], rows[1][-1]) == ("depth entropy", "0.80", "–")
     assert outcomes_of(attends, {})["depth_entropy"] == 0.8
+    sees = replace(arm, place_errors=(0.003, 0.005))
+    columns, rows = outcome_table(TaskResult(task, (sees, never), {}, ()))
+    assert (columns[-1], rows[0][-1], rows[1][-1]) == ("place error", "0.40 cm", "–")
+    assert outcomes_of(sees, {})["place_error"] == 0.004
+
+
+def test_an_evaluation_measures_how_exactly_its_agent_sees_where_the_suite_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The targets of reach lie in a square of 1 m: their mean distance from the mean place is 0.38 m."""
+    install(monkeypatch)
+    asks = REGISTRY.replace("report_episodes = 6", "report_episodes = 6\nsight_scenes = 30")
+    task, without = small(tmp_path, text=asks).tasks[0], small(tmp_path).tasks[0]
+    evaluation = task.arms[0].evaluations[0]
+    assert "sight" not in without.arms[0].evaluations[0].inputs  # an evaluation made before keeps its address
+    for cell in (*task.collects, task.arms[0].trains[0], evaluation):
+        run_cell(cell, open_zoo())
+    assert 0 < evaluation.result()["place_error"] < 0.5
+    with pytest.raises(ZooError, match="sight_scenes 7: a linear map needs 20 scenes"):
+        small(tmp_path, text=asks.replace("= 30", "= 7"))
 
 
 @pytest.mark.parametrize("stages", [{"a": 0.5, "b": 0.2}, {"a": 0.0}, {"a": 1.5}, {"a": 0.5, "b": 0.5}])

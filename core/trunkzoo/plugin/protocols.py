@@ -101,6 +101,15 @@ class Task(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class Located(Protocol):
+    """What a task may add: where its objects are, by which suites measure how exactly an agent sees. No policy reads it."""
+
+    def places(self) -> Mapping[str, NDArray[np.float64]]:
+        """By object its place now, (3,), in m."""
+        ...
+
+
 class Expert(Protocol):
     """A scripted demonstrator with privileged access to its task."""
 

@@ -77,7 +77,7 @@ class AgentPolicy:
 
     def act(self, task: Task) -> Action:
         """The agent's action; a new chunk starts from its own noise."""
-        frame = to_tensors(task.observe(), self.agent.contract.image_size, self._blind) if self._will_see else {}
+        frame = self.look(task) if self._will_see else {}
         if not self.agent.needs_chunk:
             return _first(self.agent.act(frame))
         noise = chunk_noise(self.agent, self._noise_seed, self._seed, self._chunk)
@@ -86,6 +86,10 @@ class AgentPolicy:
         self.latencies.append(1e3 * (time.perf_counter() - start))
         self._chunk += 1
         return action
+
+    def look(self, task: Task) -> dict[str, Tensor]:
+        """The observation now, as the agent gets it: a batch of one."""
+        return to_tensors(task.observe(), self.agent.contract.image_size, self._blind)
 
     def close(self) -> None:
         """An agent holds no process of its own."""

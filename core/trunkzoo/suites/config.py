@@ -18,6 +18,7 @@ from trunkzoo.plugin.config import Config
 from trunkzoo.rollouts.named import BLIND
 from trunkzoo.rollouts.references import REFERENCES
 from trunkzoo.rollouts.seeds import DEMONSTRATION_SEEDS, SEEDS_PER_PURPOSE
+from trunkzoo.statistics.ridge import FEWEST
 
 RESERVED = (*REFERENCES, BLIND)  # floors and parts of the published rows, which arms stand beside
 LONGEST_LABEL = 100  # bytes; names of cells, in which more stands, have at most 255
@@ -137,6 +138,12 @@ class SuiteConfig(Config):
     report_episodes: PositiveInt = Field(
         default=20, le=SEEDS_PER_PURPOSE, description="fresh episodes of the reported checkpoint"
     )
+    sight_scenes: NonNegativeInt = Field(
+        default=0,
+        le=SEEDS_PER_PURPOSE,
+        description="fresh scenes at whose start it is measured how exactly a linear map reads the objects' places from the "
+        "condition; 0 leaves it out",
+    )
     blind: bool = Field(default=True, description="also run the reported checkpoints of the arms on blanked images")
     gpus_per_training: float = Field(
         default=0.0, ge=0, description="GPUs that Ray or SLURM reserves for a training; SLURM whole ones"
@@ -194,6 +201,10 @@ class SuiteConfig(Config):
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
             raise ValueError(f"arms {', '.join(twice)} appear twice; give one of them another name")
+        if 0 < self.sight_scenes < FEWEST:
+            raise ValueError(
+                f"sight_scenes {self.sight_scenes}: a linear map needs {FEWEST} scenes at least, or 0 for none"
+            )
         if self.steps % self.checkpoints:
             raise ValueError(f"steps {self.steps} do not divide into {self.checkpoints} checkpoints evenly")
         own = {"train.steps", "train.batch_size", "train.checkpoint_every", "train.keep", "train.holdout_episodes"}

@@ -1,11 +1,11 @@
 """Outcomes that see small differences: stages reached, steps to success, held-out action error. As text cells.
 
-Beside them the entropy of depth attention, which says whether a trunk made use of it.
+Beside them how exactly an agent sees the task's objects, and the entropy of depth attention: whether a trunk made use of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -17,16 +17,22 @@ NOTHING = "–"
 
 
 def outcome_table(result: TaskResult) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Columns and one row per arm and baseline; stages where the task states some, depth entropy where an arm has any."""
+    """Columns and one row per arm and baseline; stages where the task states some."""
     stages = result.plan.stages
     columns = ("arm", *(f"{name} (95 %)" for name in stages), "steps to success", "held-out action error")
     rows = [_row(arm, stages) for arm in result.arms]
-    if not any(arm.depth_entropies for arm in result.arms):
-        return columns, rows
-    return (*columns, "depth entropy"), [
-        (*row, NOTHING if arm.depth_entropy is None else f"{arm.depth_entropy:.2f}")
-        for arm, row in zip(result.arms, rows, strict=True)
-    ]
+    for name, values in _measured_in_some(result.arms):
+        columns, rows = (*columns, name), [(*row, value) for row, value in zip(rows, values, strict=True)]
+    return columns, rows
+
+
+def _measured_in_some(arms: Sequence[ArmResult]) -> Iterator[tuple[str, list[str]]]:
+    """Columns that few suites have, where an arm has a value."""
+    places = [None if arm.place_error is None else f"{100 * arm.place_error:.2f} cm" for arm in arms]
+    entropies = [None if arm.depth_entropy is None else f"{arm.depth_entropy:.2f}" for arm in arms]
+    for name, values in (("place error", places), ("depth entropy", entropies)):
+        if any(values):
+            yield name, [value or NOTHING for value in values]
 
 
 def outcomes_of(arm: ArmResult, stages: Mapping[str, float]) -> dict[str, Any]:
@@ -35,6 +41,7 @@ def outcomes_of(arm: ArmResult, stages: Mapping[str, float]) -> dict[str, Any]:
         "stages": {name: interval.limits() for name, interval in _reached(arm, stages).items()},
         "success_step": _success_step(arm),
         "holdout_error": arm.holdout_error,
+        "place_error": arm.place_error,
         "depth_entropy": arm.depth_entropy,
     }
 

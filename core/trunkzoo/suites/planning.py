@@ -175,6 +175,7 @@ class _Planner:
             "pictures": not baseline,
             # said only where it is not "chosen", which cells made before there was a choice do not say either
             **({} if config.report_checkpoint == "chosen" else {"reported": config.report_checkpoint}),
+            **({"sight": [REPORT_SEEDS.start, config.sight_scenes]} if config.sight_scenes else {}),
         }
 
     def _floors(self, task: Part, found: Configured[TaskSpec[Any]]) -> dict[str, Cell]:

@@ -41,6 +41,8 @@ class ArmResult(Evaluated):
     """Of each training the last checkpoint's action error on held-out demonstrations; empty if none were kept."""
     depth_entropies: tuple[float, ...] = ()
     """Of each training the last entropy of its depth attention, 1 for uniform means; empty for trunks without any."""
+    place_errors: tuple[float, ...] = ()
+    """Of each training how exactly its agent sees the task's objects, m; empty if that was not measured."""
     train_cpu_seconds: float | None = None
     """Mean processor time of a training; None where a training was made before it was kept."""
 
@@ -48,6 +50,11 @@ class ArmResult(Evaluated):
     def holdout_error(self) -> float | None:
         """Mean of them over trainings."""
         return _mean(self.holdout_errors) if self.holdout_errors else None
+
+    @property
+    def place_error(self) -> float | None:
+        """Mean of them over trainings."""
+        return _mean(self.place_errors) if self.place_errors else None
 
     @property
     def depth_entropy(self) -> float | None:
@@ -153,6 +160,7 @@ def _arm(plan: ArmPlan, latency_ms: float | None) -> ArmResult:
         latency_ms=_mean([found["latency_ms"] for found in results]) if latency_ms is None else latency_ms,
         holdout_errors=_known(trained, "holdout_error"),
         depth_entropies=_known(trained, "depth_entropy"),
+        place_errors=_known(results, "place_error"),
         **read_runs(plan.evaluations),
     )
 

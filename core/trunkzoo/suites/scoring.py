@@ -12,6 +12,7 @@ from trunkzoo.catalogue.tasks import make_task
 from trunkzoo.errors import ZooError
 from trunkzoo.rollouts import Evaluation, Plan, plan, run
 from trunkzoo.rollouts.job import Item
+from trunkzoo.rollouts.policies import make_agent_policy
 from trunkzoo.rollouts.rows import Row
 from trunkzoo.suites.cells import Cell
 from trunkzoo.suites.layout import GAZE, RUN, film_file, report_rows, selection_rows
@@ -33,7 +34,8 @@ def evaluate_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     if cell.inputs["pictures"]:
         _show(cell, report, catalogue)
     selected = {str(step): score for step, score in scores.items()}
-    return {"selection": selected, "chosen": chosen, "latency_ms": report.latency_ms}
+    sight = {"place_error": _place_error(cell, report, catalogue)} if "sight" in cell.inputs else {}
+    return {"selection": selected, "chosen": chosen, "latency_ms": report.latency_ms, **sight}
 
 
 def floor_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
@@ -66,10 +68,20 @@ def _report(cell: Cell, name: str, planned: Plan) -> Evaluation:
     return Evaluation(planned, seeds_of(cell.inputs["report"]), report_rows(cell.directory, name))
 
 
+def _place_error(cell: Cell, report: Evaluation, catalogue: Catalogue) -> float | None:
+    """How exactly the reported agent sees the task's objects, m."""
+    from trunkzoo.rollouts.sight import place_error
+
+    task = make_task(catalogue.configure("task", report.plan.job.task))
+    try:
+        return place_error(make_agent_policy(report.plan.job, catalogue), task, seeds_of(cell.inputs["sight"]))
+    finally:
+        task.close()
+
+
 def _show(cell: Cell, report: Evaluation, catalogue: Catalogue) -> None:
     """Film the first success and the first failure, and record where the agent looks: episodes repeat exactly."""
     from trunkzoo.rollouts.film import film
-    from trunkzoo.rollouts.policies import make_agent_policy
     from trunkzoo.rollouts.record_gaze import record_gaze
 
     job = report.plan.job

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from trunkzoo.catalogue.tasks import expert_commands, require_task
 from trunkzoo.plugin.contract import STATE_KEY, TaskContract
-from trunkzoo.plugin.protocols import NoiseTolerant, Step, Task
+from trunkzoo.plugin.protocols import Located, NoiseTolerant, Step, Task
 from trunkzoo.plugin.records import TaskSpec
 from trunkzoo.testing.check import Check, CheckFailed, Subject, require
 from trunkzoo.testing.described import config_rejects_unknown_keys, config_round_trips, describes_without_torch
@@ -71,6 +71,11 @@ def satisfies_task(subject: TaskSubject) -> None:
         require(np.shape(first) == shape, f"the expert's action has shape {np.shape(first)}, not {shape}")
         tolerance = np.shape(expert.tolerance()) if isinstance(expert, NoiseTolerant) else shape
         require(tolerance == shape, f"the expert's tolerance() has shape {tolerance}, not {shape}")
+        for name, place in task.places().items() if isinstance(task, Located) else ():
+            fine = np.shape(place) == (3,) and bool(np.isfinite(place).all())
+            require(
+                fine, f"places() has {np.asarray(place).tolist()} for {name!r}; a place is three finite numbers, in m"
+            )
 
 
 def observations_match_the_contract(subject: TaskSubject) -> None:

@@ -42,10 +42,10 @@ def test_few_simulated_suites_hold_the_true_values(coverage: Callable[..., dict[
 @pytest.mark.slow
 @pytest.mark.parametrize("trainings", [2, 3, 5, 8, 12])
 def test_every_interval_covers_as_it_says(trainings: int, coverage: Callable[..., dict[str, float]]) -> None:
-    """At least 93 % everywhere; at most 97 % from five trainings on, where fewer leave intervals of arms wider."""
+    """At least 93 % everywhere; at most 97 % from five trainings on, where three leave some intervals wider, and two most."""
     found = coverage(trainings, SUITES, seed=11)
     low = {name: share for name, share in found.items() if share < 0.93 - 2 * ERROR}
     assert not low
-    if trainings >= 5:
-        wide = {name for name, share in found.items() if share > 0.97 + 2 * ERROR}
-        assert wide <= {"no false finding in the suite"}
+    most = {2: 1.0, 3: 0.98}.get(trainings, 0.97)
+    wide = {name for name, share in found.items() if share > most + 2 * ERROR}
+    assert wide <= {"no false finding in the suite"}

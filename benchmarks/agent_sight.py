@@ -10,32 +10,25 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any, cast
-
-import numpy as np
 
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.catalogue.tasks import make_task
-from trunkzoo.plugin import Located
 from trunkzoo.registry import open_zoo
 from trunkzoo.rollouts import plan
 from trunkzoo.rollouts.policies import make_agent_policy
 from trunkzoo.rollouts.seeds import REPORT_SEEDS
-from trunkzoo.rollouts.sight import place_error
+from trunkzoo.rollouts.sight import measure_sight
+from trunkzoo.statistics.ridge import FEWEST
 
 
-def sight(run: Path, scenes: int, catalogue: Catalogue) -> dict[str, Any]:
+def sight(run: Path, scenes: int, catalogue: Catalogue) -> dict[str, float | None]:
     """Error of the newest checkpoint and of a guess, in cm."""
     job = plan(catalogue, "agent", run).job
     task = make_task(catalogue.configure("task", job.task))
-    seeds, places = REPORT_SEEDS[:scenes], []
-    for seed in seeds:
-        task.reset(seed)
-        places.append(next(iter(cast(Located, task).places().values())))
-    error = place_error(make_agent_policy(job, catalogue), task, seeds)
+    found = measure_sight(make_agent_policy(job, catalogue), task, REPORT_SEEDS[:scenes])
     task.close()
-    guess = float(np.linalg.norm(places - np.mean(places, axis=0), axis=1).mean())
-    return {"place_error": None if error is None else round(100 * error, 3), "guess": round(100 * guess, 3)}
+    values = (None, None) if found is None else (round(100 * found.error, 3), round(100 * found.guess, 3))
+    return dict(zip(("place_error", "guess"), values, strict=True))
 
 
 def main() -> None:
@@ -45,6 +38,8 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=200)
     parser.add_argument("-o", "--out", type=Path, help="add a row for each run to this file")
     options = parser.parse_args()
+    if options.scenes < FEWEST:
+        parser.error(f"--scenes {options.scenes}: a linear map needs {FEWEST} at least")
     catalogue = open_zoo().catalogue
     for run in options.runs:
         label = run.parent.name if run.name == "run" else run.name

@@ -34,6 +34,8 @@ steps = 400
 checkpoints = 1
 selection_episodes = 2
 report_episodes = 16
+holdout_episodes = 0
+sight_scenes = 0
 
 [suites.small]
 extends = "tour"

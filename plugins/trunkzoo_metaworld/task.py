@@ -72,8 +72,8 @@ class MetaworldTask:
         return np.array([0.0, 0.0, 0.0, self._grip], dtype=np.float32)
 
     def places(self) -> dict[str, NDArray[np.float64]]:
-        """Where the first object is now, (3,), m."""
-        return {"object": np.array(self.full_state[4:7])}
+        """Where the first object and the goal are now, (3,) each, m; what does not move from seed to seed counts nowhere."""
+        return {"object": np.array(self.full_state[4:7]), "goal": np.array(self.full_state[36:39])}
 
     def expert(self, seed: int) -> MetaworldExpert:
         """The package's own scripted policy; it makes no choices of its own."""

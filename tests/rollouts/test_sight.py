@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -13,18 +13,19 @@ import torch
 
 from reach_task import install, reach, untrained
 from trunkzoo.catalogue.tasks import make_task
-from trunkzoo.plugin import IMAGE_KEY
+from trunkzoo.plugin import IMAGE_KEY, TaskError
 from trunkzoo.registry import open_zoo
 from trunkzoo.rollouts import plan
 from trunkzoo.rollouts.policies import make_agent_policy
-from trunkzoo.rollouts.sight import place_error
+from trunkzoo.rollouts.sight import measure_sight
 from trunkzoo_reach.config import ReachConfig
-from trunkzoo_reach.task import Reach
+from trunkzoo_reach.task import Place, Reach
 
 if TYPE_CHECKING:
     from trunkzoo.agent.agent import Agent
 
 SCENES = range(100)
+SMALL = ReachConfig(image_size=16)
 
 
 def green_place(window: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -43,15 +44,17 @@ def test_a_condition_that_sees_is_read_exactly_and_one_of_blank_images_is_worth_
     zoo = open_zoo()
     job = plan(zoo.catalogue, "agent", untrained(tmp_path)).job
     task = make_task(zoo.catalogue.configure("task", reach()))
-    blind = place_error(make_agent_policy(replace(job, policy="blind"), zoo.catalogue), task, SCENES)
+    blind = measure_sight(make_agent_policy(replace(job, policy="blind"), zoo.catalogue), task, SCENES)
     seeing = make_agent_policy(job, zoo.catalogue)
     monkeypatch.setattr(cast("Agent", seeing.agent), "condition", green_place)
-    seen = place_error(seeing, task, SCENES)
+    seen = measure_sight(seeing, task, SCENES)
     targets = [np.random.default_rng(seed).uniform(size=(2, 2))[1] for seed in SCENES]
     guess = float(np.linalg.norm(targets - np.mean(targets, axis=0), axis=1).mean())
-    assert blind == pytest.approx(guess, rel=0.1)
+    assert blind is not None
+    assert blind.error == pytest.approx(guess, rel=0.1)
+    assert blind.guess == pytest.approx(guess)
     assert seen is not None
-    assert seen < 0.2 * guess  # the point stands before some targets
+    assert seen.error < 0.2 * guess  # the point stands before some targets
 
 
 class Silent(Reach):
@@ -64,4 +67,29 @@ def test_a_task_that_tells_no_places_has_no_error(tmp_path: Path, monkeypatch: p
     install(monkeypatch)
     catalogue = open_zoo().catalogue
     policy = make_agent_policy(plan(catalogue, "agent", untrained(tmp_path)).job, catalogue)
-    assert place_error(policy, Silent(ReachConfig()), SCENES) is None
+    assert measure_sight(policy, Silent(SMALL), SCENES) is None
+
+
+class Lined(Reach):
+    """Beside the target a line that never moves, and whatever a test adds."""
+
+    others: Callable[[], dict[str, Place]] = staticmethod(dict)
+
+    def places(self) -> dict[str, Place]:
+        return {**super().places(), "line": np.ones(3), **self.others()}
+
+
+def test_only_objects_that_move_from_scene_to_scene_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch)
+    catalogue = open_zoo().catalogue
+    policy = make_agent_policy(plan(catalogue, "agent", untrained(tmp_path)).job, catalogue)
+    plain, lined = Reach(SMALL), Lined(SMALL)
+    assert measure_sight(policy, lined, SCENES) == measure_sight(policy, plain, SCENES)
+    numbers = iter(range(1000))
+    for others, words in (
+        (lambda: {"cup": np.full(3, np.nan)}, "places.. has 'cup' at .nan, nan, nan.; a place must be finite"),
+        (lambda: {f"cup {next(numbers)}": np.ones(3)}, "it must tell of all"),
+    ):
+        monkeypatch.setattr(Lined, "others", staticmethod(others))
+        with pytest.raises(TaskError, match=words):
+            measure_sight(policy, lined, SCENES)

@@ -59,10 +59,10 @@ def test_the_table_has_a_column_for_every_stage_and_dashes_for_what_is_not_known
     columns, rows = outcome_table(TaskResult(task, (attends, never), {}, ()))
     assert (columns[-1], rows[0][-1], rows[1][-1]) == ("depth entropy", "0.80", "–")
     assert outcomes_of(attends, {})["depth_entropy"] == 0.8
-    sees = replace(arm, place_errors=(0.003, 0.005))
+    sees = replace(arm, place_errors=(0.003, 0.005), place_guess=0.0229)
     columns, rows = outcome_table(TaskResult(task, (sees, never), {}, ()))
-    assert (columns[-1], rows[0][-1], rows[1][-1]) == ("place error", "0.40 cm", "–")
-    assert outcomes_of(sees, {})["place_error"] == 0.004
+    assert (columns[-1], rows[0][-1], rows[1][-1]) == ("place error", "0.40 of 2.29 cm", "–")
+    assert outcomes_of(sees, {})["place_errors"] == (0.003, 0.005)
 
 
 def test_an_evaluation_measures_how_exactly_its_agent_sees_where_the_suite_asks(
@@ -76,7 +76,9 @@ def test_an_evaluation_measures_how_exactly_its_agent_sees_where_the_suite_asks(
     assert "sight" not in without.arms[0].evaluations[0].inputs  # an evaluation made before keeps its address
     for cell in (*task.collects, task.arms[0].trains[0], evaluation):
         run_cell(cell, open_zoo())
-    assert 0 < evaluation.result()["place_error"] < 0.5
+    found = evaluation.result()
+    assert 0 < found["place_error"] < 0.5
+    assert found["place_guess"] == pytest.approx(0.38, abs=0.05)
     with pytest.raises(ZooError, match="sight_scenes 7: a linear map needs 20 scenes"):
         small(tmp_path, text=asks.replace("= 30", "= 7"))
 

@@ -278,9 +278,10 @@ def test_the_first_trainings_alone_are_cells_of_the_whole_suite(tmp_path: Path) 
 def test_processor_time_of_a_training_counts_every_step_of_every_session() -> None:
     """Steps 1 to 200 at 0.5 s each, then, after a stop, 201 to 300 at 0.8 s; what an event's row says is no step."""
     rows = [
-        {"step": 100, "cpu_per_step": 0.5},
-        {"step": 200, "cpu_per_step": 0.5},
+        {"step": 100, "steps_per_second": 2.0, "cpu_per_step": 0.5},
+        {"step": 200, "steps_per_second": 2.0, "cpu_per_step": 0.5},
         {"step": 200, "holdout_error": 0.1},
-        {"step": 300, "cpu_per_step": 0.8},
+        {"step": 300, "steps_per_second": 1.0, "cpu_per_step": 0.8},
     ]
-    assert train_cpu_seconds(rows) == pytest.approx(180.0)
+    assert train_cpu_seconds(rows) == 180.0
+    assert train_cpu_seconds([{"step": 50, "steps_per_second": 2.0}, *rows]) is None  # begun before it was logged

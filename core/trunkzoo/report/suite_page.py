@@ -25,7 +25,8 @@ from trunkzoo.suites.table import COLUMNS, FLOOR_NAMES, selection_bias, table
 
 _WAY = (
     "Share of the report episodes that reach a stage of the task in some step; median step of the first success where there is "
-    "one; mean error of sampled actions on demonstrations that were kept from training, in half ranges of an action."
+    "one; mean error of sampled actions on demonstrations that were kept from training, in half ranges of an action; where it was "
+    "measured, how far off a linear map from the condition puts the task's objects, of how far off a guess is."
 )
 FIRST_COLUMNS = ("arm", "success (95 %)", "average reward (95 %)", "max avg_reward", "latency")  # a phone shows no more
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 PENALTIES = np.logspace(-4, 5, 37)  # squared singular values of standardised features lie among these
+ROUNDING = 1e-6  # of single precision: a feature that varies less is constant
 FOLDS = 5
 FEWEST = 20
 """Samples: fewer leave folds of under four."""
@@ -20,7 +21,7 @@ def ridge(features: Array, targets: Array) -> Callable[[Array], Array]:
     The penalty is the one of least generalised cross-validation error (Golub, Heath and Wahba 1979).
     """
     centre, scale, mean = features.mean(0), features.std(0), targets.mean(0)
-    scale = np.where(scale > 0, scale, 1.0)
+    scale = np.where(scale > ROUNDING * np.maximum(1, np.abs(centre)), scale, 1.0)
     left, values, right = np.linalg.svd((features - centre) / scale, full_matrices=False)
     projected = left.T @ (targets - mean)
 

@@ -28,11 +28,17 @@ def outcome_table(result: TaskResult) -> tuple[tuple[str, ...], list[tuple[str, 
 
 def _measured_in_some(arms: Sequence[ArmResult]) -> Iterator[tuple[str, list[str]]]:
     """Columns that few suites have, where an arm has a value."""
-    places = [None if arm.place_error is None else f"{100 * arm.place_error:.2f} cm" for arm in arms]
+    places = [_place(arm) for arm in arms]
     entropies = [None if arm.depth_entropy is None else f"{arm.depth_entropy:.2f}" for arm in arms]
     for name, values in (("place error", places), ("depth entropy", entropies)):
         if any(values):
             yield name, [value or NOTHING for value in values]
+
+
+def _place(arm: ArmResult) -> str | None:
+    if arm.place_error is None or arm.place_guess is None:
+        return None
+    return f"{100 * arm.place_error:.2f} of {100 * arm.place_guess:.2f} cm"
 
 
 def outcomes_of(arm: ArmResult, stages: Mapping[str, float]) -> dict[str, Any]:
@@ -41,7 +47,8 @@ def outcomes_of(arm: ArmResult, stages: Mapping[str, float]) -> dict[str, Any]:
         "stages": {name: interval.limits() for name, interval in _reached(arm, stages).items()},
         "success_step": _success_step(arm),
         "holdout_error": arm.holdout_error,
-        "place_error": arm.place_error,
+        "place_errors": arm.place_errors,
+        "place_guess": arm.place_guess,
         "depth_entropy": arm.depth_entropy,
     }
 

@@ -43,6 +43,8 @@ class ArmResult(Evaluated):
     """Of each training the last entropy of its depth attention, 1 for uniform means; empty for trunks without any."""
     place_errors: tuple[float, ...] = ()
     """Of each training how exactly its agent sees the task's objects, m; empty if that was not measured."""
+    place_guess: float | None = None
+    """How far off a guess at the mean place is, m: what an agent that sees nothing comes to."""
     train_cpu_seconds: float | None = None
     """Mean processor time of a training; None where a training was made before it was kept."""
 
@@ -161,6 +163,7 @@ def _arm(plan: ArmPlan, latency_ms: float | None) -> ArmResult:
         holdout_errors=_known(trained, "holdout_error"),
         depth_entropies=_known(trained, "depth_entropy"),
         place_errors=_known(results, "place_error"),
+        place_guess=next(iter(_known(results, "place_guess")), None),
         **read_runs(plan.evaluations),
     )
 

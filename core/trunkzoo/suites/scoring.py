@@ -34,7 +34,7 @@ def evaluate_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     if cell.inputs["pictures"]:
         _show(cell, report, catalogue)
     selected = {str(step): score for step, score in scores.items()}
-    sight = {"place_error": _place_error(cell, report, catalogue)} if "sight" in cell.inputs else {}
+    sight = _sight(cell, report, catalogue) if "sight" in cell.inputs else {}
     return {"selection": selected, "chosen": chosen, "latency_ms": report.latency_ms, **sight}
 
 
@@ -68,15 +68,16 @@ def _report(cell: Cell, name: str, planned: Plan) -> Evaluation:
     return Evaluation(planned, seeds_of(cell.inputs["report"]), report_rows(cell.directory, name))
 
 
-def _place_error(cell: Cell, report: Evaluation, catalogue: Catalogue) -> float | None:
-    """How exactly the reported agent sees the task's objects, m."""
-    from trunkzoo.rollouts.sight import place_error
+def _sight(cell: Cell, report: Evaluation, catalogue: Catalogue) -> dict[str, float]:
+    """How exactly the reported agent sees the task's objects, and what a guess is worth, m; empty where that has no answer."""
+    from trunkzoo.rollouts.sight import measure_sight
 
     task = make_task(catalogue.configure("task", report.plan.job.task))
     try:
-        return place_error(make_agent_policy(report.plan.job, catalogue), task, seeds_of(cell.inputs["sight"]))
+        found = measure_sight(make_agent_policy(report.plan.job, catalogue), task, seeds_of(cell.inputs["sight"]))
     finally:
         task.close()
+    return {"place_error": found.error, "place_guess": found.guess} if found else {}
 
 
 def _show(cell: Cell, report: Evaluation, catalogue: Catalogue) -> None:

@@ -125,7 +125,7 @@ def train_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     return {
         "steps": result.step,
         "train_seconds": round(train_seconds(metrics), 1),
-        "train_cpu_seconds": round(train_cpu_seconds(metrics), 1),
+        "train_cpu_seconds": train_cpu_seconds(metrics),
         "holdout_error": _last(metrics, "holdout_error"),
         "holdout_spread": _last(metrics, "holdout_spread"),
         "depth_entropy": _last(metrics, "depth_entropy"),
@@ -150,17 +150,23 @@ def latency_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
 
 def train_seconds(metrics: Sequence[Mapping[str, Any]]) -> float:
     """Wall time of all sessions together, from the speed of every row."""
-    return sum(steps / float(row["steps_per_second"]) for steps, row in _spans(metrics, "steps_per_second"))
+    return sum(steps / float(row["steps_per_second"]) for steps, row in _spans(metrics))
 
 
-def train_cpu_seconds(metrics: Sequence[Mapping[str, Any]]) -> float:
-    """Processor seconds of every step that counts, all sessions together; what a killed one lost is not among them."""
-    return sum(steps * float(row["cpu_per_step"]) for steps, row in _spans(metrics, "cpu_per_step"))
+def train_cpu_seconds(metrics: Sequence[Mapping[str, Any]]) -> float | None:
+    """Processor seconds of this process for the steps that count, all sessions together; None where a row does not tell.
+
+    What a killed session lost, the start of a session and what follows the last row are not among them.
+    """
+    spans = list(_spans(metrics))
+    if any(row.get("cpu_per_step") is None for _, row in spans):
+        return None
+    return round(sum(steps * float(row["cpu_per_step"]) for steps, row in spans), 1)
 
 
-def _spans(metrics: Sequence[Mapping[str, Any]], name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Rows that have ``name``, each with the number of steps that it speaks of."""
-    rows = [row for row in metrics if row.get(name)]
+def _spans(metrics: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Rows of steps, each with the number of steps that it speaks of."""
+    rows = [row for row in metrics if row.get("steps_per_second")]
     steps = [int(row["step"]) for row in rows]
     return zip((now - then for then, now in zip([0, *steps], steps, strict=False)), rows, strict=True)
 

@@ -71,6 +71,7 @@ def satisfies_task(subject: TaskSubject) -> None:
         require(np.shape(first) == shape, f"the expert's action has shape {np.shape(first)}, not {shape}")
         tolerance = np.shape(expert.tolerance()) if isinstance(expert, NoiseTolerant) else shape
         require(tolerance == shape, f"the expert's tolerance() has shape {tolerance}, not {shape}")
+        require(not isinstance(task, Located) or bool(task.places()), "places() names no object; leave it out then")
         for name, place in task.places().items() if isinstance(task, Located) else ():
             fine = np.shape(place) == (3,) and bool(np.isfinite(place).all())
             require(

@@ -18,7 +18,7 @@ from trunkzoo.statistics.ridge import read_out_error
 if TYPE_CHECKING:
     from trunkzoo.agent.agent import Agent
 
-Vector = NDArray[np.float64]
+Coordinates = NDArray[np.float64]
 STILL = 1e-6  # m: an object that stays within is the same in every scene, and no sight is needed to know where
 
 
@@ -53,17 +53,17 @@ def measure_sight(policy: AgentPolicy, task: Task, seeds: Sequence[int]) -> Sigh
 
 
 @torch.no_grad()
-def _condition(policy: AgentPolicy, task: Task, seed: int) -> Vector:
+def _condition(policy: AgentPolicy, task: Task, seed: int) -> Coordinates:
     """The condition (cond_dim,) of the first observation, which fills the whole window as at the start of an episode."""
     agent = cast("Agent", policy.agent)
     policy.reset(task, seed)
     frame = {key: value[:, None].to(agent.device) for key, value in policy.look(task).items()}  # (1, 1, …)
     window = {key: value.expand(-1, agent.contract.obs_horizon, *value.shape[2:]) for key, value in frame.items()}
-    condition: Vector = agent.condition(window)[0, -1].double().cpu().numpy()
+    condition: Coordinates = agent.condition(window)[0, -1].double().cpu().numpy()
     return condition
 
 
-def _places(name: str, scenes: Sequence[dict[str, Vector]]) -> Vector:
+def _places(name: str, scenes: Sequence[dict[str, Coordinates]]) -> Coordinates:
     """The places (scenes, 3) of one object."""
     if any(scene.keys() != scenes[0].keys() for scene in scenes):
         raise TaskError(
@@ -77,6 +77,6 @@ def _places(name: str, scenes: Sequence[dict[str, Vector]]) -> Vector:
     return found
 
 
-def _sight(seen: Vector, places: Vector) -> Sight:
+def _sight(seen: Coordinates, places: Coordinates) -> Sight:
     guess = float(np.linalg.norm(places - places.mean(0), axis=1).mean())
     return Sight(read_out_error(seen, places), guess)

@@ -45,6 +45,21 @@ def test_every_paired_difference() -> None:
             assert cell.strip() == f"{found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
 
 
+def test_every_rollout() -> None:
+    lines = re.findall(
+        r"^\| (?:`(\w+)`|difference) \|([^|]+)\|([^|]+)\|$", README.split("| in rollouts |")[1], re.MULTILINE
+    )
+    said = {arm or "difference": tuple(cell.strip() for cell in cells) for arm, *cells in lines[:3]}
+    found: dict[str, tuple[str, ...]] = {}
+    of = [_values(f"{task}-rollouts", "successes") for task in TASKS]
+    for arm in ("regression", "imf"):
+        won = [successes[arm] for successes in of]
+        found[arm] = tuple(f"{', '.join(f'{n:g}' for n in seeds)}: {sum(seeds):g} of 180" for seeds in won)
+    pairs = [zip(successes["imf"], successes["regression"], strict=True) for successes in of]
+    found["difference"] = tuple(student([(a - b) / 60 for a, b in pair]).text(signed=True) for pair in pairs)
+    assert said == found
+
+
 def test_what_keeps_imf_behind_l1() -> None:
     lift, handover = ({arm: fmean(errors) for arm, errors in _values(task).items()} for task in reversed(TASKS))
     said = " ".join(README.split())

@@ -5,7 +5,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parents[2] / "results" / "localisation"
+from scipy import stats
+
+RESULTS = Path(__file__).parents[2] / "results"
+FOLDER = RESULTS / "localisation"
+PHASE1 = RESULTS / "phase1-lift" / "robosuite" / "two-arm-lift"
 
 
 def _last(row: dict[str, Any]) -> list[float]:
@@ -24,3 +28,23 @@ def test_every_line_of_the_table() -> None:
         found[scenes, settings] = [", ".join(f"{e[k]:.1f}" for e in errors) for errors in trunks for k in (0, 1)]
     assert said == found
     assert sum(len(cells[k].split(", ")) for cells in said.values() for k in (0, 2) if cells[k]) == len(rows)
+
+
+def test_what_trained_agents_see_beside_what_they_solve() -> None:
+    rows = [json.loads(line) for line in (FOLDER / "agents-two-arm-lift.jsonl").read_text().splitlines()]
+    text = (FOLDER / "README.md").read_text()
+    said = re.findall(r"^\| `(predict-[\w-]+)` \| ([\d., ]+) \| ([\d, ]+) \|$", text, re.MULTILINE)
+    assert len(said) == 3
+    errors, won = [], []
+    for arm, millimetres, solved in said:
+        mine = sorted((row for row in rows if row["arm"] == arm), key=lambda row: int(row["seed"]))
+        played = [json.loads(line) for line in (PHASE1 / f"{arm}.jsonl").read_text().splitlines()]
+        played = [row for row in played if row["part"] == "report"]
+        scores = [sum(p["success"] for p in played if p["training_seed"] == row["seed"]) for row in mine]
+        assert millimetres == ", ".join(f"{10 * row['place_error']:.1f}" for row in mine)
+        assert solved == ", ".join(map(str, scores))
+        errors += [row["place_error"] for row in mine]
+        won += scores
+    found = stats.pearsonr(errors, won)
+    low, high = found.confidence_interval()
+    assert f"scenes solved: {found.statistic:+.2f} [{low:+.2f}, {high:+.2f}] over the fifteen" in text

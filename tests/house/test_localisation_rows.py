@@ -17,8 +17,12 @@ def _last(row: dict[str, Any]) -> list[float]:
     return errors[max(errors, key=int)]
 
 
+def _rows(task: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (FOLDER / f"{task}.jsonl").read_text().splitlines()]
+
+
 def test_every_line_of_the_table() -> None:
-    rows = [json.loads(line) for line in (FOLDER / "two-arm-handover.jsonl").read_text().splitlines()]
+    rows = [row for row in _rows("two-arm-handover") if row["trunk"] in ("resnet-18", "conv-18")]
     lines = re.findall(r"^\| (\d+) \| ([^|]+) \|(.+)\|$", (FOLDER / "README.md").read_text(), re.MULTILINE)
     said = {(int(scenes), settings): [cell.strip() for cell in cells.split("|")] for scenes, settings, cells in lines}
     found = {}
@@ -48,3 +52,16 @@ def test_what_trained_agents_see_beside_what_they_solve() -> None:
     found = stats.pearsonr(errors, won)
     low, high = found.confidence_interval()
     assert f"scenes solved: {found.statistic:+.2f} [{low:+.2f}, {high:+.2f}] over the fifteen" in text
+
+
+def test_every_trunk_on_both_tasks() -> None:
+    text = (FOLDER / "README.md").read_text().partition("## Every trunk")[2]
+    said = re.findall(r"^\| `([\w-]+)` \|" + r"([\d., ]+)\|" * 4 + "$", text, re.MULTILINE)
+    assert [trunk for trunk, *_ in said] == ["resnet-18", "conv-18", "conv-deep", "tokens"]
+    for trunk, *cells in said:
+        found = []
+        for task in ("two-arm-handover", "two-arm-lift"):
+            mine = [row for row in _rows(task) if row["trunk"] == trunk and row["scenes"] == 100 and not row["set"]]
+            mine.sort(key=lambda row: int(row["seed"]))
+            found += [", ".join(f"{_last(row)[k]:.1f}" for row in mine) for k in (0, 1)]
+        assert [cell.strip() for cell in cells] == found

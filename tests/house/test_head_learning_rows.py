@@ -35,10 +35,13 @@ def test_every_line_of_the_table() -> None:
 
 def test_every_paired_difference() -> None:
     lines = re.findall(r"^\| `(\S+)` − `(\S+)` \|([^|]*)\|([^|]*)\|$", README, re.MULTILINE)
-    assert len(lines) == 5
+    assert len(lines) == 7
     for a, b, *cells in lines:
         for task, cell in zip(TASKS, cells, strict=True):
             errors = _values(task)
+            if not {a, b} <= errors.keys():
+                assert cell.strip() == ""
+                continue
             found = student(
                 [x - y for x, y in zip(errors[a], errors[b], strict=False)]
             )  # over the seeds that both have

@@ -68,7 +68,7 @@ class Reach:
         """Stay."""
         return self.place.astype(np.float32)
 
-    def places(self) -> dict[str, Place]:
+    def places(self) -> dict[str, NDArray[np.float64]]:
         """Where the target is; the square counts as one metre wide."""
         return {"target": np.append(self.target, 0.0)}
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from reach_task import install, reach, untrained
 from trunkzoo.catalogue.tasks import make_task
@@ -19,7 +20,7 @@ from trunkzoo.rollouts import plan
 from trunkzoo.rollouts.policies import make_agent_policy
 from trunkzoo.rollouts.sight import measure_sight
 from trunkzoo_reach.config import ReachConfig
-from trunkzoo_reach.task import Place, Reach
+from trunkzoo_reach.task import Reach
 
 if TYPE_CHECKING:
     from trunkzoo.agent.agent import Agent
@@ -60,7 +61,7 @@ def test_a_condition_that_sees_is_read_exactly_and_one_of_blank_images_is_worth_
 class Silent(Reach):
     """The task as it would be without places."""
 
-    places = None  # type: ignore[assignment]
+    places = None  # type: ignore[assignment]  # as in a plugin that does not write it
 
 
 def test_a_task_that_tells_no_places_has_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,9 +74,9 @@ def test_a_task_that_tells_no_places_has_no_error(tmp_path: Path, monkeypatch: p
 class Lined(Reach):
     """Beside the target a line that never moves, and whatever a test adds."""
 
-    others: Callable[[], dict[str, Place]] = staticmethod(dict)
+    others: Callable[[], dict[str, NDArray[np.float64]]] = staticmethod(dict)
 
-    def places(self) -> dict[str, Place]:
+    def places(self) -> dict[str, NDArray[np.float64]]:
         return {**super().places(), "line": np.ones(3), **self.others()}
 
 

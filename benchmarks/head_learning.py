@@ -3,6 +3,7 @@
     python benchmarks/head_learning.py --task two-arm-handover --seeds 3 --steps 800 -o rows.jsonl
     python benchmarks/head_learning.py --arm imf --arm regression --episodes 60      # rollouts too
     python benchmarks/head_learning.py --arm 'wide={"name": "imf/imf", "width": 192, "heads": 6}'
+    python benchmarks/head_learning.py --arm imf --arm regression --set train.lr=2e-3       # for all arms
 
 Every arm is a head; demonstrations, their order, the optimiser and the encoder (the object's pose through a small
 network in place of the cameras) are the same for all, with the settings of the recipe imf-resnet18-demo. ``error`` is
@@ -29,7 +30,7 @@ from trunkzoo.catalogue.part import Part
 from trunkzoo.catalogue.tasks import make_task
 from trunkzoo.nn.draws import Draws, sample_seeds
 from trunkzoo.plugin.contract import STATE_KEY
-from trunkzoo.registry import open_zoo
+from trunkzoo.registry import open_zoo, parse_assignments
 from trunkzoo.registry.recipe import Recipe
 from trunkzoo.rollouts.seeds import REPORT_SEEDS
 
@@ -124,7 +125,7 @@ class Bench:
         zoo = open_zoo()
         self.options, self.catalogue = options, zoo.catalogue
         self.recipes = {name: zoo.recipe(name).recipe for name in zoo.registry.recipe_names()}
-        self.recipe = self.recipes["imf-resnet18-demo"]
+        self.recipe = zoo.recipe("imf-resnet18-demo", parse_assignments(options.set)).recipe
         task = self.catalogue.configure("task", Part(name=options.task))
         self.spec, self.task = task.spec, Posed(make_task(task), BODIES[options.task])
         episodes = demonstrations(self.task, self.spec, options.demonstrations + HELD_OUT, options.data)
@@ -149,6 +150,7 @@ class Bench:
         score = held_out_score(learner.acting(), self.held_out)
         row = {"task": self.options.task, "arm": arm, "seed": seed, "head": head, "steps": config.steps}
         row |= {"demonstrations": self.options.demonstrations, "errors": errors, **score._asdict(), "cpu": seconds}
+        row |= {"set": self.options.set} if self.options.set else {}
         return row | {"at_evaluations": at_evaluations(agent, self.held_out)} | self.rollouts(agent)
 
     def rollouts(self, agent: PoseAgent) -> dict[str, Any]:
@@ -202,6 +204,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--demonstrations", type=int, default=40)
     parser.add_argument("--episodes", type=int, default=0, help="rollouts per training")
+    parser.add_argument("--set", metavar="KEY=VALUE", nargs="*", default=[], help="train.* of the recipe, for all arms")
     parser.add_argument("--data", type=Path, help="keep the demonstrations in this file, and take them from it")
     parser.add_argument("-o", "--out", type=Path, help="append every row as a JSON line")
     options = parser.parse_args()

@@ -48,6 +48,30 @@ def test_every_paired_difference() -> None:
             assert cell.strip() == f"{found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
 
 
+def test_every_setting_tried_on_lift() -> None:
+    rows = [json.loads(line) for line in (FOLDER / "two-arm-lift-settings.jsonl").read_text().splitlines()]
+    own = {arm: _values("two-arm-lift")[arm] for arm in ("imf", "regression")}
+    found = {"the recipe": own}
+    for row in rows:
+        setting = " ".join(row.get("set", ["head.cond_dropout=0.1"]))
+        found.setdefault(setting, {}).setdefault(row["arm"].removesuffix("-blind-draws"), []).append(row["error"])
+    lines = README.split("| both heads with |")[1].partition("\n\n")[0].splitlines()[2:]
+    said = {}
+    for line in lines:
+        setting, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        said[setting.partition(":")[0]] = cells
+    assert said == {setting: _settled(errors) for setting, errors in found.items()}
+
+
+def _settled(errors: dict[str, list[float]]) -> list[str]:
+    """Both heads' errors as the table has them, and their paired difference."""
+    cells = [", ".join(f"{error:.4f}" for error in errors.get(arm, [])) for arm in ("imf", "regression")]
+    if "regression" not in errors:
+        return [*cells, ""]
+    found = student([a - b for a, b in zip(errors["imf"], errors["regression"], strict=True)])
+    return [*cells, f"{found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"]
+
+
 def test_every_rollout() -> None:
     lines = re.findall(
         r"^\| (?:`(\w+)`|difference) \|([^|]+)\|([^|]+)\|$", README.split("| in rollouts |")[1], re.MULTILINE

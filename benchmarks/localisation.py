@@ -14,7 +14,7 @@ import json
 import time
 import zlib
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -60,10 +60,23 @@ def scenes(task_name: str, wanted: int, file: Path, catalogue: Catalogue) -> tup
     return found
 
 
+class Keypoints(NamedTuple):
+    """What is tried of the keypoints' logits: see ``--help``."""
+
+    sharpen: float
+    temperature: float
+    coordinates: bool
+
+    def said(self) -> list[str]:
+        """What differs from the agent's keypoints, as rows say it."""
+        factors = [f"{name}={value:g}" for name in ("sharpen", "temperature") if (value := getattr(self, name)) != 1]
+        return [*factors, "coordinates"] if self.coordinates else factors
+
+
 class Locator(nn.Module):
     """One camera's encoder of a recipe, and a small network from its vector to place and yaw."""
 
-    def __init__(self, recipe: ResolvedRecipe, seed: int, sharpen: float, temperature: float) -> None:
+    def __init__(self, recipe: ResolvedRecipe, seed: int, keypoints: Keypoints) -> None:
         super().__init__()
         contract = recipe.recipe.contract
         one = contract.model_copy(update={"cameras": contract.cameras[:1]})
@@ -74,10 +87,18 @@ class Locator(nn.Module):
 
         self.encoder = ObservationEncoder(one, recipe.recipe.encoder, lambda: build_trunk(recipe.trunk), begin)
         to_logits = cast(CameraEncoder, self.encoder.cameras[0]).pool.conv
-        to_logits.weight.data *= sharpen
-        to_logits.register_forward_hook(lambda module, given, logits: logits / temperature)
+        to_logits.weight.data *= keypoints.sharpen
+        self.slopes = nn.Parameter(torch.zeros(contract.keypoints, 2, 1, 1)) if keypoints.coordinates else None
+        to_logits.register_forward_hook(lambda module, given, logits: self.placed(logits) / keypoints.temperature)
         begin("head")
         self.read = nn.Sequential(nn.Linear(one.camera_dim, 128), nn.SiLU(), nn.Linear(128, 4))
+
+    def placed(self, logits: Tensor) -> Tensor:
+        """Logits (B, K, h, w) of a 1×1 convolution that has two more inputs: the coordinates x and y in [-1, 1]."""
+        if self.slopes is None:
+            return logits
+        y, x = (torch.linspace(-1, 1, size) for size in logits.shape[-2:])
+        return logits + self.slopes[:, 0] * x + self.slopes[:, 1] * y[:, None]
 
     def forward(self, images: Tensor, draws: Draws | None = None) -> Tensor:
         """(B, 3, H, W) uint8 → normalised x, y and the yaw's cosine and sine (B, 4)."""
@@ -136,6 +157,7 @@ def main() -> None:
         "--sharpen", type=float, default=1.0, help="factor on the first weights of the keypoints' logits"
     )
     parser.add_argument("--temperature", type=float, default=1.0, help="what the logits are divided by, always")
+    parser.add_argument("--coordinates", action="store_true", help="x and y as channels of the map that logits read")
     parser.add_argument("--cache", type=Path, default=Path("runs"), help="where the rendered scenes are kept")
     parser.add_argument("-o", "--out", type=Path, help="add a row for each training to this file")
     options = parser.parse_args()
@@ -143,15 +165,13 @@ def main() -> None:
     zoo = open_zoo()
     options.cache.mkdir(parents=True, exist_ok=True)
     file = options.cache / f"{options.task}-{options.scenes}-scenes.pt"
+    keypoints = Keypoints(options.sharpen, options.temperature, options.coordinates)
     data = scenes(options.task, options.scenes + TESTED, file, zoo.catalogue)
     for seed in options.seeds:
         for trunk in options.trunk:
             recipe = recipe_of(zoo, trunk, options.set)
-            model = Locator(recipe, seed, options.sharpen, options.temperature)
-            given = [
-                f"{name}={value:g}" for name in ("sharpen", "temperature") if (value := getattr(options, name)) != 1
-            ]
-            settings = [*options.set, *given]
+            model = Locator(recipe, seed, keypoints)
+            settings = [*options.set, *keypoints.said()]
             row = {"task": options.task, "trunk": trunk, "set": settings, "scenes": options.scenes, "seed": seed}
             row |= train(model, recipe, data, seed, options.steps)
             print(json.dumps(row), flush=True)

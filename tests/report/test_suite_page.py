@@ -179,6 +179,11 @@ def test_the_treatment_is_compared_with_its_control_first(plan: SuitePlan) -> No
     assert {c.arms for c in found} == {9}
 
 
+def test_a_treatment_that_comes_first_is_compared_with_its_control_once() -> None:
+    """As where a suite is run without its first arm: Holm's correction would count the pair twice."""
+    assert pairs_of({"full": "uniform", "uniform": "", "other": ""}) == [("full", "uniform"), ("other", "full")]
+
+
 def test_no_difference_is_an_answer(plan: SuitePlan) -> None:
     found = result_of(plan, ("same", 0.5, 0.5))
     assert answer_of(found).startswith("No difference between same and base that 60 episodes could show")

@@ -32,11 +32,11 @@ def pairs_of(controls: Mapping[str, str]) -> list[tuple[str, str]]:
     """Pairs to compare from each arm's control (empty for none), in the order of the arms.
 
     First every treatment with its control, which differs from it in the treatment alone; then every later arm with the
-    first. A control that is not there, left out of a run, makes no pair.
+    first, unless that is such a pair turned round. A control that is not there, left out of a run, makes no pair.
     """
     first, *others = controls
     treated = [(arm, control) for arm, control in controls.items() if control in controls]
-    return list(dict.fromkeys([*treated, *((arm, first) for arm in others)]))
+    return treated + [(arm, first) for arm in others if {(arm, first), (first, arm)}.isdisjoint(treated)]
 
 
 def compare_task(arms: Sequence[Scored]) -> tuple[Comparison, ...]:

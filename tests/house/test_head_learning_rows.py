@@ -87,6 +87,13 @@ def test_every_rollout() -> None:
     assert said == found
 
 
+def test_what_eyes_could_add() -> None:
+    (won,) = _values("two-arm-lift-budget", "successes").values()
+    said = " ".join(README.split())
+    assert f"solves {won[0]}, {won[1]} and {won[2]} of 60: {sum(won)} of 180 = {sum(won) / 180:.2f}" in said
+    assert f"**{sum(won)} of 180**" in (FOLDER.parents[1] / "RESULTS.md").read_text()
+
+
 def test_what_keeps_imf_behind_l1() -> None:
     lift, handover = ({arm: fmean(errors) for arm, errors in _values(task).items()} for task in reversed(TASKS))
     said = " ".join(README.split())

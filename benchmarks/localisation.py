@@ -1,6 +1,6 @@
 """How exactly do an agent's eyes place an object? One camera's encoder learns the place and yaw of a two-arm task's object.
 
-    python benchmarks/localisation.py two-arm-handover --scenes 600 [--trunk conv-18] [--set encoder.shift=0] [--sharpen 10]
+    python benchmarks/localisation.py two-arm-handover --scenes 600 [--trunk conv-18] [--set encoder.keypoint_gain=10]
 
 The encoder of phase2-cpu's arms (trunk → SpatialSoftmax → Linear), then a small network, under supervision: an upper
 bound of what the agent's own training can teach it. Figures: error of the place in cm and of the yaw in degrees, on
@@ -63,14 +63,13 @@ def scenes(task_name: str, wanted: int, file: Path, catalogue: Catalogue) -> tup
 class Keypoints(NamedTuple):
     """What is tried of the keypoints' logits: see ``--help``."""
 
-    sharpen: float
     temperature: float
     coordinates: bool
 
     def said(self) -> list[str]:
         """What differs from the agent's keypoints, as rows say it."""
-        factors = [f"{name}={value:g}" for name in ("sharpen", "temperature") if (value := getattr(self, name)) != 1]
-        return [*factors, "coordinates"] if self.coordinates else factors
+        temperature = [f"temperature={self.temperature:g}"] if self.temperature != 1 else []
+        return [*temperature, "coordinates"] if self.coordinates else temperature
 
 
 class Locator(nn.Module):
@@ -87,7 +86,6 @@ class Locator(nn.Module):
 
         self.encoder = ObservationEncoder(one, recipe.recipe.encoder, lambda: build_trunk(recipe.trunk), begin)
         to_logits = cast(CameraEncoder, self.encoder.cameras[0]).pool.conv
-        to_logits.weight.data *= keypoints.sharpen
         self.slopes = nn.Parameter(torch.zeros(contract.keypoints, 2, 1, 1)) if keypoints.coordinates else None
         to_logits.register_forward_hook(lambda module, given, logits: self.placed(logits) / keypoints.temperature)
         begin("head")
@@ -153,9 +151,6 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--trunk", choices=TRUNKS, nargs="+", default=list(TRUNKS[:2]))
     parser.add_argument("--set", metavar="KEY=VALUE", nargs="*", default=[], help="settings of the recipe")
-    parser.add_argument(
-        "--sharpen", type=float, default=1.0, help="factor on the first weights of the keypoints' logits"
-    )
     parser.add_argument("--temperature", type=float, default=1.0, help="what the logits are divided by, always")
     parser.add_argument("--coordinates", action="store_true", help="x and y as channels of the map that logits read")
     parser.add_argument("--cache", type=Path, default=Path("runs"), help="where the rendered scenes are kept")
@@ -165,7 +160,7 @@ def main() -> None:
     zoo = open_zoo()
     options.cache.mkdir(parents=True, exist_ok=True)
     file = options.cache / f"{options.task}-{options.scenes}-scenes.pt"
-    keypoints = Keypoints(options.sharpen, options.temperature, options.coordinates)
+    keypoints = Keypoints(options.temperature, options.coordinates)
     data = scenes(options.task, options.scenes + TESTED, file, zoo.catalogue)
     for seed in options.seeds:
         for trunk in options.trunk:

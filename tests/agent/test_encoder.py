@@ -145,6 +145,17 @@ def test_settings_without_effect_are_refused(values: dict[str, Any], message: st
         EncoderConfig(**values)
 
 
+def test_a_gain_sharpens_the_first_keypoints_alone() -> None:
+    torch.manual_seed(0)
+    plain = SpatialSoftmax(8, 4)
+    torch.manual_seed(0)
+    sharp = SpatialSoftmax(8, 4, gain=10)
+    assert torch.equal(sharp.conv.weight, 10 * plain.conv.weight)
+    assert torch.equal(sharp.conv.bias, plain.conv.bias)
+    features = torch.randn(2, 8, 6, 6)
+    assert sharp(features).abs().mean() > 3 * plain(features).abs().mean()  # peaks lie further out than means
+
+
 def test_normed_maps_give_the_same_keypoints_at_any_scale() -> None:
     features = torch.randn(2, 8, 6, 6) + 3
     pool = SpatialSoftmax(8, 4, normed=True)

@@ -7,6 +7,8 @@ from typing import Any
 
 from scipy import stats
 
+from trunkzoo.statistics.intervals import student
+
 RESULTS = Path(__file__).parents[2] / "results"
 FOLDER = RESULTS / "localisation"
 PHASE1 = RESULTS / "phase1-lift" / "robosuite" / "two-arm-lift"
@@ -65,3 +67,17 @@ def test_every_trunk_on_both_tasks() -> None:
             mine.sort(key=lambda row: int(row["seed"]))
             found += [", ".join(f"{_last(row)[k]:.1f}" for row in mine) for k in (0, 1)]
         assert [cell.strip() for cell in cells] == found
+
+
+def test_sharper_keypoints_place_the_pot_better() -> None:
+    text = (FOLDER / "README.md").read_text()
+    rows = {(r["trunk"], r["seed"], " ".join(r["set"])): _last(r) for r in _rows("two-arm-lift") if r["scenes"] == 100}
+    gain = "encoder.keypoint_gain=10"
+    for trunk, *cells in re.findall(rf"^\| `([\w-]+)`, {gain} \| \| \|([^|]+)\|([^|]+)\|$", text, re.MULTILINE):
+        found = [", ".join(f"{rows[trunk, seed, gain][k]:.1f}" for seed in range(3)) for k in (0, 1)]
+        assert [cell.strip() for cell in cells] == found
+    better = [rows[trunk, seed, ""][0] - own[0] for (trunk, seed, settings), own in rows.items() if settings == gain]
+    found = student(better)
+    assert len(better) == 6
+    assert min(better) > 0
+    assert f"placed better by {found.value:.2f} cm [{found.low:.2f}, {found.high:.2f}]" in text

@@ -120,6 +120,18 @@ def test_a_cell_is_named_by_what_decides_it(tmp_path: Path) -> None:
     }
 
 
+def test_a_setting_younger_than_published_rows_leaves_cells_without_it_alone(tmp_path: Path) -> None:
+    def trains(text: str) -> list[Cell]:
+        return [cell for cell in every_cell(small(tmp_path, text=text)) if cell.kind == "train"]
+
+    base = trains(REGISTRY)
+    before = trains(REGISTRY.replace("[suites.small]", '[suites.small]\nset = { "encoder.keypoint_gain" = 1.0 }'))
+    sharp = trains(REGISTRY.replace("[suites.small]", '[suites.small]\nset = { "encoder.keypoint_gain" = 10 }'))
+    assert all("keypoint_gain" not in cell.inputs["recipe"]["encoder"] for cell in base)
+    assert [cell.key for cell in before] == [cell.key for cell in base]
+    assert not {cell.key for cell in sharp} & {cell.key for cell in base}
+
+
 def test_a_new_version_of_a_foreign_plugin_makes_new_cells(tmp_path: Path) -> None:
     base, zoo = keys_of(small(tmp_path)), open_zoo(tmp_path / "registry.toml")
     rows = tuple(

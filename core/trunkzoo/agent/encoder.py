@@ -37,13 +37,15 @@ def expected_coordinates(logits: Tensor) -> Tensor:
 class SpatialSoftmax(nn.Module):
     """K keypoints of a feature map: 1×1 convolution, then :func:`expected_coordinates`.
 
-    ``normed`` brings each map to mean 0 and rms 1 first, so that all trunks start with one softmax temperature.
+    ``normed`` brings each map to mean 0 and rms 1 first, so that all trunks start with one softmax temperature; ``gain``
+    multiplies the first weights of the convolution, so that keypoints begin as peaks of the map, not near its middle.
     """
 
-    def __init__(self, channels: int, keypoints: int, normed: bool = False) -> None:
+    def __init__(self, channels: int, keypoints: int, normed: bool = False, gain: float = 1.0) -> None:
         super().__init__()
         self.normed = normed
         self.conv = nn.Conv2d(channels, keypoints, kernel_size=1)
+        self.conv.weight.data *= gain
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, C, h, w) → (N, K, 2)."""
@@ -60,7 +62,7 @@ class CameraEncoder(nn.Module):
     ) -> None:
         super().__init__()
         begin(f"{name}.pool")
-        self.pool = SpatialSoftmax(channels, contract.keypoints, config.feature_norm)
+        self.pool = SpatialSoftmax(channels, contract.keypoints, config.feature_norm, config.keypoint_gain)
         begin(f"{name}.project")  # a seed of its own: the pool draws as many values as the trunk has channels
         self.project = nn.Linear(2 * contract.keypoints, contract.camera_dim)
 

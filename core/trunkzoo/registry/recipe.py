@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
 
 from trunkzoo.catalogue.part import Part
 from trunkzoo.plugin.config import Config
@@ -23,6 +23,9 @@ class EncoderConfig(Config):
     colour_jitter: float = Field(default=0.0, ge=0, lt=1, description="random brightness and contrast, ± share")
     feature_norm: bool = Field(
         default=False, description="bring every feature map to mean 0 and rms 1 before its keypoints"
+    )
+    keypoint_gain: PositiveFloat = Field(
+        default=1.0, description="factor on the first weights of the keypoints' logits; above 1 they begin as peaks"
     )
     state_noise: NonNegativeFloat = Field(default=0.0, description="training noise on the normalised state, std")
     blank_images: bool = Field(default=False, description="show black images only: the blind floor")

@@ -209,4 +209,12 @@ def _wanted(label: str, only: Sequence[str]) -> bool:
 
 def _essence(recipe: Recipe) -> dict[str, Any]:
     """What decides a training: all but the words."""
-    return recipe.model_dump(mode="json", exclude={"summary"})
+    values = recipe.model_dump(mode="json", exclude={"summary"})
+    for group, name, before in _LATER:
+        if values[group][name] == before:
+            del values[group][name]
+    return values
+
+
+_LATER = (("encoder", "keypoint_gain", 1.0),)
+"""Settings younger than published rows, and what agents had before: cells without them keep their key."""

@@ -77,7 +77,7 @@ def test_sharper_keypoints_place_the_pot_better() -> None:
         found = [", ".join(f"{rows[trunk, seed, gain][k]:.1f}" for seed in range(3)) for k in (0, 1)]
         assert [cell.strip() for cell in cells] == found
     better = [rows[trunk, seed, ""][0] - own[0] for (trunk, seed, settings), own in rows.items() if settings == gain]
-    found = student(better)
+    mean = student(better)
     assert len(better) == 6
     assert min(better) > 0
-    assert f"placed better by {found.value:.2f} cm [{found.low:.2f}, {found.high:.2f}]" in text
+    assert f"placed better by {mean.value:.2f} cm [{mean.low:.2f}, {mean.high:.2f}]" in text

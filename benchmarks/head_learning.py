@@ -208,6 +208,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="keep the demonstrations in this file, and take them from it")
     parser.add_argument("-o", "--out", type=Path, help="append every row as a JSON line")
     options = parser.parse_args()
+    for assignment in options.set:
+        if not assignment.startswith("train.") or assignment.startswith("train.steps"):
+            parser.error(
+                f"--set {assignment}: only train.* reaches these agents; a head's settings go into --arm, steps into --steps"
+            )
     torch.set_num_threads(1)
     bench, rows = Bench(options), []
     for seed in range(options.first_seed, options.first_seed + options.seeds):

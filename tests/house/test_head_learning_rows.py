@@ -53,7 +53,7 @@ def test_every_setting_tried_on_lift() -> None:
     own = {arm: _values("two-arm-lift")[arm] for arm in ("imf", "regression")}
     found = {"the recipe": own}
     for row in rows:
-        setting = " ".join(row.get("set", ["head.cond_dropout=0.1"]))
+        setting = " ".join(row.get("set") or [f"head.cond_dropout={row['head']['cond_dropout']}"])
         found.setdefault(setting, {}).setdefault(row["arm"].removesuffix("-blind-draws"), []).append(row["error"])
     lines = README.split("| both heads with |")[1].partition("\n\n")[0].splitlines()[2:]
     said = {}

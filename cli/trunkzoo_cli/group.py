@@ -81,7 +81,7 @@ def zoo(
         Path | None, typer.Option(help="A registry.toml of your own, laid over trunkzoo's.", envvar="TRUNKZOO_REGISTRY")
     ] = None,
 ) -> None:
-    """Swap the eyes of a robot policy, keep everything else fixed, and learn whether it helped.
+    """Swap the vision backbone of a robot policy, keep everything else fixed, and learn whether it helped.
 
     Start with `zoo list`, then `zoo build RECIPE --trunk TRUNK` and `zoo smoke RECIPE`.
     """

@@ -1,12 +1,14 @@
 """Every table line and every quoted sentence of RESULTS.md and of README's answer, re-derived from the committed rows."""
 
 import re
+from collections import Counter
 from itertools import combinations
 from statistics import fmean
 
 import numpy as np
 import pytest
 
+from results_figure import FIGURE, draw
 from results_page import LEAD, PAGES, ROOT, SCORES, Derived, derive, of_suite, rows
 from trunkzoo.registry import open_zoo
 from trunkzoo.suites.planning import load_suite
@@ -21,20 +23,25 @@ def test_a_line_says_what_its_rows_say(line: Derived) -> None:
 
 def test_no_line_of_a_table_and_no_sentence_is_passed_over() -> None:
     said = {line.said for line in LINES}
-    for line in (ROOT / "RESULTS.md").read_text().splitlines():
-        assert line in said or not line.startswith("> "), line
-        assert line in said or not re.match(r"\|.* \d+/\d+( = | \|)", line), line
-    assert sum(line.kind == "answer" for line in LINES) == 2
-    assert sum(line.kind == "difference" for line in LINES) == 22
+    for page in PAGES[:2]:
+        for line in (ROOT / page).read_text().splitlines():
+            assert line in said or not line.startswith("> "), line
+            assert line in said or not re.match(r"\|.* \d+/\d+( = | \|)", line), line
+    counts = Counter(line.kind for line in LINES)
+    assert (counts["answer"], counts["difference"], counts["outcome"]) == (2, 22, 2)
+
+
+def test_the_figure_shows_the_rows() -> None:
+    assert FIGURE.read_text(encoding="utf-8") == draw()
 
 
 def test_the_bounds_of_the_answer_are_the_upper_limits_of_its_intervals() -> None:
     found = of_suite(LEAD)
-    first, second = (found["conv-18", b, "success"].widest.high for b in ("conv-18-uniform", "resnet-18"))
+    intervals = [found["conv-18", b, "success"].widest for b in ("conv-18-uniform", "resnet-18")]
+    (own, resnet), (first, second) = (i.text(2, signed=True) for i in intervals), (i.high for i in intervals)
     results, readme = (" ".join((ROOT / page).read_text().split()) for page in ("RESULTS.md", "README.md"))
-    assert (
-        f"adds at most {first:.2f} to the success rate of its own control, and at most {second:.2f} to that" in results
-    )
+    assert f"changes the success rate by {own} against its own control and by {resnet} against ResNet-18" in results
+    assert f"adds at most {first:.2f} to the one and {second:.2f} to the other" in results
     assert f"at most {second:+.2f} in success over ResNet-18, and at most {first:+.2f} over its own control" in readme
 
 
@@ -67,7 +74,7 @@ def test_choosing_a_checkpoint_on_five_seeds_is_worse_than_the_last_on_the_other
             rest = np.delete(table, half, axis=1).mean(1)
             gains.append(rest[table[:, half].mean(1).argmax()] - rest[-1])
     assert len(gains) == 18 * 252
-    assert f"{-fmean(gains):.3f} worse on the other five" in (ROOT / "RESULTS.md").read_text()
+    assert f"{-fmean(gains):.3f} worse on the other five" in (ROOT / "results/older.md").read_text()
 
 
 @pytest.mark.parametrize("folder", sorted({line.folder for line in LINES if line.kind == "scores"}))

@@ -102,7 +102,7 @@ def test_published_rows_say_how_many_trainings_a_tenth_needs(monkeypatch: pytest
     monkeypatch.delenv("TRUNKZOO_PLUGINS")
     (found,) = outlook(lift(), "success", 0.1, published=RESULTS / "phase2-cpu")
     assert found.needed[60] == (13, 12)
-    assert f"needs about {found.needed[60][0]} trainings per arm" in (RESULTS.parent / "RESULTS.md").read_text()
+    assert f"needs about {found.needed[60][0]} trainings per arm" in (RESULTS / "older.md").read_text()
     assert found.own[:2] == (3, 60)
     assert found.own[2] == pytest.approx(0.21, abs=0.005)
     assert found.spread.training == pytest.approx(SEEN["success"].training, abs=0.005)  # what a new suite begins with

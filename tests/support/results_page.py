@@ -6,21 +6,23 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import groupby
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from trunkzoo.catalogue.part import Part
 from trunkzoo.registry import open_zoo
-from trunkzoo.statistics import Comparison, Measure, adjust, compare, compare_arms, summarize
+from trunkzoo.statistics import Comparison, Interval, Measure, adjust, compare, compare_arms, summarize
+from trunkzoo.statistics.intervals import student
 from trunkzoo.suites.comparing import pairs_of
 from trunkzoo.suites.held_out import compare_errors
 from trunkzoo.suites.planning import load_suite
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("RESULTS.md", "README.md")
+PAGES = ("RESULTS.md", "results/older.md", "README.md")
 MEASURES: dict[str, Measure] = {"success": "success", "average_reward": "average reward"}
 LEAD = "results/phase2-lift/robosuite/two-arm-lift"
 """Where the rows of README's answer are."""
@@ -34,9 +36,11 @@ SENTENCE = re.compile(r"^> .+: (?P<a>[\w.-]+) [\d.]+, (?P<b>[\w.-]+) [\d.]+, dif
 HELD = re.compile(
     r"^> Action error on held-out demonstrations .+: (?P<a>[\w.-]+) [\d.]+, (?P<b>[\w.-]+) [\d.]+, difference "
 )
+OUTCOMES = re.compile(r"^\| difference \|(?P<outcomes>( [a-z ]+ \|)+)$")
+OUTCOME = re.compile(r"^\| `(?P<a>[\w.-]+)` − `(?P<b>[\w.-]+)` \|( [-+\d]\S* \[[^]|]+\] \|)+$")
 ANSWER = re.compile(r"^\| `(?P<a>[\w.-]+)` \d+/\d+ \| `(?P<b>[\w.-]+)` \d+/\d+(?P<remark>[^|]*) \| [^|]+ \|$")
 GLANCE = re.compile(
-    r"^\| `(?P<suite>[\w-]+)` \| (?P<words>[^|]+) \| `(?P<a>[\w.-]+)` \d+/\d+ \| `(?P<b>[\w.-]+)` \d+/\d+ \| [^|]+ \| [^|]+ \| [^|]+ \|$"
+    r"^\| `(?P<suite>[\w-]+)` \| (?P<words>[^|]+) \| `(?P<a>[\w.-]+)` \d+/\d+ \| `(?P<b>[\w.-]+)` \d+/\d+ \| [^|]+ \| [^|]+ \| [^|]+ \| [^|]+ \|$"
 )
 ARMS = re.compile(r"^\| task \| level \|(?P<arms>( `[\w. -]+` \|)+)$")
 TASK = re.compile(r"^\| `(?P<task>[\w-]+)` \| (?P<level>easy|medium|hard|very hard) \|")
@@ -55,10 +59,15 @@ class Derived(NamedTuple):
 
 def derive(lines: Iterable[str]) -> Iterator[Derived]:
     """The lines that hold figures; where they have no rows, a line is passed over."""
-    folder, arms, levels = "", list[str](), dict[str, list[list[float]]]()
+    folder, arms, outcomes, levels = "", list[str](), list[str](), dict[str, list[list[float]]]()
     for line in lines:
         if match := FOLDER.match(line):
             folder, levels = match["folder"], {}
+        elif match := OUTCOMES.match(line):
+            outcomes = re.findall(r"[a-z][a-z ]*[a-z]", match["outcomes"])
+        elif match := OUTCOME.match(line):
+            cells = [outcome(folder, match["a"], match["b"], name) for name in outcomes]
+            yield Derived("outcome", folder, line, f"| `{match['a']}` − `{match['b']}` | {' | '.join(cells)} |")
         elif match := SCORES.match(line):
             yield Derived("scores", folder, line, _scores(folder, match))
         elif match := DIFFERENCE.match(line):
@@ -182,8 +191,39 @@ def _glance(match: re.Match[str]) -> str:
     shares = [f"`{arm}` {sum(each)}/{len(each)}" for arm, each in won.items()]
     low, high = found.widest.low, found.widest.high
     said = f"{found.difference.value:+.2f} [{low:+.2f}, {high:+.2f}]"
-    cells = [f"`{match['suite']}`", match["words"], *shares, str(found.training_seeds), said, f"{found.detectable:.2f}"]
+    numbers = [str(found.training_seeds), said, _p(found.adjusted), f"{found.detectable:.2f}"]
+    cells = [f"`{match['suite']}`", match["words"], *shares, *numbers]
     return f"| {' | '.join(cells)} |"
+
+
+def outcome(folder: str, a: str, b: str, name: str) -> str:
+    """Paired difference of two arms in an outcome beside success: a stage of the task, the best reward, steps to success."""
+    first, second = (rows(folder, arm, "report") for arm in (a, b))
+    if name == "steps to success":
+        return _steps(first, second).text(1, signed=True)
+    of = [[[_outcome_of(row, name) for row in run] for run in runs] for runs in (first, second)]
+    measure: Measure = "average reward" if name == "best reward" else "success"
+    return compare(a, of[0], b, of[1], measure).difference.text(2, signed=True)
+
+
+def _outcome_of(row: dict[str, Any], name: str) -> float:
+    """Best reward of an episode, or whether it reached a stage of its task."""
+    best = float(row["max_reward"])
+    return best if name == "best reward" else float(best >= _stages(row["task"])[name])
+
+
+@cache
+def _stages(task: str) -> Mapping[str, float]:
+    return open_zoo().catalogue.configure("task", Part(name=task)).spec.stages
+
+
+def _steps(first: list[Rows], second: list[Rows]) -> Interval:
+    """Difference in steps to success over the scenes that both agents of a pair solve: mean over pairs of trainings."""
+    pairs = [
+        [a["success_step"] - b["success_step"] for a, b in zip(*runs, strict=True) if a["success"] and b["success"]]
+        for runs in zip(first, second, strict=True)
+    ]
+    return student([fmean(each) for each in pairs])
 
 
 def _only_task(suite: str) -> str:

@@ -32,7 +32,7 @@ def _that(comparisons: Sequence[Comparison]) -> str:
     """What is denied: a difference that these episodes show, or one that holds though others were looked for."""
     if any(c.decided for c in comparisons):
         return f"holds over the {comparisons[0].family} comparisons"
-    return f"that {comparisons[0].episodes} episodes could show"
+    return f"that {comparisons[0].sample} could show"
 
 
 def _by_reference(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:

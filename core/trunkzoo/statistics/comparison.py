@@ -56,6 +56,12 @@ class Comparison(NamedTuple):
         return self.decided if self.adjusted is None else self.episodes >= FEWEST_EPISODES and self.adjusted <= LEVEL
 
     @property
+    def sample(self) -> str:
+        """What each arm was tried on, in words: so many episodes, or trainings of so many episodes."""
+        episodes = f"{self.episodes} episodes"
+        return episodes if self.training_seeds == 1 else f"{self.training_seeds} trainings of {episodes}"
+
+    @property
     def widest(self) -> Interval:
         """The interval that allows for all arms if there is one, else the pair's own."""
         return self.pooled or self.difference
@@ -86,10 +92,9 @@ def _sentence(found: Comparison) -> str:
         said = "1 episode shows" if found.episodes == 1 else f"{found.episodes} episodes show"
         return f"{said} nothing about {found.measure}: {numbers}."
     if found.holds or found.decided:
-        over = f"over {found.episodes} paired episodes"
-        return f"{_better(found)}: {numbers} {over}.{_corrected(found)} {_scope(found)}"
+        return f"{_better(found)}: {numbers} over {found.sample}, paired.{_corrected(found)} {_scope(found)}"
     return (
-        f"No difference in {found.measure} that {found.episodes} episodes could show: {numbers}; "
+        f"No difference in {found.measure} that {found.sample} could show: {numbers}; "
         f"{_missed(found, digits)}. {_scope(found)}"
     )
 

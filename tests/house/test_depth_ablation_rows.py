@@ -1,0 +1,50 @@
+"""The table of results/depth-ablation, and what RESULTS.md says of it, are what the rows say."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from results_page import held_out
+from trunkzoo.registry import open_zoo
+from trunkzoo.suites.planning import load_suite
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "results" / "depth-ablation"
+LIFT = "results/depth-lift/robosuite/two-arm-lift"
+ROWS = [json.loads(line) for line in (FOLDER / "two-arm-lift.jsonl").read_text().splitlines()]
+
+
+def found(arm: str, weights: str) -> dict[str, Any]:
+    (row,) = [row for row in ROWS if (row["arm"], row["weights"]) == (arm, weights)]
+    return row
+
+
+def test_every_line_of_the_table() -> None:
+    controls = {arm.label: arm.control for arm in load_suite(open_zoo().registry, "depth-lift").arms}
+    text = (FOLDER / "README.md").read_text()
+    said = re.findall(r"^\| `(.+?)` \| (.+) \|$", text, re.MULTILINE)
+    assert {arm for arm, _ in said} == {row["arm"] for row in ROWS}
+    for arm, cells in said:
+        learned, uniform = found(arm, "learned"), found(arm, "uniform")
+        (control,) = held_out(LIFT, controls[arm])
+        errors = f"{learned['error']:.4f} | {uniform['error']:.4f} | {control:.4f}"
+        assert cells == f"{learned['depth_entropy']:.2f} | {errors}"
+    rises = [found(arm, "uniform")["error"] / found(arm, "learned")["error"] - 1 for arm, _ in said]
+    assert f"rises by {100 * min(rises):.0f} to {100 * max(rises):.0f} %" in text
+
+
+def test_the_agents_are_those_of_the_suite_and_their_weights_became_uniform() -> None:
+    for row in ROWS:
+        if row["weights"] == "uniform":
+            assert abs(row["depth_entropy"] - 1) < 1e-6
+        else:
+            published = held_out(LIFT, row["arm"])[row["seed"]]
+            assert row["error"] == published
+
+
+def test_what_the_answer_says() -> None:
+    learned, uniform = (found("conv-18", weights) for weights in ("learned", "uniform"))
+    said = " ".join((ROOT / "RESULTS.md").read_text().split())
+    assert f"depth weights of `conv-18` is {learned['depth_entropy']:.2f} of its maximum" in said
+    assert f"rises from {learned['error']:.3f} to {uniform['error']:.3f}" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,18 @@ def test_resume_with_another_recipe_is_refused(tiny_run: TrainTiny, tiny_recipe:
     other = tiny_recipe.model_copy(update={"head": tiny_recipe.head.model_copy(update={"config": {"width": 16}})})
     with pytest.raises(UsageError, match=r"head\.config\.width: 8 ≠ 16"):
         tiny_run("run", resume=True, recipe=other)
+
+
+def test_a_setting_that_is_younger_than_the_run_has_its_default_there(tiny_run: TrainTiny, tiny_recipe: Recipe) -> None:
+    """As a run has it that was begun before an upgrade: what the new setting's default does is what was done before."""
+    whole, run = tiny_run("whole"), tiny_run("run", stop_at=4).output / "run.json"
+    facts = json.loads(run.read_text())
+    del facts["recipe"]["encoder"]["keypoint_gain"]
+    run.write_text(json.dumps(facts))
+    sharp = tiny_recipe.encoder.model_copy(update={"keypoint_gain": 2.0})
+    with pytest.raises(UsageError, match=r"encoder\.keypoint_gain: 1\.0 ≠ 2\.0"):
+        tiny_run("run", resume=True, recipe=tiny_recipe.model_copy(update={"encoder": sharp}))
+    assert_same_run(whole, tiny_run("run", resume=True))
 
 
 def test_resume_with_other_data_is_refused(tiny_run: TrainTiny, tiny_windows: TinyWindows) -> None:

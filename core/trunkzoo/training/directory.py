@@ -9,9 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from trunkzoo.checkpoint.layout import CHECKPOINTS, MANIFEST, checkpoints_of, step_directories, step_name
 from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.plain import parse_table
+from trunkzoo.registry.recipe import Recipe
 from trunkzoo.system.files import LEFTOVER, clear_leftovers, point_link, readable_os_errors, regular, remove, write_text
 from trunkzoo.system.locks import acquire
 
@@ -155,9 +158,17 @@ def read_run(path: Path) -> dict[str, Any]:
 
 
 def _comparable(facts: Mapping[str, Any]) -> dict[str, Any]:
-    recipe = {key: value for key, value in facts["recipe"].items() if key != "summary"}
+    recipe = {key: value for key, value in _whole(facts["recipe"]).items() if key != "summary"}
     start = {key: value for key, value in facts.get("start", {}).items() if key != "path"}  # the file may have moved
     return {**recipe, "seed": facts["seed"], "data": facts["data"]["content"], "start": start}
+
+
+def _whole(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A recorded recipe with the settings that are younger than it: their defaults are what was done before they came."""
+    try:
+        return Recipe.model_validate(recipe).model_dump(mode="json")
+    except ValidationError:
+        return recipe
 
 
 def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -11,6 +11,7 @@ the rest .357 (as correlated normal numbers behind a threshold); in average rewa
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -76,7 +77,7 @@ def training_deviation(rate: float) -> float:
     """How far trainings of one arm scatter in their true success rate, as a standard deviation."""
     threshold = float(stats.norm.ppf(rate))
     both = stats.multivariate_normal.cdf([threshold, threshold], cov=[[1, LATENT_TRAINING], [LATENT_TRAINING, 1]])
-    return float(both - rate**2) ** 0.5
+    return math.sqrt(float(both) - rate**2)
 
 
 def held_scatter(suite: Suite, rate: float) -> Iterator[tuple[str, bool]]:

@@ -42,6 +42,18 @@ def test_at_most_one_of_twenty_suites_of_equal_arms_finds_a_difference(trainings
     assert false_findings(20_000, trainings, 60, 0.05, rate, seed=2) <= 0.05 + 2 * 0.0015
 
 
+def test_the_limits_of_several_comparisons_share_five_in_a_hundred() -> None:
+    """Three equal arms against one control: each is called different at some look in 5/3 %, any of them in at most 5 %."""
+    found, arms = limits(6, 0.05 / 3), np.random.default_rng(3).standard_normal((20_000, 4, 6))
+    differences = arms[:, 1:] - arms[:, :1]
+    beyond = np.zeros((20_000, 3), dtype=bool)
+    for n in looks(6):
+        error = differences[..., :n].std(-1, ddof=1) / np.sqrt(n)
+        beyond |= np.abs(differences[..., :n].mean(-1)) > found[n] * error
+    assert beyond.mean() == pytest.approx(0.05 / 3, abs=0.002)
+    assert 0.03 < beyond.any(-1).mean() <= 0.05
+
+
 def test_a_clear_difference_ends_early_and_no_difference_becomes_futile() -> None:
     rng, critical = np.random.default_rng(4), limits(12)
     states = []

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from reach_task import REGISTRY, install, small
+from scored import Scorer
 from trunkzoo.errors import UsageError
 from trunkzoo.statistics import Spread
-from trunkzoo.suites.cells import Cell, write_json
-from trunkzoo.suites.engine import Failure, Tick
 from trunkzoo.suites.outlook import SEEN, outlook
-from trunkzoo.suites.plan import SuitePlan, seeds_of
+from trunkzoo.suites.plan import SuitePlan
 from trunkzoo.suites.stopping import read_stop, run_until
 
 EIGHT = REGISTRY.replace("steps = 4", "steps = 4\ntraining_seeds = [0, 1, 2, 3, 4, 5, 6, 7]").replace(
@@ -28,33 +24,6 @@ RESULTS = Path(__file__).parents[2] / "results"
 def reach_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     """Install the plugin ``reach`` for this process."""
     install(monkeypatch)
-
-
-class Scorer:
-    """An engine whose agents succeed at a rate by arm; trainings scatter a little."""
-
-    def __init__(self, rates: dict[str, float]) -> None:
-        self.trained: list[str] = []
-        self._rates = rates
-
-    def run(self, cells: Sequence[Cell], tick: Tick) -> list[Failure]:
-        """Finish the cells at once."""
-        for cell in cells:
-            cell.prepare()
-            if cell.kind == "train":
-                self.trained.append(cell.label)
-            if cell.kind == "evaluate":
-                self._score(cell)
-            write_json(cell.directory / "done.json", {})
-        return []
-
-    def _score(self, cell: Cell) -> None:
-        rate = next(rate for arm, rate in self._rates.items() if cell.label.startswith(arm))
-        rng = np.random.default_rng(int(cell.key, 16))
-        won = rng.random(40) < rate + 0.03 * rng.normal()
-        rows = [{"seed": s, "success": bool(w)} for s, w in zip(seeds_of(cell.inputs["report"]), won, strict=True)]
-        lines = "".join(json.dumps({**row, "average_reward": 0.5 * row["success"]}) + "\n" for row in rows)
-        (cell.directory / "report-agent.jsonl").write_text(lines)
 
 
 def test_a_clear_difference_ends_a_suite_early(tmp_path: Path) -> None:

@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch.nn.modules.module import Module, register_module_forward_pre_hook
 
 from reach_task import REGISTRY, install, small
+from trunkzoo.agent.encoder import ObservationEncoder
+from trunkzoo.agent.numbers import count_parameters
 from trunkzoo.errors import ZooError
 from trunkzoo.plugin import TaskSpec
 from trunkzoo.registry import open_zoo
 from trunkzoo.statistics import wilson
 from trunkzoo.suites.outcomes import outcome_table, outcomes_of
 from trunkzoo.suites.results import ArmResult, TaskResult
-from trunkzoo.suites.work import run_cell
+from trunkzoo.suites.work import LATENCY_ROUNDS, run_cell
 
 STAGES = {"grasped": 0.25, "lifted": 0.5}
 ROWS = [(0.2, None), (0.3, None), (0.25, None), (0.6, None), (1.0, 40), (1.0, 60), (0.1, None), (1.0, 90)]
@@ -111,10 +114,23 @@ def test_a_training_tells_how_near_to_uniform_its_depth_attention_is(
     assert 0.9 < entropy <= 1.0
 
 
-def test_latency_of_all_arms_is_measured_in_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_latency_of_all_arms_is_measured_in_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A B A B in one process, the order in which their encoders are called: what slows one arm down slows all."""
     install(monkeypatch)
-    task = small(tmp_path).tasks[0]
-    run_cell(task.latency, open_zoo())
+    task, called = small(tmp_path).tasks[0], list[int]()
+
+    def note(module: Module, _: object) -> None:
+        if isinstance(module, ObservationEncoder):
+            called.append(count_parameters(module))
+
+    hook = register_module_forward_pre_hook(note)
+    try:
+        run_cell(task.latency, open_zoo())
+    finally:
+        hook.remove()
+    measured = called[-2 * LATENCY_ROUNDS :]  # before these the agents are built and warmed up
+    assert measured == measured[:2] * LATENCY_ROUNDS
+    assert measured[0] < measured[1]  # reach-wide has twice the width
     found = task.latency.result()["latency_ms"]
     assert list(found) == ["reach-resnet", "reach-wide"]
     assert all(0 < value < 10_000 for value in found.values())

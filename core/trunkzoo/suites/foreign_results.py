@@ -19,7 +19,10 @@ class ForeignResult(Evaluated):
     train_seconds: float
     """Mean wall time of a training, its start included."""
     latency_ms: float | None
-    """Median of a prediction in the evaluation; None for a policy that tells none."""
+    """Median wall time of a prediction in its own evaluation, not comparable with that of an arm and not in the table.
+
+    None for a policy that tells none.
+    """
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers of the table's line."""

@@ -10,6 +10,7 @@ from trunkzoo.statistics import Comparison
 from trunkzoo.statistics.intervals import FEWEST_EPISODES
 from trunkzoo.suites.comparing import MEASURES
 from trunkzoo.suites.results import TaskResult
+from trunkzoo.suites.table import over_all_arms
 
 
 def answer_of(result: TaskResult) -> str:
@@ -87,7 +88,7 @@ def caveats(result: TaskResult) -> list[str]:
             f"Holm's correction over {comparisons[0].family} comparisons keeps the chance of one wrong finding under 5 %; "
             "the intervals are each at 95 %."
         )
-    return [" ".join(said), *_spread(result), *_best(result)]
+    return [" ".join(said), *over_all_arms(result)]
 
 
 def _resolution(comparisons: Sequence[Comparison]) -> str:
@@ -102,21 +103,6 @@ def _resolution(comparisons: Sequence[Comparison]) -> str:
         f"In {most.measure} a true difference of {most.detectable:.2g}{guess} would be found four times in five, and "
         f"differences beyond ± {beyond:.2g} are excluded."
     )
-
-
-def _spread(result: TaskResult) -> list[str]:
-    found = [f"{measure}: {components.text(3)}" for measure, components in result.components.items()]
-    return [f"Standard deviation of one episode's score by source – {'; '.join(found)}."] if found else []
-
-
-def _best(result: TaskResult) -> list[str]:
-    everyone = sum(not arm.plan.baseline for arm in result.arms)
-    found = [f"in {measure} {_among(arms, everyone)}" for measure, arms in result.best.items()]
-    return [f"The best arm is at 95 % among: {'; '.join(found)}."] if found and everyone > 2 else []
-
-
-def _among(arms: Sequence[str], everyone: int) -> str:
-    return ", ".join(arms) if len(arms) < everyone else "all (no arm is excluded)"
 
 
 def answer_figures(comparisons: Sequence[Comparison], styles: Mapping[str, str]) -> list[Figure]:

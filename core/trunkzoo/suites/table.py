@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trunkzoo.statistics import Summary
+from trunkzoo.statistics.intervals import FEWEST_EPISODES
 from trunkzoo.suites.foreign_results import ForeignResult
 from trunkzoo.suites.results import ArmResult, TaskResult
 
@@ -68,8 +71,34 @@ def _scores(summary: Summary) -> tuple[str, str]:
 
 
 def notes(result: TaskResult) -> list[str]:
-    """The sentences under the table: every comparison, and what max avg_reward is worth."""
-    return [*(comparison.sentence() for comparison in result.comparisons), selection_bias(result)]
+    """The sentences under the table: every comparison, what all arms say together, and what max avg_reward is worth."""
+    return [
+        *(comparison.sentence() for comparison in result.comparisons),
+        *over_all_arms(result),
+        selection_bias(result),
+    ]
+
+
+def over_all_arms(result: TaskResult) -> list[str]:
+    """What moves a score, and among three arms or more the best ones; nothing below five episodes or for one arm."""
+    if not result.comparisons or result.comparisons[0].episodes < FEWEST_EPISODES:
+        return []
+    return [*_spread(result), *_best(result)]
+
+
+def _spread(result: TaskResult) -> list[str]:
+    found = [f"{measure}: {components.text(3)}" for measure, components in result.components.items()]
+    return [f"Standard deviation of one episode's score by source – {'; '.join(found)}."] if found else []
+
+
+def _best(result: TaskResult) -> list[str]:
+    everyone = sum(not arm.plan.baseline for arm in result.arms)
+    found = [f"in {measure} {_among(arms, everyone)}" for measure, arms in result.best.items()]
+    return [f"The best arm is at 95 % among: {'; '.join(found)}."] if found and everyone > 2 else []
+
+
+def _among(arms: Sequence[str], everyone: int) -> str:
+    return ", ".join(arms) if len(arms) < everyone else "all (no arm is excluded)"
 
 
 def selection_bias(result: TaskResult) -> str:

@@ -64,6 +64,26 @@ def test_each_word_ends_a_suite_where_it_is_met(
     assert states == ["futile", "decided"]
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--detect", "0.2"], "--detect says what --until looks for; add --until decided or"),
+        (["--outcome", "reward"], "--outcome says what --until looks for"),
+        (["--until", "futile", "--detect", "5"], "difference 5: one to find lies between 0 and 1"),
+    ],
+)
+def test_what_no_look_could_use_is_refused(
+    options: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small(tmp_path, text=TEXT)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        main(["suite", "run", "small", *options])
+    assert left.value.code == 2
+    assert said in capsys.readouterr().err
+    assert not any(tmp_path.rglob("cells/*"))
+
+
 def test_the_comparisons_of_all_tasks_share_five_in_a_hundred(tmp_path: Path) -> None:
     """Two comparisons on each of two tasks: the limits of every one are those of a quarter of 5 % (Bonferroni)."""
     two = '{ name = "reach/reach", demonstrations = 2 }, { name = "faulty/reach", demonstrations = 2 }'

@@ -92,8 +92,11 @@ def run(
             help="Look after every training seed from the third; end when all is decided, or decided or futile."
         ),
     ] = None,
-    outcome: Annotated[Outcome, typer.Option(help="What --until looks at.")] = Outcome.success,
-    detect: Annotated[float, typer.Option(metavar="DIFFERENCE", help="What --until calls worth finding.")] = 0.1,
+    outcome: Annotated[Outcome | None, typer.Option(help="What --until looks at.", show_default="success")] = None,
+    detect: Annotated[
+        float | None,
+        typer.Option(metavar="DIFFERENCE", help="What --until calls worth finding.", show_default="0.1"),
+    ] = None,
     engine: Annotated[
         EngineName, typer.Option(help="local processes, a Ray cluster, or jobs of SLURM.")
     ] = EngineName.local,
@@ -114,6 +117,7 @@ def run(
     from trunkzoo.suites.run import run_suite
     from trunkzoo.suites.stopping import forget_stop, run_until
 
+    _check_looks(until, outcome, detect)
     zoo = open_zoo()
     slots = (
         load_slurm(zoo.registry).cpus if engine is EngineName.slurm else max_parallel or len(os.sched_getaffinity(0))
@@ -127,7 +131,9 @@ def run(
             forget_stop(plan.directory)
             run_suite(plan, cells, tell)
         else:
-            run_until(plan, cells, tell, until.value, MEASURE[outcome], detect)
+            run_until(
+                plan, cells, tell, until.value, MEASURE[outcome or Outcome.success], 0.1 if detect is None else detect
+            )
     except KeyboardInterrupt:
         jobs = "; its jobs stay in SLURM's queue" if engine is EngineName.slurm else ""
         note(f"finished cells are in {plan.directory}{jobs}; the same command continues there")
@@ -244,6 +250,15 @@ def _plan(
     _refuse_run(directory)
     whole = plan_suite(name, zoo or open_zoo(), directory, only or (), slots)
     return whole if trainings is None else whole.first(trainings)
+
+
+def _check_looks(until: UntilName | None, outcome: Outcome | None, detect: float | None) -> None:
+    """Raise UsageError if something is said of looks that are not asked for."""
+    from trunkzoo.errors import UsageError
+
+    for option, value in (("detect", detect), ("outcome", outcome)):
+        if until is None and value is not None:
+            raise UsageError(f"--{option} says what --until looks for; add --until decided or --until futile")
 
 
 def _refuse_run(directory: Path) -> None:

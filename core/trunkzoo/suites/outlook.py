@@ -70,12 +70,21 @@ def outlook(
     Raises:
         UsageError: the difference is not positive, or the published rows have no two arms with two trainings.
     """
-    if not 0 < detect < 1:
-        raise UsageError(f"difference {detect:g}: one to find lies between 0 and 1, for example 0.1", ["detect"])
+    check_detect(detect)
     return [
         _of_task(plan, task, measure, detect, *_source(plan, task, measure, spread and Spread(*spread), published))
         for task in plan.tasks
     ]
+
+
+def check_detect(detect: float) -> None:
+    """Refuse a difference of two scores that cannot be found.
+
+    Raises:
+        UsageError: it does not lie between 0 and 1.
+    """
+    if not 0 < detect < 1:
+        raise UsageError(f"difference {detect:g}: one to find lies between 0 and 1, for example 0.1", ["detect"])
 
 
 def _of_task(plan: SuitePlan, task: TaskPlan, measure: Measure, detect: float, spread: Spread, source: str) -> Outlook:

@@ -18,6 +18,7 @@ from trunkzoo.suites.cells import write_json
 from trunkzoo.suites.comparing import MEASURES, pairs_of
 from trunkzoo.suites.engine import Engine
 from trunkzoo.suites.layout import LOOKS, report_rows
+from trunkzoo.suites.outlook import check_detect
 from trunkzoo.suites.plan import SuitePlan, TaskPlan
 from trunkzoo.suites.run import run_suite
 
@@ -81,8 +82,9 @@ def run_until(
     """Run a suite training seed by training seed and look at its comparisons from the third on; see :func:`run_suite`.
 
     Raises:
-        UsageError: there is nothing to compare, or too few training seeds to stop before the last.
+        UsageError: there is nothing to compare, too few training seeds to stop before the last, or no such difference.
     """
+    check_detect(detect)
     total, count = len(plan.config.training_seeds), sum(len(_pairs(task)) for task in plan.tasks)
     if not count or total < 2:
         raise UsageError(

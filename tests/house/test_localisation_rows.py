@@ -81,3 +81,64 @@ def test_sharper_keypoints_place_the_pot_better() -> None:
     assert len(better) == 6
     assert min(better) > 0
     assert f"placed better by {mean.value:.2f} cm [{mean.low:.2f}, {mean.high:.2f}]" in text
+
+
+def _by_option() -> dict[str, list[tuple[str, int, int, list[float]]]]:
+    """Option, "" for none → trunk, seed, scenes, and errors of each training on handover."""
+    found: dict[str, list[tuple[str, int, int, list[float]]]] = {}
+    for row in _rows("two-arm-handover"):
+        found.setdefault(" ".join(row["set"]), []).append((row["trunk"], row["seed"], row["scenes"], _last(row)))
+    return found
+
+
+def test_what_every_option_changes() -> None:
+    """Paired by trunk and seed with the training of the recipes' settings."""
+    text = " ".join((FOLDER / "README.md").read_text().split())
+    options = _by_option()
+    own = {(trunk, seed): errors for trunk, seed, scenes, errors in options.pop("") if scenes == 100}
+    tried = {option: sorted(row[:2] for row in rows) for option, rows in options.items()}
+    all_six = [(trunk, seed) for trunk in ("conv-18", "resnet-18") for seed in range(3)]
+    assert [option for option, pairs in tried.items() if pairs != all_six] == ["trunk.output_stride=8"]
+    assert tried["trunk.output_stride=8"] == [("resnet-18", 0)]
+    assert all(set(row["set"]) <= {"encoder.keypoint_gain=10"} for row in _rows("two-arm-lift"))
+
+    def change(option: str, unit: int) -> tuple[float, float, float]:
+        found = student([errors[unit] - own[trunk, seed][unit] for trunk, seed, _, errors in options[option]])
+        return found.value, found.low, found.high
+
+    for option, words in (
+        ("encoder.feature_norm=true", "changes nothing in the mean of the six trainings"),
+        ("coordinates", "change nothing in the mean"),
+    ):
+        (place, low, high), (yaw, least, most) = (change(option, unit) for unit in (0, 1))
+        changes = f"{place:+.2f} cm [{low:+.1f}, {high:+.1f}], {yaw:+.1f} degrees [{least:+.1f}, {most:+.1f}]"
+        assert f"{words} ({changes})" in text
+    for option, before, after in (
+        ("encoder.shift=0", "(", "; mean"),
+        ("encoder.keypoint_gain=10", "trainings, ", " paired by trunk and seed"),
+        ("temperature=0.1", "throughout ", "; the yaw as before"),
+    ):
+        place, low, high = change(option, 0)
+        assert f"{before}{place:+.1f} cm [{low:+.1f}, {high:+.1f}]{after}" in text
+    crop = "encoder.shift=0 encoder.crop=[84,84]"
+    assert "worse by {:.1f} cm [{:.1f}, {:.1f}]; in yaw no".format(*change(crop, 0)) in text
+    assert change(crop, 1)[1] < 0 < change(crop, 1)[2]
+
+
+def test_what_was_tried_once() -> None:
+    text = " ".join((FOLDER / "README.md").read_text().split())
+    rows = {
+        (row["trunk"], row["scenes"], " ".join(row["set"])): row
+        for row in _rows("two-arm-handover")
+        if row["seed"] == 0
+    }
+    stride, own = rows["resnet-18", 100, "trunk.output_stride=8"], rows["resnet-18", 100, ""]
+    place, yaw = _last(stride)
+    assert f"{place:.1f}" == f"{_last(own)[0]:.1f}"
+    assert f"({place:.1f} cm, {yaw:.1f} degrees for {_last(own)[1]:.1f})" in text
+    assert f"for {stride['cpu_seconds'] / own['cpu_seconds']:.1f} times the CPU time" in text
+    assert {row["seed"] for row in _rows("two-arm-handover") if row["scenes"] == 600} == {0}
+    for trunk, words in (("resnet-18", "{:.1f} to {:.1f} cm and its yaw from {:.1f} to {:.1f} degrees"),
+                         ("conv-18", "{:.1f} to {:.1f} cm and from {:.1f} to {:.1f} degrees")):  # fmt: skip
+        (few, turn), (many, turned) = (_last(rows[trunk, scenes, ""]) for scenes in (100, 600))
+        assert words.format(few, many, turn, turned) in text

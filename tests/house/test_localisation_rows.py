@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from scipy import stats
@@ -142,3 +143,15 @@ def test_what_was_tried_once() -> None:
                          ("conv-18", "{:.1f} to {:.1f} cm and from {:.1f} to {:.1f} degrees")):  # fmt: skip
         (few, turn), (many, turned) = (_last(rows[trunk, scenes, ""]) for scenes in (100, 600))
         assert words.format(few, many, turn, turned) in text
+
+
+def test_how_large_feature_maps_are_before_training() -> None:
+    rows = [json.loads(line) for line in (FOLDER / "feature-scale.jsonl").read_text().splitlines()]
+    text = (FOLDER / "README.md").read_text().partition("| random weights |")[2].partition("\n\n")[0]
+    said = re.findall(r"^\| `([\w-]+)` \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", text, re.MULTILINE)
+    assert [trunk for trunk, *_ in said] == ["resnet-18", "conv-18", "conv-deep", "tokens"]
+    for trunk, *cells in said:
+        mine = [row for row in rows if row["trunk"] == trunk]
+        assert len({(row["task"], row["seed"]) for row in mine}) == len(mine) == 6
+        rms, deviation, peak = (fmean(row[key] for row in mine) for key in ("rms", "logit_deviation", "peak"))
+        assert cells == [f"{rms:.2f}", f"{deviation:.2f}", f"{peak:.1f}"]

@@ -142,6 +142,10 @@ def test_what_meanflow_is_worth_in_one_evaluation() -> None:
                 above += sum(d > 0 for d in found)
                 highest.append(student(found))
     assert (above, all(of.low < 0 < of.high for of in highest)) == (6, True)
+    plugin = " ".join((FOLDER.parents[1] / "plugins" / "trunkzoo_imf" / "README.md").read_text().split())
+    assert (
+        "errs {:.4f} (handover) and {:.4f} (lift) more than `imf/imf`".format(*(of.value for of in highest)) in plugin
+    )
     assert "it errs more than `imf` with each of six trainings" in SAID
     assert f"at most {max(of.high for of in highest):.4f} by these intervals" in SAID
     last = _one(TASKS[0], "flow")[2] - _one(f"{TASKS[0]}-rollouts", "imf")[2]
@@ -168,6 +172,8 @@ def test_what_a_step_costs() -> None:
         imf += [a / b for a, b in zip(first["imf"], first["regression"], strict=True)]
         squares += [a / b for a, b in zip(first["squares"], first["regression"], strict=True)]
     assert f"A training step of `flow` takes {_range(flow)} of the CPU time of `imf`" in SAID
+    plugin = (FOLDER.parents[1] / "plugins" / "trunkzoo_imf" / "README.md").read_text()
+    assert f"for a step that costs {1 / max(flow):.1f} to {1 / min(flow):.1f} times as much" in plugin
     assert f"{min(drift):.1f} to {max(drift):.1f} times (both of a pair on one machine" in SAID
     assert f"a step takes {min(imf):.1f} to {max(imf):.1f} times the CPU time of L1's" in SAID
     assert f"one of `squares` {min(squares):.1f} to {max(squares):.1f} times" in SAID

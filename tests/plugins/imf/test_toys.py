@@ -1,30 +1,39 @@
 """Distributions with several modes: one evaluation finds them all, where a regressor averages them."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from trunkzoo.api import load_recipe
 from trunkzoo.bench.clock import cpu_threads
 from trunkzoo.nn.draws import Draws, sample_seeds
-from trunkzoo.plugin import Contract
 from trunkzoo_imf.config import DriftConfig, FlowConfig, IMFConfig
 from trunkzoo_imf.drift import DriftHead
 from trunkzoo_imf.flow import FlowHead
 from trunkzoo_imf.imf import IMFHead
+from two_modes import (
+    CHUNK,
+    LEFT,
+    ONE_STEP,
+    SIZE,
+    begun,
+    contract,
+    evaluations,
+    held_out,
+    imf_head,
+    learn,
+    near_a_mode,
+    path,
+    sampled,
+    smaller_share,
+    train,
+    two_modes,
+)
 
-ONE_STEP = {
-    key: load_recipe("imf-resnet18").head.config[key] for key in ("output", "error_in", "weight_power", "times")
-}
 PUBLISHED = {"output": "sample", "times": {"one_step_share": 0.2, "noise_share": 0.1}}
 """Errors between velocities under the published weight; the recipes' plain squares between chunks blur these eight points (0.14)."""
-Data = Callable[[Draws], tuple[Tensor, Tensor]]
-"""Draws of B samples → condition (B, 1, 2) and chunk (B, H, A)."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -34,37 +43,6 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-def contract(chunk: tuple[int, int]) -> Contract:
-    return Contract(
-        cameras=("front",), image_size=(8, 8), camera_dim=1, keypoints=1, state_dim=1, cond_dim=2, obs_horizon=1,
-        pred_horizon=chunk[0], action_dim=chunk[1], num_action_steps=1,
-    )  # fmt: skip
-
-
-def trained(head: nn.Module, data: Data, steps: int, batch: int, rate: float) -> nn.Module:
-    """AdamW with warm-up and cosine, as agents are trained."""
-    optimiser = torch.optim.AdamW(head.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0)
-    cosine = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min(1, (step + 1) / 30) * (0.51 + 0.49 * math.cos(math.pi * step / steps))
-    )
-    for step in range(steps):
-        draws = Draws(sample_seeds(0, step, torch.arange(batch)))
-        cond, chunk = data(draws)
-        loss = head(cond, chunk, torch.ones(chunk.shape[:2], dtype=torch.bool), draws)["loss"]
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(head.parameters(), 1.0)
-        optimiser.step()
-        cosine.step()
-    return head
-
-
-@torch.no_grad()
-def sampled(head: Any, cond: Tensor, chunk: tuple[int, int]) -> Tensor:
-    noise = torch.randn(len(cond), *chunk, generator=torch.Generator().manual_seed(5))
-    return torch.as_tensor(head.sample(cond, noise))
-
-
 def sliced_wasserstein(a: Tensor, b: Tensor) -> float:
     """Root mean squared 2-Wasserstein distance over 64 random directions, of equally many points (N, D)."""
     directions = nn.functional.normalize(torch.randn(a.shape[1], 64, generator=torch.Generator().manual_seed(0)), dim=0)
@@ -72,30 +50,13 @@ def sliced_wasserstein(a: Tensor, b: Tensor) -> float:
     return (along[0] - along[1]).square().mean().sqrt().item()
 
 
-# ── Two modes: pass an obstacle on the left or on the right, along a path that the observation sets ─────────────────
-
-CHUNK = (4, 2)
-LEFT = 0.3  # share of the first mode
+# ── Two modes ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def path(observed: Tensor) -> Tensor:
-    """The first mode's chunk (B, 4, 2) for observations (B,) in [0, 1]; the second mode is its mirror image."""
-    phase = torch.arange(1, 5) / 5 * math.pi + observed[:, None]
-    return 0.6 * torch.stack([phase.sin(), phase.cos()], dim=-1)
-
-
-def two_modes(draws: Draws) -> tuple[Tensor, Tensor]:
-    observed = draws.uniform()
-    side = torch.where(draws.uniform() < LEFT, 1.0, -1.0)
-    chunk = side[:, None, None] * path(observed) + 0.03 * draws.normal(*CHUNK)
-    return torch.stack([observed, torch.ones_like(observed)], dim=-1)[:, None], chunk
-
-
-def two_mode_head(**settings: object) -> nn.Module:
-    torch.manual_seed(0)
-    size = {"width": 64, "blocks": 1, "heads": 2, "time_tokens": 2}
-    config = IMFConfig.model_validate(ONE_STEP | size | settings)
-    return trained(IMFHead(config, contract(CHUNK)), two_modes, steps=800, batch=128, rate=5e-3)
+def two_mode_head(wide: bool = False, **settings: object) -> nn.Module:
+    head = begun(lambda: imf_head(**settings), wide=wide)
+    learn(head)
+    return head
 
 
 @pytest.fixture(scope="module")
@@ -104,41 +65,24 @@ def one_step_head() -> nn.Module:
     return two_mode_head()
 
 
-def held_out() -> tuple[Tensor, Tensor]:
-    return two_modes(Draws(sample_seeds(1, torch.arange(2000))))
-
-
-def distances(head: nn.Module) -> Tensor:
-    """Root mean square distance of one-step samples from the smaller and the larger mode: (2, 2000)."""
-    cond, _ = held_out()
-    chunk, mode = sampled(head, cond, CHUNK), path(cond[:, 0, 0])
-    return torch.stack([(chunk - side * mode).flatten(1).norm(dim=1) for side in (1, -1)]) / math.sqrt(8)
-
-
-def smaller_share(head: nn.Module) -> float:
-    first, second = distances(head)
-    return (first < second).float().mean().item()
-
-
-def near_a_mode(head: nn.Module) -> float:
-    """Share of samples within 0.15: the modes are 0.85 apart per number, their middle 0.42."""
-    return (distances(head).amin(0) < 0.15).float().mean().item()
-
-
-@contextmanager
-def evaluations(head: Any, steps: int) -> Iterator[None]:
-    """The head with so many evaluations of its network per chunk."""
-    own, head.config = head.config, head.config.model_copy(update={"sample_steps": steps})
-    yield
-    head.config = own
-
-
 @pytest.mark.slow
 def test_one_step_finds_both_modes_with_their_share(one_step_head: nn.Module) -> None:
     assert smaller_share(one_step_head) == pytest.approx(LEFT, abs=0.1)
     assert near_a_mode(one_step_head) > 0.5
     with evaluations(one_step_head, 10):
         assert smaller_share(one_step_head) == pytest.approx(LEFT, abs=0.06)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_noise_that_enters_from_zero_loses_no_mode(one_step_head: nn.Module) -> None:
+    """Against the same head whose noise enters as torch's default makes it, at one and at ten evaluations."""
+    wide = two_mode_head(wide=True)
+    for steps, tolerance in ((1, 0.1), (10, 0.06)):
+        with evaluations(wide, steps), evaluations(one_step_head, steps):
+            lost, usual = (abs(smaller_share(head) - LEFT) for head in (one_step_head, wide))
+            assert lost < usual + tolerance
+            assert near_a_mode(one_step_head) > near_a_mode(wide) - tolerance
 
 
 @pytest.mark.slow
@@ -165,10 +109,10 @@ def test_the_published_weight_gives_up_the_smaller_mode() -> None:
 def test_drift_keeps_modes_unless_fields_are_normalised(normalised: bool, low: float, high: float) -> None:
     """An observation is seen with one chunk at a time, as robots' are; 16 observations of 8 samples per step."""
     torch.manual_seed(0)
-    size = {"width": 64, "blocks": 1, "heads": 2, "time_tokens": 2}
     settings = {"normalised": True, "temperatures": (0.02, 0.05, 0.2)} if normalised else {}
-    head = DriftHead(DriftConfig.model_validate(size | settings), contract(CHUNK))
-    assert low <= smaller_share(trained(head, two_modes, steps=800, batch=16, rate=5e-3)) <= high
+    head = DriftHead(DriftConfig.model_validate(SIZE | settings), contract(CHUNK))
+    train(head, two_modes, steps=800, batch=16, rate=5e-3)
+    assert low <= smaller_share(head) <= high
 
 
 @pytest.mark.slow
@@ -212,13 +156,13 @@ def shares(points: Tensor) -> Tensor:
 def test_eight_gaussians(kind: str, settings: dict[str, object], blur: float, least: float, most: float) -> None:
     """Flow keeps the eighths; the published weight, p = 1, lets some grow; squares keep them, and draw them together."""
     torch.manual_seed(0)
-    size = {"width": 64, "blocks": 2, "heads": 2, "time_tokens": 2}
+    size = {**SIZE, "blocks": 2}
     head: nn.Module
     if kind == "imf":
         head = IMFHead(IMFConfig.model_validate(size | settings), contract((1, 2)))
     else:
         head = FlowHead(FlowConfig.model_validate(size | settings), contract((1, 2)))
-    trained(head, eight_gaussians, steps=2500, batch=128, rate=3e-3)
+    train(head, eight_gaussians, steps=2500, batch=128, rate=3e-3)
     cond, points = eight_gaussians(Draws(sample_seeds(1, torch.arange(4000))))
     found = sampled(head, cond, (1, 2))[:, 0]
     assert sliced_wasserstein(found, points[:, 0]) < blur  # the best L2 regressor, a point in the middle, is at 0.57

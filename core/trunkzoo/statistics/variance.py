@@ -134,8 +134,8 @@ class Components(NamedTuple):
     high: float
     scene: float
     rest: float
-    df: int
-    """Degrees of freedom behind ``training``."""
+    df: float
+    """Degrees of freedom behind the limits."""
 
     def text(self, digits: int = 2) -> str:
         """``training 0.08 [0.05, 0.15], scene 0.34, rest 0.36``."""
@@ -159,7 +159,8 @@ def components(arms: Sequence[Array], difference: bool = False) -> Components | 
     if min(scores.shape[1:]) < 2 or (difference and len(scores) < 2):
         return None
     found, factor = mean_squares(scores, centre=difference), 2.0 if difference else 1.0
-    low, high = (found.training * found.df / stats.chi2.ppf(q, found.df) for q in (0.975, 0.025))
+    df = _freedom(scores, found, centre=difference)
+    low, high = (found.training * df / stats.chi2.ppf(q, df) for q in (0.975, 0.025))
 
     def part(mean_square: float, rest: float, repeats: int) -> float:
         return math.sqrt(max(0.0, factor * (mean_square - rest) / repeats))
@@ -171,8 +172,26 @@ def components(arms: Sequence[Array], difference: bool = False) -> Components | 
         high=part(float(high), rest, found.scenes),
         scene=part(float(found.scene), rest, found.trainings),
         rest=math.sqrt(factor * rest),
-        df=found.df,
+        df=df,
     )
+
+
+def _freedom(scores: Array, found: MeanSquares, centre: bool) -> float:
+    """Degrees of freedom of the trainings' mean square, of which the scenes that were drawn take some.
+
+    Scenes that are hard for all make a rate near 0 or 1 scatter less, trainings and rest alike. So to its relative variance 2/df
+    comes what a jackknife over scenes (Efron and Stein 1981) finds beyond the part of it that normal numbers have.
+    """
+    if not found.training:
+        return float(found.df)
+    n, whole, rest = found.scenes, float(found.training), float(found.rest)
+    within = scores - scores.mean(0) if centre else scores
+    without = (n * within.mean(-1, keepdims=True) - within) / (n - 1)  # (arms, trainings, the scene left out)
+    of_training = without - without.mean(1, keepdims=True)
+    squares = (n - 1) * np.square(of_training).sum((0, 1)) / found.df  # (scenes,)
+    by_scene = (n - 1) / n * float(np.square(squares - squares.mean()).sum())
+    normal = (4 * max(whole - rest, 0) * rest + 2 * rest**2) / found.df
+    return 2 / (2 / found.df + max(0.0, by_scene - normal) / whole**2)
 
 
 class Pooled(NamedTuple):

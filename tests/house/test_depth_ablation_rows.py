@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from results_page import held_out
+from results_page import held_out, rows
 from trunkzoo.registry import open_zoo
 from trunkzoo.suites.planning import load_suite
 
@@ -23,7 +23,7 @@ def found(arm: str, weights: str) -> dict[str, Any]:
 def test_every_line_of_the_table() -> None:
     controls = {arm.label: arm.control for arm in load_suite(open_zoo().registry, "depth-lift").arms}
     text = (FOLDER / "README.md").read_text()
-    said = re.findall(r"^\| `(.+?)` \| (.+) \|$", text, re.MULTILINE)
+    said = re.findall(r"^\| `(.+?)` \| (\d\.\d.+) \|$", text, re.MULTILINE)
     assert {arm for arm, _ in said} == {row["arm"] for row in ROWS}
     for arm, cells in said:
         learned, uniform = found(arm, "learned"), found(arm, "uniform")
@@ -41,6 +41,19 @@ def test_the_agents_are_those_of_the_suite_and_their_weights_became_uniform() ->
         else:
             published = held_out(LIFT, row["arm"])[row["seed"]]
             assert row["error"] == published
+
+
+def test_what_is_solved_with_uniform_weights() -> None:
+    played = [json.loads(line) for line in (FOLDER / "two-arm-lift-rollouts.jsonl").read_text().splitlines()]
+    for row in played:
+        trained = [episode["success"] for episode in rows(LIFT, row["arm"], "report")[row["seed"]]]
+        assert (row["weights"], row["episodes"]) == ("uniform", len(trained))
+        line = f"| `{row['arm']}` | {sum(trained)}/{len(trained)} | {len(row['solved'])}/{row['episodes']} |"
+        assert line in (FOLDER / "README.md").read_text().splitlines()
+        assert row["error"] == found(row["arm"], "uniform")["error"]
+        if row["arm"] == "conv-18":
+            said = f"solves {len(row['solved'])} of {row['episodes']} scenes for {sum(trained)}"
+            assert " ".join((ROOT / "RESULTS.md").read_text().split()).count(said) == 2
 
 
 def test_what_the_answer_says() -> None:

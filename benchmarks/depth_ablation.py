@@ -2,8 +2,9 @@
 
     python benchmarks/depth_ablation.py runs/suites/mine/cells/train-conv-*/run [--episodes 60] [-o rows.jsonl]
 
-Two lines for each run: as trained, and with every depth query of its trunks set to zero, which makes the weights uniform and
-leaves everything else. ``error`` is the action error on the run's held-out demonstrations, ``entropy`` that of the depth
+Three lines for each run: as trained; with the weights of every read of its trunks put at their mean over all places of the
+held-out images, so that no read looks at what it reads; and with every depth query at zero, which makes the weights uniform.
+All else is left. ``error`` is the action error on the run's held-out demonstrations, ``entropy`` that of the depth
 weights there (1 is uniform). What falls is what the agent needs them for; the rest was trained beside them, so a fall says
 nothing of what an agent trained with uniform weights can do: that is the arm's control.
 """
@@ -20,17 +21,21 @@ from typing import Any
 import torch
 
 from trunkzoo.agent.agent import Agent
+from trunkzoo.agent.assemble import assemble
 from trunkzoo.catalogue.catalogue import Catalogue
 from trunkzoo.checkpoint.load import load_agent
 from trunkzoo.checkpoint.save import save_checkpoint
 from trunkzoo.data.windows import WindowDataset
-from trunkzoo.nn.stack import Query, Static
+from trunkzoo.nn.stack import DepthMix, Query, Static, collect_weights
+from trunkzoo.plugin.contract import STATE_KEY
 from trunkzoo.registry import open_zoo
+from trunkzoo.registry.resolved import resolve
 from trunkzoo.rollouts import REPORT_SEEDS, Evaluation, plan, run
+from trunkzoo.training.batches import Batch
 from trunkzoo.training.directory import read_run
 from trunkzoo.training.probes import Holdout, depth_entropy
 
-LEARNED, UNIFORM = "learned", "uniform"
+KINDS = LEARNED, MEAN, UNIFORM = "learned", "mean", "uniform"
 
 
 @torch.no_grad()
@@ -43,6 +48,23 @@ def make_uniform(agent: Agent) -> None:
                 module.up_query.zero_()
         elif isinstance(module, Static):
             module.static_query.zero_()
+
+
+def with_mean_weights(agent: Agent, batch: Batch, catalogue: Catalogue) -> Agent:
+    """An agent whose trunks weigh the sources of every read by their mean weights on ``batch``, everywhere alike."""
+    state = agent.state_normalizer.normalize(batch[STATE_KEY])
+    for name, weights in collect_weights(agent.encoder, batch, state).items():
+        place, _, read = name.rpartition(".")
+        mix = agent.encoder.get_submodule(place)
+        if isinstance(mix, DepthMix) and read in mix.reads:
+            constant = Static(len(weights))
+            constant.static_query.data = weights.flatten(1).mean(1).log()  # softmax of its logarithm is the mean itself
+            mix.reads[read] = constant
+    settings = {**agent.recipe.trunk.config, "mixing": "static", "query_rank": 0}  # the same trunk with such weights
+    trunk = agent.recipe.trunk.model_copy(update={"config": settings})
+    other = assemble(resolve(agent.recipe.model_copy(update={"trunk": trunk}), catalogue))
+    other.load_state_dict(agent.state_dict())
+    return other.eval()
 
 
 def judge(
@@ -69,23 +91,26 @@ def _mean(rows: list[Any], key: str) -> float:
 
 
 def ablate(directory: Path, kinds: Collection[str], episodes: int, catalogue: Catalogue) -> Iterator[dict[str, Any]]:
-    """The run's newest agent as trained, then with uniform depth weights, as far as asked."""
+    """The run's newest agent with each kind of depth weights that is asked for."""
     facts, agent = read_run(directory), load_agent(directory, catalogue)
     windows = WindowDataset(Path(facts["data"]["path"]), agent.contract, {})
     holdout = Holdout(windows, agent.recipe.train.holdout_episodes)
     about = {"arm": agent.recipe.name, "seed": facts["seed"]}
-    if LEARNED in kinds:
-        yield {**about, "weights": LEARNED, **judge(agent, holdout, windows, episodes, catalogue)}
-    make_uniform(agent)
-    if UNIFORM in kinds:
-        yield {**about, "weights": UNIFORM, **judge(agent, holdout, windows, episodes, catalogue)}
+    batch = windows.gather(holdout.indices)
+    for kind in kinds:
+        agent = load_agent(directory, catalogue)
+        if kind == MEAN:
+            agent = with_mean_weights(agent, batch, catalogue)
+        elif kind == UNIFORM:
+            make_uniform(agent)
+        yield {**about, "weights": kind, **judge(agent, holdout, windows, episodes, catalogue)}
 
 
 def main() -> None:
     """A line for each run and kind of weights."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+")
-    parser.add_argument("--weights", choices=(LEARNED, UNIFORM), nargs="+", default=(LEARNED, UNIFORM))
+    parser.add_argument("--weights", choices=KINDS, nargs="+", default=KINDS)
     parser.add_argument("--episodes", type=int, default=0, help="test scenes to play")
     parser.add_argument("-o", "--out", type=Path, help="add every line to this file")
     options = parser.parse_args()

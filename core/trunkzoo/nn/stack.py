@@ -9,7 +9,7 @@ return self.mix(sources)
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -134,7 +134,7 @@ class DepthMix(nn.Module):
         return weighted_sum(weights, values)
 
 
-def collect_weights(module: nn.Module, *inputs: Tensor) -> dict[str, Tensor]:
+def collect_weights(module: nn.Module, *inputs: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Run ``module`` without gradient; return α of every read inside it: name → (sources, *positions)."""
     found: dict[str, Tensor] = {}
 

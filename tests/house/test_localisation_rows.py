@@ -8,6 +8,8 @@ from typing import Any
 
 from scipy import stats
 
+from results_page import LEAD, held_out
+from results_page import rows as published_rows
 from trunkzoo.statistics.intervals import student
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -26,7 +28,8 @@ def _rows(task: str) -> list[dict[str, Any]]:
 
 def test_every_line_of_the_table() -> None:
     rows = [row for row in _rows("two-arm-handover") if row["trunk"] in ("resnet-18", "conv-18")]
-    lines = re.findall(r"^\| (\d+) \| ([^|]+) \|(.+)\|$", (FOLDER / "README.md").read_text(), re.MULTILINE)
+    table, *_ = (FOLDER / "README.md").read_text().split("\n## ")
+    lines = re.findall(r"^\| (\d+) \| ([^|]+) \|(.+)\|$", table, re.MULTILINE)
     said = {(int(scenes), settings): [cell.strip() for cell in cells.split("|")] for scenes, settings, cells in lines}
     found = {}
     for scenes, settings in said:
@@ -155,3 +158,20 @@ def test_how_large_feature_maps_are_before_training() -> None:
         assert len({(row["task"], row["seed"]) for row in mine}) == len(mine) == 6
         rms, deviation, peak = (fmean(row[key] for row in mine) for key in ("rms", "logit_deviation", "peak"))
         assert cells == [f"{rms:.2f}", f"{deviation:.2f}", f"{peak:.1f}"]
+
+
+def test_what_a_pose_loss_is_worth() -> None:
+    """The lines of its table, and the mean differences from the suite's own trainings with Student's interval."""
+    text = (FOLDER / "README.md").read_text()
+    played = [json.loads(line) for line in (FOLDER / "pose-loss-two-arm-lift.jsonl").read_text().splitlines()]
+    published = published_rows(LEAD, "resnet-18", "report")
+    solved, errors = [], []
+    for row in played:
+        seed = row["seed"]
+        before, error = sum(episode["success"] for episode in published[seed]), held_out(LEAD, "resnet-18")[seed]
+        solved.append((len(row["successes"]) - before) / row["episodes"])
+        errors.append(row["holdout_error"] - error)
+        cells = f"{before}/60 | {len(row['successes'])}/60 | {error:.4f} | {row['holdout_error']:.4f} | {10 * row['place_error']:.1f}"
+        assert f"| {seed} | {cells} |" in text
+        assert (row["weight"], row["episodes"], row["steps"]) == (0.1, 60, 800)
+    assert f"{student(solved).text(2, signed=True)} in success, {student(errors).text(4, signed=True)} in held-out error" in text

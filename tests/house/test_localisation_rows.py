@@ -174,4 +174,7 @@ def test_what_a_pose_loss_is_worth() -> None:
         cells = f"{before}/60 | {len(row['successes'])}/60 | {error:.4f} | {row['holdout_error']:.4f} | {10 * row['place_error']:.1f}"
         assert f"| {seed} | {cells} |" in text
         assert (row["weight"], row["episodes"], row["steps"]) == (0.1, 60, 800)
-    assert f"{student(solved).text(2, signed=True)} in success, {student(errors).text(4, signed=True)} in held-out error" in text
+    assert (
+        f"{student(solved).text(2, signed=True)} in success, {student(errors).text(4, signed=True)} in held-out error"
+        in text
+    )

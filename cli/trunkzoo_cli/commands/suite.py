@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from trunkzoo_cli.commands.suite_looks import Outcome, UntilName, check_looks
 from trunkzoo_cli.commands.suite_new import new
 from trunkzoo_cli.completion import complete_suite
 from trunkzoo_cli.options import MAX_PROCESSES, JsonOption
@@ -44,24 +45,10 @@ From = Annotated[
 ]
 
 
-class Outcome(StrEnum):
-    """What is compared."""
-
-    success = "success"
-    reward = "reward"
-
-
 MEASURE: dict[Outcome, Literal["success", "average reward"]] = {
     Outcome.success: "success",
     Outcome.reward: "average reward",
 }
-
-
-class UntilName(StrEnum):
-    """When a suite may end before its last training seed."""
-
-    decided = "decided"
-    futile = "futile"
 
 
 class EngineName(StrEnum):
@@ -117,7 +104,7 @@ def run(
     from trunkzoo.suites.run import run_suite
     from trunkzoo.suites.stopping import forget_stop, run_until
 
-    _check_looks(until, outcome, detect)
+    check_looks(until, outcome, detect)
     zoo = open_zoo()
     slots = (
         load_slurm(zoo.registry).cpus if engine is EngineName.slurm else max_parallel or len(os.sched_getaffinity(0))
@@ -250,15 +237,6 @@ def _plan(
     _refuse_run(directory)
     whole = plan_suite(name, zoo or open_zoo(), directory, only or (), slots)
     return whole if trainings is None else whole.first(trainings)
-
-
-def _check_looks(until: UntilName | None, outcome: Outcome | None, detect: float | None) -> None:
-    """Raise UsageError if something is said of looks that are not asked for."""
-    from trunkzoo.errors import UsageError
-
-    for option, value in (("detect", detect), ("outcome", outcome)):
-        if until is None and value is not None:
-            raise UsageError(f"--{option} says what --until looks for; add --until decided or --until futile")
 
 
 def _refuse_run(directory: Path) -> None:

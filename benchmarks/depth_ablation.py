@@ -1,11 +1,11 @@
-"""Does a trained agent need its depth weights? The same agent with uniform weights in their place, at test time.
+"""Does a trained agent need its depth weights? The same agent with fixed ones in their place, at test time.
 
     python benchmarks/depth_ablation.py runs/suites/mine/cells/train-conv-*/run [--episodes 60] [-o rows.jsonl]
 
 Three lines for each run: as trained; with the weights of every read of its trunks put at their mean over all places of the
 held-out images, so that no read looks at what it reads; and with every depth query at zero, which makes the weights uniform.
-All else is left. ``error`` is the action error on the run's held-out demonstrations, ``entropy`` that of the depth
-weights there (1 is uniform). What falls is what the agent needs them for; the rest was trained beside them, so a fall says
+All else is left. ``error`` is the action error on the run's held-out demonstrations, ``depth_entropy`` that of the
+depth weights there (1 is uniform). What falls is what the agent needs them for; the rest was trained beside them, so a fall says
 nothing of what an agent trained with uniform weights can do: that is the arm's control.
 """
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -146,11 +146,11 @@ HEADS: dict[str, Callable[[], nn.Module]] = {"imf": imf_head, "flow": flow_head,
 def begun(build: Callable[[], nn.Module], seed: int = 0, wide: bool = False) -> nn.Module:
     """A head with the initial values of ``seed``; ``wide`` lets the noise enter as torch's default makes it."""
     torch.manual_seed(seed)
-    head: Any = build()
+    head = build()
     if wide:
         torch.manual_seed(seed + 1)
-        head.network.action_in.reset_parameters()
-    return head  # type: ignore[no-any-return]
+        cast(Any, head).network.action_in.reset_parameters()
+    return head
 
 
 def learn(head: nn.Module, seed: int = 0) -> list[float]:

@@ -71,7 +71,9 @@ def test_a_clear_difference_ends_early_and_no_difference_becomes_futile() -> Non
 def test_a_look_before_the_first_decides_nothing() -> None:
     seen = look(np.ones((2, 20)), np.zeros((2, 20)), limits(6), rate=True, detect=0.1)
     assert seen.state == "open"
-    assert np.isinf(seen.difference.high)
+    assert seen.difference == (1.0, -1.0, 1.0)  # rates cannot differ by more
+    rewards = np.random.default_rng(0).normal(size=(2, 20))
+    assert np.isinf(look(rewards, 2 * rewards, limits(6), rate=False, detect=0.1).difference.high)
 
 
 def test_the_last_limit_is_little_above_students() -> None:

@@ -15,8 +15,10 @@ from trunkzoo.agent.numbers import count_parameters
 from trunkzoo.errors import ZooError
 from trunkzoo.plugin import TaskSpec
 from trunkzoo.registry import open_zoo
-from trunkzoo.statistics import wilson
+from trunkzoo.statistics import compare, wilson
+from trunkzoo.suites.comparing import compare_task
 from trunkzoo.suites.outcomes import outcome_table, outcomes_of
+from trunkzoo.suites.paired_outcomes import outcome_differences, paired_numbers, paired_table
 from trunkzoo.suites.results import ArmResult, TaskResult
 from trunkzoo.suites.work import LATENCY_ROUNDS, run_cell
 
@@ -66,6 +68,31 @@ def test_the_table_has_a_column_for_every_stage_and_dashes_for_what_is_not_known
     columns, rows = outcome_table(TaskResult(task, (sees, never), {}, ()))
     assert (columns[-1], rows[0][-1], rows[1][-1]) == ("place error", "0.40 of 2.29 cm", "–")
     assert outcomes_of(sees, {})["place_errors"] == (0.003, 0.005)
+
+
+def test_two_arms_are_compared_scene_by_scene_in_finer_outcomes(arm: ArmResult, tmp_path: Path) -> None:
+    """Rows in any order: the slower arm takes ten steps more where both succeed and never grasps in two scenes more."""
+    slower = [{**row, "success_step": row["success_step"] and row["success_step"] + 10} for row in arm.rows[0]]
+    slower[1:3] = [{**row, "max_reward": 0.0} for row in slower[1:3]]
+    slower[7] = {**slower[7], "success": False, "success_step": None}
+    found = outcome_differences([slower[::-1]] * 2, [arm.rows[0]] * 2, STAGES)
+    assert list(found) == ["grasped", "lifted", "best reward", "steps to success"]
+    assert [found[name].value for name in found] == pytest.approx([-2 / 8, 0.0, -0.55 / 8, 10.0])
+    grasps = [[0, 0, 0, 1, 1, 1, 0, 1]] * 2, [[0, 1, 1, 1, 1, 1, 0, 1]] * 2
+    assert found["grasped"] == compare("a", grasps[0], "b", grasps[1], "success").difference
+    assert found["steps to success"] == (10.0, 10.0, 10.0)
+
+
+def test_steps_are_not_compared_where_no_scene_is_solved_by_both(arm: ArmResult, tmp_path: Path) -> None:
+    task = replace(small(tmp_path).tasks[0], stages={})
+    never = tuple({**row, "success": False, "success_step": None} for row in arm.rows[0])
+    other = replace(arm, plan=small(tmp_path).tasks[0].arms[1], rows=(never,))
+    result = TaskResult(task, (arm, other), {}, compare_task([arm, other]))
+    columns, rows = paired_table(result)
+    assert columns == ("difference", "best reward (95 %)", "steps to success (95 %)")
+    assert [(row[0], row[2]) for row in rows] == [("reach-wide − reach-resnet", "–")]
+    (numbers,) = paired_numbers(result)
+    assert numbers["outcomes"]["steps to success"] == [None, None, None]
 
 
 def test_an_evaluation_measures_how_exactly_its_agent_sees_where_the_suite_asks(

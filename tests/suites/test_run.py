@@ -11,10 +11,12 @@ import psutil
 import pytest
 
 from reach_task import REGISTRY, floor, install, orphans_of, small
+from scored import Scorer
 from trunkzoo.errors import UsageError, ZooError
-from trunkzoo.rollouts import read_rows
+from trunkzoo.rollouts import REPORT_SEEDS, read_rows
 from trunkzoo.suites.cells import Cell, hold_suite, read_cell
 from trunkzoo.suites.engine import Failure, LocalEngine, Tick
+from trunkzoo.suites.plan import every_cell
 from trunkzoo.suites.process import CellProcess
 from trunkzoo.suites.results import read_results
 from trunkzoo.suites.run import run_suite
@@ -57,6 +59,22 @@ def test_a_cell_that_always_dies_is_reported_and_the_others_finish(tmp_path: Pat
     assert "the simulation exploded" in failures[0].reason
     assert good.done() is not None
     assert (bad.directory / "log.txt").read_text().count("failed 3 times") == 2  # tried twice
+
+
+def test_a_cell_that_died_for_good_is_named_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hours before the suite ends. The first attempt is not news: it is tried again."""
+    fault = f'fault = "raise", fault_seed = {REPORT_SEEDS.start}'
+    plan = small(tmp_path, text=REGISTRY.replace('"reach/reach", ', f'"faulty/reach", config = {{ {fault} }}, '))
+    Scorer({"reach": 0.5}).run(every_cell(plan), lambda _: None)
+    bad = next(cell for cell in every_cell(plan) if cell.title.startswith("floor noop"))
+    (bad.directory / "done.json").unlink()
+    (bad.directory / "report-noop.jsonl").unlink()
+    said: list[str] = []
+    monkeypatch.setattr("trunkzoo.system.progress.Bars.say", lambda bars, text: said.append(text))
+    with pytest.raises(ZooError, match="floor noop-reach failed: exit code"):
+        run_suite(plan, LocalEngine(1), said.append)
+    assert said[-1] == f"    {bad.title} ended without a result; its log: {bad.directory / 'log.txt'}"
+    assert len([line for line in said if "ended without" in line]) == 1
 
 
 def test_no_more_cells_run_at_once_than_there_are_slots(tmp_path: Path) -> None:

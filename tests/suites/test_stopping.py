@@ -46,6 +46,13 @@ def test_no_difference_becomes_futile_and_is_never_called_one(tmp_path: Path) ->
     assert stop.seen[0].state == "futile"
 
 
+def test_a_suite_of_two_training_seeds_is_looked_at_once(tmp_path: Path) -> None:
+    plan = small(tmp_path, text=EIGHT).first(2)
+    stop = run_until(plan, Scorer({"reach-resnet": 0.1, "reach-wide": 0.9}), None, "decided", "success", 0.1)
+    assert stop.sentence("reach/reach").startswith("After 2 of 2 training seeds, looked at once, in success: ")
+    assert stop.seen[0].difference.high <= 1
+
+
 def test_a_suite_of_one_training_seed_cannot_stop_early(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="to end early a suite needs two arms and two training seeds"):
         run_until(small(tmp_path), Scorer({}), lambda line: None, "decided", "success", 0.1)

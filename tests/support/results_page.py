@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 from trunkzoo.catalogue.part import Part
 from trunkzoo.registry import open_zoo
-from trunkzoo.statistics import Comparison, Interval, Measure, adjust, compare, compare_arms, summarize
-from trunkzoo.statistics.intervals import student
+from trunkzoo.statistics import Comparison, Measure, adjust, compare, compare_arms, summarize
 from trunkzoo.suites.comparing import pairs_of
 from trunkzoo.suites.held_out import compare_errors
+from trunkzoo.suites.paired_outcomes import outcome_differences
 from trunkzoo.suites.planning import load_suite
 
 ROOT = Path(__file__).parents[2]
@@ -199,31 +199,13 @@ def _glance(match: re.Match[str]) -> str:
 def outcome(folder: str, a: str, b: str, name: str) -> str:
     """Paired difference of two arms in an outcome beside success: a stage of the task, the best reward, steps to success."""
     first, second = (rows(folder, arm, "report") for arm in (a, b))
-    if name == "steps to success":
-        return _steps(first, second).text(1, signed=True)
-    of = [[[_outcome_of(row, name) for row in run] for run in runs] for runs in (first, second)]
-    measure: Measure = "average reward" if name == "best reward" else "success"
-    return compare(a, of[0], b, of[1], measure).difference.text(2, signed=True)
-
-
-def _outcome_of(row: dict[str, Any], name: str) -> float:
-    """Best reward of an episode, or whether it reached a stage of its task."""
-    best = float(row["max_reward"])
-    return best if name == "best reward" else float(best >= _stages(row["task"])[name])
+    found = outcome_differences(first, second, _stages(first[0][0]["task"]))[name]
+    return found.text(1 if name == "steps to success" else 2, signed=True)
 
 
 @cache
 def _stages(task: str) -> Mapping[str, float]:
     return open_zoo().catalogue.configure("task", Part(name=task)).spec.stages
-
-
-def _steps(first: list[Rows], second: list[Rows]) -> Interval:
-    """Difference in steps to success over the scenes that both agents of a pair solve: mean over pairs of trainings."""
-    pairs = [
-        [a["success_step"] - b["success_step"] for a, b in zip(*runs, strict=True) if a["success"] and b["success"]]
-        for runs in zip(first, second, strict=True)
-    ]
-    return student([fmean(each) for each in pairs])
 
 
 def _only_task(suite: str) -> str:

@@ -269,6 +269,7 @@ def _show(plan: SuitePlan, json: bool) -> None:
     from trunkzoo.suites.held_out import error_differences
     from trunkzoo.suites.layout import REPORT
     from trunkzoo.suites.outcomes import outcome_table, outcomes_of
+    from trunkzoo.suites.paired_outcomes import paired_numbers, paired_table
     from trunkzoo.suites.results import read_results
     from trunkzoo.suites.stopping import read_stop
     from trunkzoo.suites.table import COLUMNS, notes, table
@@ -279,12 +280,16 @@ def _show(plan: SuitePlan, json: bool) -> None:
     if json:
         ways = [{arm.plan.label: outcomes_of(arm, result.plan.stages) for arm in result.arms} for result in results]
         errors = [[found.to_dict() for found in error_differences(result)] for result in results]
-        more = [{"outcomes": way, "holdout_differences": of} for way, of in zip(ways, errors, strict=True)]
+        finer = [paired_numbers(result) for result in results]
+        names = ("outcomes", "holdout_differences", "outcome_differences")
+        more = [dict(zip(names, of, strict=True)) for of in zip(ways, errors, finer, strict=True)]
         emit_json([{**result.to_dict(), **also} for result, also in zip(results, more, strict=True)])
     else:
         for result in results:
             emit_table(COLUMNS, table(result), title=f"\n{plan.name}: {result.plan.name}")
             emit_table(*outcome_table(result))
+            if result.comparisons:
+                emit_table(*paired_table(result))
             errors_said = [found.sentence() for found in error_differences(result)]
             for line in [*([stop.sentence(result.plan.name)] if stop else []), *notes(result), *errors_said]:
                 say(line)

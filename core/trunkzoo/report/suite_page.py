@@ -18,6 +18,7 @@ from trunkzoo.statistics import Summary
 from trunkzoo.suites.held_out import error_differences
 from trunkzoo.suites.layout import GAZE, films_of
 from trunkzoo.suites.outcomes import outcome_table
+from trunkzoo.suites.paired_outcomes import paired_table
 from trunkzoo.suites.plan import ArmPlan, SuitePlan
 from trunkzoo.suites.results import ArmResult, TaskResult
 from trunkzoo.suites.stopping import Stop
@@ -27,6 +28,10 @@ _WAY = (
     "Share of the report episodes that reach a stage of the task in some step; median step of the first success where there is "
     "one; mean error of sampled actions on demonstrations that were kept from training, in half ranges of an action; where it was "
     "measured, how far off a linear map from the condition puts the task's objects, of how far off a guess is."
+)
+_FINER = (
+    "Paired differences, each for itself at 95 %: shares of episodes that reach a stage, the best reward of an episode, and the "
+    "steps to success in scenes that both agents of a training seed solve."
 )
 FIRST_COLUMNS = ("arm", "success (95 %)", "average reward (95 %)", "max avg_reward", "latency")  # a phone shows no more
 
@@ -70,6 +75,10 @@ def _parts(plan: SuitePlan, result: TaskResult, styles: Styles) -> Iterator[Sect
     errors = [found.sentence() for found in error_differences(result)]
     way = Table(columns, [TableRow(cells) for cells in rows])
     yield Section("On the way to success", 3, texts=[_WAY], table=way, words=errors)
+    if result.comparisons:
+        columns, rows = paired_table(result)
+        finer = Table(columns, [TableRow(cells) for cells in rows])
+        yield Section("Finer than success, scene by scene", 3, texts=[_FINER], table=finer)
     yield Section("Over training", 3, legend=legend, figures=training_figures(result, styles))
     yield Section("Cost", 3, legend=legend, figures=cost_figures(result, styles))
     if len(result.comparisons):

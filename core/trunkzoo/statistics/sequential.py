@@ -98,10 +98,9 @@ def look(a: Array, b: Array, critical: dict[int, float], rate: bool, detect: flo
     """
     n, total = len(a), max(critical)
     value, error = float((a - b).mean()), float(standard_error(a, b, rate))
-    half = critical.get(n, math.inf) * error
-    return Look(
-        n, Interval(value, value - half, value + half), _chance(value, error, n, total, critical[total], detect)
-    )
+    half, most = critical.get(n, math.inf) * error, 1.0 if rate else math.inf  # rates differ by one at most
+    difference = Interval(value, max(value - half, -most), min(value + half, most))
+    return Look(n, difference, _chance(value, error, n, total, critical[total], detect))
 
 
 def _chance(value: float, error: float, n: int, total: int, last: float, detect: float) -> float:

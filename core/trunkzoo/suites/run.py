@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from trunkzoo.errors import ZooError
 from trunkzoo.suites.cells import Cell, hold_suite
 from trunkzoo.suites.engine import Engine, Failure
+from trunkzoo.suites.layout import LOG
 from trunkzoo.suites.plan import SuitePlan, wanted_data
 from trunkzoo.suites.remaining import Remaining
 from trunkzoo.suites.table import duration
@@ -26,8 +27,8 @@ _PLAIN_SECONDS = 60.0  # between lines of progress outside a terminal
 def run_suite(plan: SuitePlan, engine: Engine, say: Callable[[str], None] | None = None) -> None:
     """Run what is not done yet; what needs a cell that failed is left out.
 
-    ``say`` gets one line per stage, and stderr shows the cells that run and how long the whole suite still takes; without
-    it nothing is shown.
+    ``say`` gets one line per stage, and stderr shows the cells that run, those that die, and how long the whole suite
+    still takes; without it nothing is shown.
 
     Raises:
         ZooError: cells failed twice; the others were finished first, but nothing is built on a failed smoke test. Or
@@ -65,8 +66,12 @@ def _run_stage(cells: Sequence[Cell], engine: Engine, left: Remaining, quiet: bo
     with Bars(_PLAIN_SECONDS, quiet=quiet) as bars:
         bar_of = {cell.key: bars.add(f"    {cell.title}", visible=False) for cell in cells}
         whole = bars.add("    whole suite", left.total, left.done)
+        ran: list[Cell] = []
 
         def show(running: Sequence[Cell]) -> None:
+            for cell in lost(ran, running):
+                bars.say(f"    {cell.title} ended without a result; its log: {cell.directory / LOG}")
+            ran[:] = running
             if not bars.due:  # reading how far the cells are costs something
                 return
             for bar in bar_of.values():
@@ -78,7 +83,15 @@ def _run_stage(cells: Sequence[Cell], engine: Engine, left: Remaining, quiet: bo
             bars.update(whole, left.done, "" if seconds is None else f"about {duration(seconds)} left")
             bars.say_if_due()
 
-        return engine.run(cells, show)
+        failures = engine.run(cells, show)
+        show(())
+        return failures
+
+
+def lost(ran: Sequence[Cell], running: Sequence[Cell]) -> list[Cell]:
+    """Cells that ran and run no longer, and have no result."""
+    still = {cell.key for cell in running}
+    return [cell for cell in ran if cell.key not in still and cell.done() is None]
 
 
 def _report(failures: Sequence[Failure]) -> None:

@@ -13,7 +13,7 @@ from trunkzoo.rollouts.rows import read_rows
 from trunkzoo.rollouts.scores import scores
 from trunkzoo.statistics import Interval, Measure
 from trunkzoo.statistics.intervals import Matrix
-from trunkzoo.statistics.sequential import limits, look, looks
+from trunkzoo.statistics.sequential import FIRST, limits, look, looks
 from trunkzoo.suites.cells import write_json
 from trunkzoo.suites.comparing import MEASURES, pairs_of
 from trunkzoo.suites.engine import Engine
@@ -64,8 +64,10 @@ class Stop:
     def sentence(self, task: str) -> str:
         """What holds on one task though it was looked at after every training seed."""
         said = "; ".join(each.text() for each in self.seen if each.task == task)
+        when = "after each from the third" if self.of > FIRST else "once"
+        when = "after each from the third" if self.of > FIRST else "once"
         return (
-            f"After {self.trainings} of {self.of} training seeds, looked at after each from the third, in {self.measure}: "
+            f"After {self.trainings} of {self.of} training seeds, looked at {when}, in {self.measure}: "
             f"{said}. These intervals hold at all looks and for all comparisons together (95 %); other intervals are "
             "as if this number of trainings had been stated before."
         )

@@ -51,6 +51,9 @@ report_episodes = 8
 def rows(path: Path, seeds: range, skill: float) -> None:
     rng = np.random.default_rng(seeds.start)
     found = [{"seed": s, "success": bool(rng.random() < skill), "average_reward": skill * rng.random()} for s in seeds]
+    found = [
+        {**row, "max_reward": float(row["success"]), "success_step": 7 if row["success"] else None} for row in found
+    ]
     path.write_text("".join(json.dumps({**row, "steps": 12, "success_rule": "there"}) + "\n" for row in found))
 
 
@@ -210,6 +213,7 @@ def test_the_page_has_every_part_and_the_answer_comes_first(page: Path) -> None:
     ]
     assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
     columns = re.findall(r'<th scope="col">(.*?)</th>', text)
+    assert columns[-3:] == ["difference", "best reward (95\u00a0%)", "steps to success (95\u00a0%)"]
     assert columns[:3] == ["arm", "success (95\u00a0%)", "average reward (95\u00a0%)"]
     svgs = re.findall(r"<svg.*?<title>(.*?)</title>.*?</svg>", text)
     wanted = [

@@ -64,7 +64,7 @@ def _score(cell: Cell, policy: str, rate: float) -> None:
 def _write(path: Path, step: int, seeds: Sequence[int], rate: float, rng: np.random.Generator) -> None:
     won = (rng.random(len(seeds)) < rate).tolist()
     rows = [
-        {"seed": seed, "step": step, "success": w, "average_reward": 0.5 * w}
+        {"seed": seed, "step": step, "success": w, "average_reward": 0.5 * w, "max_reward": float(w)}
         for seed, w in zip(seeds, won, strict=True)
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -79,7 +79,7 @@ def _steps(a: Runs, b: Runs) -> Interval:
 
 
 def _mean_step(left: Sequence[Row], right: Sequence[Row]) -> float | None:
-    """Mean difference in steps over the scenes that both solve."""
-    pairs = zip(_by_seed(left), _by_seed(right), strict=True)
-    steps = [float(x["success_step"] - y["success_step"]) for x, y in pairs if x["success"] and y["success"]]
+    """Mean difference in steps over the scenes that both solve; None without any, or in rows that do not tell steps."""
+    pairs = [[row.get("success_step") for row in both] for both in zip(_by_seed(left), _by_seed(right), strict=True)]
+    steps = [float(x - y) for x, y in pairs if x is not None and y is not None]
     return fmean(steps) if steps else None

@@ -50,10 +50,11 @@ report_episodes = 8
 
 def rows(path: Path, seeds: range, skill: float) -> None:
     rng = np.random.default_rng(seeds.start)
-    found = [{"seed": s, "success": bool(rng.random() < skill), "average_reward": skill * rng.random()} for s in seeds]
-    found = [
-        {**row, "max_reward": float(row["success"]), "success_step": 7 if row["success"] else None} for row in found
-    ]
+    found = []
+    for seed in seeds:
+        won, reward = bool(rng.random() < skill), skill * rng.random()
+        step = {"success_step": 7 if won else None, "max_reward": float(won)}
+        found.append({"seed": seed, "success": won, "average_reward": reward, **step})
     path.write_text("".join(json.dumps({**row, "steps": 12, "success_rule": "there"}) + "\n" for row in found))
 
 

@@ -35,6 +35,7 @@ from trunkzoo.registry.recipe import Recipe
 from trunkzoo.rollouts.seeds import REPORT_SEEDS
 
 HELD_OUT, EVERY, NOISES, CHECKPOINTS = 10, 6, 4, 4
+CHUNKS = {"contract.pred_horizon": 16, "contract.num_action_steps": 8}  # of all rows in results/head-learning
 EVALUATIONS = (1, 2, 10)
 """Of the network per chunk: what a trained head that samples in steps is also judged at."""
 BEFORE = {"output": "sample", "draws_per_sample": 2}
@@ -125,7 +126,7 @@ class Bench:
         zoo = open_zoo()
         self.options, self.catalogue = options, zoo.catalogue
         self.recipes = {name: zoo.recipe(name).recipe for name in zoo.registry.recipe_names()}
-        self.recipe = zoo.recipe("imf-resnet18-demo", parse_assignments(options.set)).recipe
+        self.recipe = zoo.recipe("imf-resnet18-demo", {**CHUNKS, **parse_assignments(options.set)}).recipe
         task = self.catalogue.configure("task", Part(name=options.task))
         self.spec, self.task = task.spec, Posed(make_task(task), BODIES[options.task])
         episodes = demonstrations(self.task, self.spec, options.demonstrations + HELD_OUT, options.data)

@@ -26,6 +26,6 @@ def test_a_model_loads_without_the_file_its_trunk_started_from(tmp_path: Path) -
     save_model(tmp_path / "model.safetensors", agent)
     file.unlink()
     loaded = trunkzoo.load_agent(tmp_path / "model.safetensors")
-    obs, noise = random_batch(agent.contract), torch.randn(2, 16, 16)
+    obs, noise = random_batch(agent.contract), torch.randn(2, 32, 16)
     assert torch.equal(loaded.predict(obs, noise), agent.predict(obs, noise))
     assert loaded.recipe.trunk.config["weights"] == str(file)

@@ -44,7 +44,7 @@ def test_build_saves_a_checkpoint_that_acts_bit_equal(tmp_path: Path, capsys: py
     lone = tmp_path / "elsewhere.safetensors"
     lone.write_bytes((tmp_path / "agent" / "model.safetensors").read_bytes())
     agents = [trunkzoo.assemble(DEMO[0]).eval(), trunkzoo.load_agent(lone)]
-    obs, noise = random_batch(agents[0].contract), torch.randn(2, 16, 16)
+    obs, noise = random_batch(agents[0].contract), torch.randn(2, 32, 16)
     for agent in agents:
         agent.fit_normalizers(unit_statistics(agent.contract))
     assert torch.equal(agents[0].predict(obs, noise), agents[1].predict(obs, noise))

@@ -25,7 +25,7 @@ INPUTS = {
     "observation.state": PolicyFeature(FeatureType.STATE, (16,)),
 }
 OUTPUTS = {"action": PolicyFeature(FeatureType.ACTION, (16,))}
-OURS = 2_860_368  # parameters of imf-resnet18-demo, as its smoke test counts them
+OURS = 2_860_368  # parameters of the suite's resnet-18, as its smoke test counts them
 FOREIGN = load_suite(open_zoo().registry, "policies-lift").foreign
 
 

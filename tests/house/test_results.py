@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from results_figure import FIGURE, draw
-from results_page import LEAD, PAGES, ROOT, SCORES, Derived, derive, of_suite, rows
+from results_page import LEAD, PAGES, ROOT, SCORES, Derived, derive, of_suite, rows, scores
 from trunkzoo.registry import open_zoo
+from trunkzoo.statistics import compare
 from trunkzoo.suites.planning import load_suite
 
+LONGER = LEAD.replace("phase2-lift", "phase2-lift-32")
 LINES = [line for page in PAGES for line in derive((ROOT / page).read_text().splitlines())]
 
 
@@ -28,7 +30,7 @@ def test_no_line_of_a_table_and_no_sentence_is_passed_over() -> None:
             assert line in said or not line.startswith("> "), line
             assert line in said or not re.match(r"\|.* \d+/\d+( = | \|)", line), line
     counts = Counter(line.kind for line in LINES)
-    assert (counts["answer"], counts["difference"], counts["outcome"]) == (2, 28, 4)
+    assert (counts["answer"], counts["difference"], counts["outcome"]) == (2, 34, 4)
 
 
 def test_the_figure_shows_the_rows() -> None:
@@ -43,6 +45,15 @@ def test_the_bounds_of_the_answer_are_the_upper_limits_of_its_intervals() -> Non
     assert f"changes the success rate by {own} against its own control and by {resnet} against ResNet-18" in results
     assert f"adds at most {first:.2f} to the one and {second:.2f} to the other" in results
     assert f"at most {second:+.2f} in success over ResNet-18, and at most {first:+.2f} over its own control" in readme
+
+
+def test_what_longer_chunks_give_is_paired_with_the_agents_of_the_lead_suite() -> None:
+    said, found = " ".join((ROOT / "RESULTS.md").read_text().split()), []
+    for arm in ("conv-18", "conv-18-uniform"):
+        longer = scores(rows(LONGER, arm, "report"), "success")
+        shorter = scores(rows(LEAD, arm, "report"), "success")[: len(longer)]
+        found.append(compare("32", longer, "16", shorter, "success").difference.text(2, signed=True))
+    assert f"longer chunks change success by {found[0]} and {found[1]}, paired" in said
 
 
 def test_the_sums_over_the_tasks_of_metaworld() -> None:

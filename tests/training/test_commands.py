@@ -106,7 +106,7 @@ def test_stop_at_and_resume_equal_one_go(data: Path, tmp_path: Path, capsys: pyt
         (["one-more"], 2, "'one-more' is one name too many: `zoo train RECIPE --data DIR -o RUN` starts"),
         (["--data", "/nowhere"], 2, "/nowhere"),
         (["-o", "/proc/run"], 2, "cannot write /proc/run"),
-        (["--set", "contract.pred_horizon=4"], 2, "num_action_steps 8 exceeds pred_horizon 4"),
+        (["--set", "contract.pred_horizon=4"], 2, "num_action_steps 16 exceeds pred_horizon 4"),
     ],
 )
 def test_mistakes_are_one_line(

@@ -50,11 +50,8 @@ report_episodes = 8
 
 def rows(path: Path, seeds: range, skill: float) -> None:
     rng = np.random.default_rng(seeds.start)
-    found = []
-    for seed in seeds:
-        won, reward = bool(rng.random() < skill), skill * rng.random()
-        step = {"success_step": 7 if won else None, "max_reward": float(won)}
-        found.append({"seed": seed, "success": won, "average_reward": reward, **step})
+    drawn = [(seed, bool(rng.random() < skill), skill * rng.random()) for seed in seeds]
+    found = [{"seed": s, "success": w, "average_reward": r, "max_reward": float(w)} for s, w, r in drawn]
     path.write_text("".join(json.dumps({**row, "steps": 12, "success_rule": "there"}) + "\n" for row in found))
 
 
@@ -226,8 +223,7 @@ def test_the_page_has_every_part_and_the_answer_comes_first(page: Path) -> None:
     ]
     assert {*wanted, "Work and reward", "Success of each arm", "Reward of each arm"} <= set(svgs)
     assert sum(title.endswith("and resnet-18") for title in svgs) == len(NAMES) - 1
-    for floor in ("no-op", "random", "expert (ceiling)", "images blanked"):
-        assert floor in text
+    assert all(floor in text for floor in ("no-op", "random", "expert (ceiling)", "images blanked"))
     assert text.count("<video") == 1
     assert 'poster="data:image/webp' in text
 

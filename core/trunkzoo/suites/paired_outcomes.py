@@ -8,13 +8,13 @@ from statistics import fmean
 from typing import Any
 
 from trunkzoo.rollouts.rows import Row
+from trunkzoo.rollouts.scores import scores
 from trunkzoo.statistics import Interval, compare
-from trunkzoo.statistics.intervals import student
+from trunkzoo.statistics.intervals import Matrix, student
 from trunkzoo.suites.outcomes import NOTHING
 from trunkzoo.suites.results import TaskResult
 
 Runs = Sequence[Sequence[Row]]
-Rewards = Sequence[Sequence[float]]
 
 
 def outcome_differences(a: Runs, b: Runs, stages: Mapping[str, float]) -> dict[str, Interval]:
@@ -23,8 +23,7 @@ def outcome_differences(a: Runs, b: Runs, stages: Mapping[str, float]) -> dict[s
     Steps are of scenes that both agents of a training seed solve, Student's interval over the seeds; without such a scene
     all its numbers are NaN.
     """
-
-    left, right = ([[_best(row) for row in _by_seed(run)] for run in runs] for runs in (a, b))
+    left, right = scores(a, "max_reward"), scores(b, "max_reward")
     reached = {name: _share(left, right, reward) for name, reward in stages.items()}
     best = compare("a", left, "b", right, "average reward").difference
     return {**reached, "best reward": best, "steps to success": _steps(a, b)}
@@ -58,14 +57,9 @@ def _text(outcome: tuple[str, Interval]) -> str:
     return interval.text(1 if name == "steps to success" else interval.digits, signed=True)
 
 
-def _share(left: Rewards, right: Rewards, least: float) -> Interval:
+def _share(left: Matrix, right: Matrix, least: float) -> Interval:
     """Difference in the share of episodes whose best reward is that of a stage or more."""
-    a, b = ([[float(reward >= least) for reward in run] for run in runs] for runs in (left, right))
-    return compare("a", a, "b", b, "success").difference
-
-
-def _best(row: Row) -> float:
-    return float(row["max_reward"])
+    return compare("a", (left >= least).astype(float), "b", (right >= least).astype(float), "success").difference
 
 
 def _by_seed(run: Sequence[Row]) -> list[Row]:

@@ -65,7 +65,6 @@ class Stop:
         """What holds on one task though it was looked at after every training seed."""
         said = "; ".join(each.text() for each in self.seen if each.task == task)
         when = "after each from the third" if self.of > FIRST else "once"
-        when = "after each from the third" if self.of > FIRST else "once"
         return (
             f"After {self.trainings} of {self.of} training seeds, looked at {when}, in {self.measure}: "
             f"{said}. These intervals hold at all looks and for all comparisons together (95 %); other intervals are "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,9 @@ def reach_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_cell_is_read_back_as_it_was(tmp_path: Path) -> None:
     cell = floor(tmp_path)
-    cell.prepare()
-    assert read_cell(cell.directory) == cell
+    for each in (cell, replace(cell, slots=2, compile=True)):
+        each.prepare()
+        assert read_cell(each.directory) == each
 
 
 def test_a_damaged_result_is_named(tmp_path: Path) -> None:

@@ -87,6 +87,9 @@ def run(
     engine: Annotated[
         EngineName, typer.Option(help="local processes, a Ray cluster, or jobs of SLURM.")
     ] = EngineName.local,
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="Train through torch.compile: faster steps, results differ by rounding.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing but the table, or what failed.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -109,7 +112,7 @@ def run(
     slots = (
         load_slurm(zoo.registry).cpus if engine is EngineName.slurm else max_parallel or len(os.sched_getaffinity(0))
     )
-    plan = _plan(name, out, only, slots, trainings, zoo)
+    plan = _plan(name, out, only, slots, trainings, zoo, compile_)
     if published is not None:
         note(f"{adopt(plan, published)} evaluations and floors taken from {published}")
     cells, tell = _engine(engine, max_parallel, plan, zoo), None if quiet else _say
@@ -181,13 +184,7 @@ def plan(
     """
     from trunkzoo.suites.outlook import outlook
 
-    found = outlook(
-        _plan(name, out, only),
-        MEASURE[outcome],
-        detect,
-        spread,
-        published,
-    )
+    found = outlook(_plan(name, out, only), MEASURE[outcome], detect, spread, published)
     if json:
         emit_json([each.to_dict() for each in found])
         return
@@ -229,13 +226,14 @@ def _plan(
     slots: int = 2,
     trainings: int | None = None,
     zoo: Zoo | None = None,
+    compile: bool = False,
 ) -> SuitePlan:
     from trunkzoo.registry import open_zoo
     from trunkzoo.suites.planning import plan_suite
 
     directory = out or Path("runs") / name
     _refuse_run(directory)
-    whole = plan_suite(name, zoo or open_zoo(), directory, only or (), slots)
+    whole = plan_suite(name, zoo or open_zoo(), directory, only or (), slots, compile)
     return whole if trainings is None else whole.first(trainings)
 
 

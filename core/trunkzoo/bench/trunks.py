@@ -18,6 +18,7 @@ from trunkzoo.catalogue.guard import plugin_code
 from trunkzoo.catalogue.part import Part
 from trunkzoo.errors import UsageError
 from trunkzoo.registry import parse_assignments
+from trunkzoo.system.compiling import compiled
 from trunkzoo.system.devices import device_of
 
 LATENCY_REPEATS = 8  # batch-1 passes per timing: one is too short for the clock
@@ -93,7 +94,7 @@ def measure(
 def _on_device(trunk: nn.Module, device: torch.device, compile: bool) -> nn.Module:
     trunk.to(device)
     trunk.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub leaves the argument out
-    return cast(nn.Module, torch.compile(trunk)) if compile else trunk
+    return compiled(trunk) if compile else trunk
 
 
 def train_step(trunk: nn.Module, images: Tensor) -> Work:

@@ -31,6 +31,8 @@ class Cell:
     """Where the suite keeps its cells."""
     slots: int = 1
     """Processor cores it uses."""
+    compile: bool = False
+    """Whether a training goes through torch.compile, which as another processor does moves its result by rounding."""
 
     @cached_property
     def key(self) -> str:
@@ -83,7 +85,7 @@ class Cell:
         """Make the directory and write down the inputs."""
         self.directory.mkdir(parents=True, exist_ok=True)
         facts = {"kind": self.kind, "label": self.label, "inputs": dict(self.inputs), "slots": self.slots}
-        write_json(self.directory / CELL, facts)
+        write_json(self.directory / CELL, {**facts, "compile": self.compile})
 
 
 def read_cell(directory: Path) -> Cell:
@@ -91,7 +93,8 @@ def read_cell(directory: Path) -> Cell:
     path = directory / CELL
     try:
         facts = parse_table(path.read_bytes())
-        return Cell(facts["kind"], facts["label"], dict(facts["inputs"]), directory.parent, int(facts["slots"]))
+        how = int(facts["slots"]), bool(facts["compile"])
+        return Cell(facts["kind"], facts["label"], dict(facts["inputs"]), directory.parent, *how)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ZooError(f"{path} is damaged ({one_line(error)}); `zoo suite run` writes it again") from None
 

@@ -47,24 +47,26 @@ def load_slurm(registry: Registry) -> SlurmConfig:
     return parse(SlurmConfig, registry.slurm, "engines.slurm")
 
 
-def plan_suite(name: str, zoo: Zoo, directory: Path, only: Sequence[str] = (), parallel: int = 2) -> SuitePlan:
-    """Resolve a suite; ``only`` keeps the arms that match one of these patterns.
+def plan_suite(
+    name: str, zoo: Zoo, directory: Path, only: Sequence[str] = (), parallel: int = 2, compile: bool = False
+) -> SuitePlan:
+    """Resolve a suite; ``only`` keeps the arms that match one of these patterns, ``compile`` compiles trainings.
 
     Raises:
         UsageError: an unknown suite, recipe, setting or task, or a pattern without an arm.
         ContractError: a recipe and a task disagree.
     """
     config = load_suite(zoo.registry, name)
-    planner = _Planner(config, zoo, directory / CELLS, parallel)
+    planner = _Planner(config, zoo, directory / CELLS, parallel, compile)
     return SuitePlan(name, config, directory, tuple(planner.task(task, only) for task in config.tasks))
 
 
 class _Planner:
     """Resolves the recipes and tasks of a suite and names all inputs of every cell."""
 
-    def __init__(self, config: SuiteConfig, zoo: Zoo, home: Path, parallel: int) -> None:
+    def __init__(self, config: SuiteConfig, zoo: Zoo, home: Path, parallel: int, compile: bool) -> None:
         self._config, self._zoo = config, zoo
-        self._home, self._parallel = home, parallel
+        self._home, self._parallel, self._compile = home, parallel, compile
 
     def task(self, task: SuiteTask, only: Sequence[str]) -> TaskPlan:
         """All cells of one task."""
@@ -99,7 +101,13 @@ class _Planner:
         inputs = {"recipe": _essence(recipe), **versions}
         smoke = Cell("smoke", arm.label, inputs, self._home)
         trains = tuple(
-            Cell("train", f"{arm.label}-{short}-seed{seed}", {**inputs, "data": data.key, "seed": seed}, self._home)
+            Cell(
+                "train",
+                f"{arm.label}-{short}-seed{seed}",
+                {**inputs, "data": data.key, "seed": seed},
+                self._home,
+                compile=self._compile,
+            )
             for seed, data in zip(self._config.training_seeds, collects, strict=True)
         )
         evaluations = tuple(

@@ -107,7 +107,9 @@ def train_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     begun = is_begun(output)
     if not begun:
         shutil.rmtree(output, ignore_errors=True)  # killed before its first word: nothing to continue
-    recipe = resolve(Recipe.model_validate(cell.inputs["recipe"]), catalogue)
+    given = Recipe.model_validate(cell.inputs["recipe"])
+    how = given.train.model_copy(update={"compile": given.train.compile or cell.compile})
+    recipe = resolve(given.model_copy(update={"train": how}), catalogue)
     collect = next(cell.home.glob(f"collect-*-{cell.inputs['data']}"))
     config = RunConfig(
         recipe=recipe.recipe,

@@ -22,9 +22,11 @@ RUN, METRICS, EVENTS, LOCK = "run.json", "metrics.jsonl", "tensorboard", ".lock"
 CELLS = "cells"  # the folder of a suite in which its cells lie, trainings among them
 _IMAGES = "data.images."
 _MAY_CHANGE = {
-    f"train.{name}" for name in ("steps", "checkpoint_every", "keep", "log_every", "workers", "skip_nonfinite")
+    f"train.{name}"
+    for name in ("steps", "checkpoint_every", "keep", "log_every", "workers", "skip_nonfinite", "compile")
 }
-"""Settings that may differ on resume; of these only ``steps`` changes the weights (see ``learning_rate``)."""
+"""Settings that may differ on resume; of these only ``steps`` changes the weights (see ``learning_rate``), and
+``compile`` rounds them differently."""
 
 
 class RunDirectory:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from accelerate import Accelerator
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from trunkzoo.nn.draws import sample_seeds
 from trunkzoo.registry.train_config import TrainConfig
+from trunkzoo.system.compiling import compiled
 from trunkzoo.training.batches import Batch
 from trunkzoo.training.optimizer import Ema, adamw, learning_rate, set_rate, trainable
 
@@ -36,8 +37,7 @@ class Learner:
         if config.channels_last:
             agent.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         agent.to(accelerator.device)
-        compiled: Any = torch.compile(agent) if config.compile else agent
-        self.model = accelerator.prepare_model(compiled)
+        self.model = accelerator.prepare_model(compiled(agent) if config.compile else agent)
         self.parameters = list(trainable(agent).values())
         self.optimizer = adamw(agent, config)
         self.ema = Ema(agent, config.ema) if config.ema.enabled else None

@@ -1,6 +1,8 @@
 """What training costs beyond the network: overhead of a step, waiting for data, saving, a second process.
 
-python benchmarks/training_speed.py                  # about two minutes on two cores
+And what torch.compile saves of a step, each kind with its own compiling before.
+
+python benchmarks/training_speed.py                  # about four minutes on two cores
 python benchmarks/training_speed.py --only save
 """
 
@@ -55,6 +57,24 @@ def step_overhead(name: str, batch_size: int) -> float:
 
     times = in_turns({"bare": bare_step, "whole": lambda: learner.step(0, [batch], False)}, CPU, rounds=7)
     return times["whole"] / times["bare"]
+
+
+def compiled_step(name: str, batch_size: int) -> float:
+    """CPU time of a training step under torch.compile ÷ that of an eager one."""
+    zoo = open_zoo()
+    recipes = {compile: zoo.recipe(name, {"train.compile": compile}) for compile in (False, True)}
+    learners = {}
+    for compile, resolved in recipes.items():
+        agent = assemble(resolved)
+        agent.fit_normalizers(unit_statistics(resolved.recipe.contract))
+        learners[compile] = Learner(agent, resolved.recipe.train, 0, Accelerator(cpu=True))
+    batch = random_batch(recipes[False].recipe.contract, batch_size)
+
+    def step(compile: bool) -> Callable[[], object]:
+        return lambda: learners[compile].step(0, [batch], False)
+
+    times = in_turns({"eager": step(False), "compiled": step(True)}, CPU, rounds=9)
+    return times["compiled"] / times["eager"]
 
 
 def train(
@@ -127,7 +147,7 @@ def walls(candidates: dict[str, Callable[[], None]], rounds: int) -> dict[str, l
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--recipe", default="imf-resnet18-demo")
-    parser.add_argument("--only", choices=["step", "wait", "processes", "save"])
+    parser.add_argument("--only", choices=["step", "compile", "wait", "processes", "save"])
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
@@ -136,6 +156,8 @@ def main() -> None:
         write_synthetic(data, CONTRACT, [75] * 4)
         if options.only in (None, "step"):
             print(f"training step ÷ bare step           {step_overhead(options.recipe, 32):6.3f}   must be ≤ 1.05")
+        if options.only in (None, "compile"):
+            print(f"compiled step ÷ eager step          {compiled_step(options.recipe, 32):6.3f}   must be ≤ 0.85")
         if options.only in (None, "wait"):
             print(
                 f"data-wait share of a step           {data_wait(folder, data, options.recipe):6.3f}   must be ≤ 0.05"

@@ -91,6 +91,8 @@ class Normalizer(nn.Module):
         return y.clamp(-1, 1) if _RULES[self.kind].clips else y
 
     def _require_fit(self) -> None:
+        if torch.compiler.is_compiling():  # a read would cut the graph in two, and compile all again at the second step
+            return
         if not self._ready:  # one device read, then never again
             self._ready = bool(self.fitted.item())
         if not self._ready:

@@ -159,6 +159,12 @@ def test_a_wrong_observation_is_named(change: dict[str, Any], error: type[Except
         agent.predict(obs)
 
 
+def test_noise_of_another_shape_is_refused() -> None:
+    agent = make()
+    with pytest.raises(ContractError, match=r"noise has shape \(1, 6, 2\), these observations want \(2, 6, 2\)"):
+        agent.predict(random_batch(agent.contract), torch.zeros(1, 6, 2))
+
+
 def test_act_names_what_is_missing() -> None:
     with pytest.raises(DataError, match=r"lacks observation\.images\.eye"):
         make().act({"observation.state": torch.zeros(1, 3)})

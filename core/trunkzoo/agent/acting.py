@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from trunkzoo.errors import DataError
+from trunkzoo.errors import ContractError, DataError
 from trunkzoo.plugin.contract import STATE_KEY, Contract
 
 
@@ -70,10 +70,16 @@ class Acting(ABC):
         self._queue.clear()
 
     def start_noise(self, size: int, noise: Tensor | None, generator: torch.Generator | None) -> Tensor:
-        """``noise``, or else a draw (size, pred_horizon, action_dim) of the ``generator`` or torch's global one."""
-        if noise is not None:
-            return noise
+        """``noise``, or else a draw (size, pred_horizon, action_dim) of the ``generator`` or torch's global one.
+
+        Raises:
+            ContractError: ``noise`` has another shape.
+        """
         shape = (size, self.contract.pred_horizon, self.contract.action_dim)
+        if noise is not None:
+            if noise.shape != shape:
+                raise ContractError(f"noise has shape {tuple(noise.shape)}, these observations want {shape}")
+            return noise
         return torch.randn(shape, generator=generator, device=generator.device if generator else None)
 
     def _remember(self, obs: Mapping[str, Tensor]) -> None:

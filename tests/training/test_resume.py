@@ -172,11 +172,14 @@ def test_a_setting_that_is_younger_than_the_run_has_its_default_there(tiny_run: 
     """As a run has it that was begun before an upgrade: what the new setting's default does is what was done before."""
     whole, run = tiny_run("whole"), tiny_run("run", stop_at=4).output / "run.json"
     facts = json.loads(run.read_text())
-    del facts["recipe"]["encoder"]["keypoint_gain"]
+    del facts["recipe"]["encoder"]["keypoint_gain"], facts["recipe"]["trunk"]["config"]["width"]
     run.write_text(json.dumps(facts))
     sharp = tiny_recipe.encoder.model_copy(update={"keypoint_gain": 2.0})
     with pytest.raises(UsageError, match=r"encoder\.keypoint_gain: 1\.0 ≠ 2\.0"):
         tiny_run("run", resume=True, recipe=tiny_recipe.model_copy(update={"encoder": sharp}))
+    wide = tiny_recipe.trunk.model_copy(update={"config": {"width": 16}})
+    with pytest.raises(UsageError, match=r"trunk\.config\.width: 8 ≠ 16"):
+        tiny_run("run", resume=True, recipe=tiny_recipe.model_copy(update={"trunk": wide}))
     assert_same_run(whole, tiny_run("run", resume=True))
 
 

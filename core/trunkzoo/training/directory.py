@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from trunkzoo.catalogue.part import Configured
 from trunkzoo.checkpoint.layout import CHECKPOINTS, MANIFEST, checkpoints_of, step_directories, step_name
 from trunkzoo.errors import CheckpointError, UsageError
 from trunkzoo.plain import parse_table
@@ -116,14 +117,15 @@ def _busy(path: Path, owner: str) -> UsageError:
     return UsageError(f"another training (process {owner}) writes to {path}; wait for it, or choose another directory")
 
 
-def check_same_run(path: Path, facts: Mapping[str, Any]) -> None:
-    """Hold what would be resumed against what was started.
+def check_same_run(path: Path, facts: Mapping[str, Any], parts: Sequence[Configured[Any]] = ()) -> None:
+    """Hold what would be resumed, an agent of these ``parts``, against what was started.
 
     Raises:
         UsageError: recipe, data or seed differ; the message shows both sides.
         CheckpointError: ``run.json`` is damaged.
     """
     before = read_run(path)
+    before = {**before, "recipe": _grown(before["recipe"], parts)}
     there, here = flat(_comparable(before)), flat(_comparable(facts))
     keys = [key for key in sorted(there.keys() | here.keys()) if there.get(key) != here.get(key)]
     lines = _other_cameras(before, facts) if any(key.startswith(_IMAGES) for key in keys) else []
@@ -171,6 +173,18 @@ def _whole(recipe: Mapping[str, Any]) -> Mapping[str, Any]:
         return Recipe.model_validate(recipe).model_dump(mode="json")
     except ValidationError:
         return recipe
+
+
+def _grown(recipe: Mapping[str, Any], parts: Sequence[Configured[Any]]) -> dict[str, Any]:
+    """A recorded recipe with the settings that its parts got since from their plugins, at their defaults."""
+    whole = dict(recipe)
+    for part in parts:
+        then = recipe.get(part.kind) or {}
+        if then.get("name") == part.id:
+            with suppress(ValidationError):  # a setting that is gone shows as a difference
+                config = type(part.config).model_validate({**part.spec.defaults, **then["config"]})
+                whole[part.kind] = {**then, "config": config.model_dump(mode="json")}
+    return whole
 
 
 def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

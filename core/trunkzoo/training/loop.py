@@ -68,7 +68,7 @@ def train_on(run: RunConfig, resolved: ResolvedRecipe, open_windows: Callable[[]
         share = _share(recipe.train, accelerator)
         facts = facts_of(run, recipe, windows, start_facts(run))
         if run.resume and accelerator.is_main_process:
-            check_same_run(run.output, facts)
+            check_same_run(run.output, facts, resolved.parts)
         agent, learner, progress = _learner(run, resolved, windows, directory, accelerator, facts.get("start"))
         _check_end(run, recipe.train.steps, progress.step)
         log = None

@@ -1,6 +1,4 @@
-"""What training costs beyond the network: overhead of a step, waiting for data, saving, a second process.
-
-And what torch.compile saves of a step, each kind with its own compiling before.
+"""What training costs beyond the network: overhead of a step, data, saving, a second process; what compiling saves.
 
 python benchmarks/training_speed.py                  # about four minutes on two cores
 python benchmarks/training_speed.py --only save

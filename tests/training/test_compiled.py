@@ -23,9 +23,8 @@ def test_without_a_compiler_it_is_refused_before_anything_begins(
     tiny_run: TrainTiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(UsageError, match="there is no no-such-compiler here; install one") as refused:
+    with pytest.raises(UsageError, match="there is no no-such-compiler here; install one"):
         tiny_run("run", compile=True)
-    assert list(refused.value.settings) == ["compile"]
     assert not (tmp_path / "run").exists()
 
 

@@ -25,7 +25,6 @@ def compiled(work: T) -> T:
     if shutil.which(compiler) is None:
         raise UsageError(
             f"torch.compile needs a C++ compiler, and there is no {compiler} here; install one (Debian: apt-get install "
-            "g++), name yours in CXX, or do without",
-            ["compile"],
+            "g++), name yours in CXX, or do without compiling"
         )
     return cast(T, torch.compile(work))  # type: ignore[call-overload]

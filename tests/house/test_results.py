@@ -47,6 +47,12 @@ def test_the_bounds_of_the_answer_are_the_upper_limits_of_its_intervals() -> Non
     assert f"at most {second:+.2f} in success over ResNet-18, and at most {first:+.2f} over its own control" in readme
 
 
+def test_readme_says_the_intervals_of_the_second_task() -> None:
+    found = of_suite("results/phase2-handover-32/robosuite/two-arm-handover")
+    own, resnet = (found["conv-18", b, "success"].widest.text(2, signed=True) for b in ("conv-18-uniform", "resnet-18"))
+    assert f"say the same: {own} and {resnet}." in " ".join((ROOT / "README.md").read_text().split())
+
+
 def test_what_longer_chunks_give_is_paired_with_the_agents_of_the_lead_suite() -> None:
     said, found = " ".join((ROOT / "RESULTS.md").read_text().split()), []
     for arm in ("conv-18", "conv-18-uniform"):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import TypeVar, cast
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import torch
 
 from trunkzoo.errors import UsageError
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Callable[..., Any])
 _DEFAULT = {"win32": "cl", "darwin": "clang++"}  # elsewhere g++; as torch looks for it
 
 
@@ -27,4 +28,4 @@ def compiled(work: T) -> T:
             f"torch.compile needs a C++ compiler, and there is no {compiler} here; install one (Debian: apt-get install "
             "g++), name yours in CXX, or do without compiling"
         )
-    return cast(T, torch.compile(work))  # type: ignore[call-overload]
+    return cast(T, torch.compile(work))

@@ -93,6 +93,7 @@ def evaluate(
     max_steps: int | None = None,
     noise_seed: int = 0,
     device: str = "cpu",
+    num_action_steps: int | None = None,
     file: Path | None = None,
     films: Path | None = None,
     filmed: int = 0,
@@ -100,12 +101,17 @@ def evaluate(
 ) -> Evaluation:
     """Roll a policy out on ``seeds``; equal rows for any number of ``workers``.
 
+    An agent executes ``num_action_steps`` actions of each chunk, its contract's if None.
+
     Raises:
         UsageError: the request does not fit together, or ``file`` holds rows of another evaluation.
         TaskError: an episode failed three times, or gave another row than before when it was filmed.
     """
     part = Part(name=task) if isinstance(task, str) else task
-    planned = plan(open_zoo().catalogue, policy, checkpoint, part, max_steps, noise_seed, device)
+    catalogue = open_zoo().catalogue
+    planned = plan(
+        catalogue, policy, checkpoint, part, max_steps, noise_seed, device, num_action_steps=num_action_steps
+    )
     evaluation = Evaluation(planned, seeds, file, films, filmed)
     run([evaluation], workers, on_row)
     return evaluation

@@ -49,6 +49,26 @@ def test_an_agent_gives_equal_rows_for_any_number_of_workers(checkpoint: Path, t
     assert len(other.chunk_ms) == 4 * 8  # chunks of 2 actions in 16 steps
 
 
+def test_an_agent_executes_as_many_actions_of_a_chunk_as_asked(checkpoint: Path) -> None:
+    own, same, whole = (evaluate(checkpoint, seeds=range(2), num_action_steps=n) for n in (None, 2, 4))
+    assert [row["return"] for row in own.ordered] == [row["return"] for row in same.ordered]
+    assert [row["return"] for row in own.ordered] != [row["return"] for row in whole.ordered]
+    assert (len(own.chunk_ms), len(whole.chunk_ms)) == (2 * 8, 2 * 4)
+    assert "num_action_steps" not in own.ordered[0]  # rows are as they were before this could be asked
+    assert {row["num_action_steps"] for row in whole.ordered} == {4}
+
+
+@pytest.mark.parametrize("wanted", [0, 5])
+def test_an_agent_executes_no_more_than_it_predicts(checkpoint: Path, wanted: int) -> None:
+    with pytest.raises(UsageError, match=f"num_action_steps {wanted}: this agent predicts 4 actions"):
+        evaluate(checkpoint, seeds=[0], num_action_steps=wanted)
+
+
+def test_a_policy_without_chunks_cannot_be_told_how_many_to_execute() -> None:
+    with pytest.raises(UsageError, match="only an agent predicts chunks"):
+        evaluate(policy="noop", task=reach(), seeds=[0], num_action_steps=2)
+
+
 def test_the_noise_of_a_chunk_belongs_to_its_seed_and_number(checkpoint: Path) -> None:
     import torch
 

@@ -61,6 +61,8 @@ def test_pairs_of_a_task_are_those_that_it_compares(tmp_path: Path, monkeypatch:
     contract = recipe.contract.model_copy(update={"pred_horizon": 2 * recipe.contract.pred_horizon})
     farther = replace(arms[1].plan, recipe=recipe.model_copy(update={"contract": contract}))
     assert error_differences(replace(result, arms=(arms[0], replace(arms[1], plan=farther)))) == ()
+    same = replace(arms[1].plan, trains=arms[0].plan.trains)  # judged otherwise, by the same trainings
+    assert error_differences(replace(result, arms=(arms[0], replace(arms[1], plan=same)))) == ()
     one_unknown = replace(result, arms=(arms[0], replace(arms[1], holdout_errors=SECOND[:3])))
     assert error_differences(one_unknown) == ()
     few = [replace(arm, curves=arm.curves[:2], holdout_errors=arm.holdout_errors[:2]) for arm in arms]

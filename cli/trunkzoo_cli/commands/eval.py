@@ -89,6 +89,10 @@ def evaluate(
         int | None, typer.Option(min=1, max=MAX_COUNT, help="Step cap. (default: the task's own)")
     ] = None,
     noise_seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Base of the policy noise.")] = 0,
+    num_action_steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Actions of each chunk that an agent executes. (default: as its recipe says)"),
+    ] = None,
     device: Annotated[str, typer.Option(help="Where the agent runs, e.g. cpu or cuda.")] = "cpu",
     report: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a self-contained HTML report with films and pictures.")
@@ -126,7 +130,17 @@ def evaluate(
     part, catalogue = Part(name=task) if task else None, open_zoo().catalogue
     acts, checkpoint = _acting(catalogue, acting, policy, set_)
     where = "cpu" if merge else device  # nothing acts in a merge: a login node has no GPU
-    planned = plan(catalogue, acts, checkpoint, part, max_steps, noise_seed, where, blind=policy == "blind")
+    planned = plan(
+        catalogue,
+        acts,
+        checkpoint,
+        part,
+        max_steps,
+        noise_seed,
+        where,
+        blind=policy == "blind",
+        num_action_steps=num_action_steps,
+    )
     chosen = seeds_of(seeds, episodes)
     file = out or planned.default_file
     if shard is not None or merge:

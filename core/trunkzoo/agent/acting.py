@@ -20,6 +20,8 @@ class Acting(ABC):
         super().__init__()
         self._history: deque[dict[str, Tensor]] = deque(maxlen=contract.obs_horizon)
         self._queue: deque[Tensor] = deque()
+        self.num_action_steps = contract.num_action_steps
+        """Actions of each chunk that :meth:`act` executes, 1 to pred_horizon; the contract's unless set."""
 
     @property
     @abstractmethod
@@ -61,7 +63,7 @@ class Acting(ABC):
         if self.needs_chunk:
             window = {key: torch.stack([frame[key] for frame in self._history], dim=1) for key in self._history[-1]}
             chunk = self.predict(window, noise, generator)
-            self._queue.extend(chunk[:, : self.contract.num_action_steps].unbind(dim=1))  # each (B, A)
+            self._queue.extend(chunk[:, : self.num_action_steps].unbind(dim=1))  # each (B, A)
         return self._queue.popleft()
 
     def reset(self) -> None:

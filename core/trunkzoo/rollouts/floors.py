@@ -19,8 +19,17 @@ def floors_of(evaluation: Evaluation, catalogue: Catalogue, episodes: int) -> li
 def _floor(evaluation: Evaluation, policy: str, catalogue: Catalogue, episodes: int) -> Evaluation:
     job = evaluation.plan.job
     acts = job.record if policy == BLIND and job.record else policy
+    blind = policy == BLIND
     planned = plan(
-        catalogue, acts, job.checkpoint, job.task, job.max_steps, job.noise_seed, job.device, blind=policy == BLIND
+        catalogue,
+        acts,
+        job.checkpoint,
+        job.task,
+        job.max_steps,
+        job.noise_seed,
+        job.device,
+        blind=blind,
+        num_action_steps=job.num_action_steps if blind else None,
     )
     return Evaluation(planned, evaluation.seeds[:episodes], evaluation.file and _beside(evaluation.file, policy))
 

@@ -24,6 +24,8 @@ class Job:
     device: str = "cpu"
     record: Part | None = None
     """The policy that acts where no agent does, with its settings."""
+    num_action_steps: int | None = None
+    """Actions of each chunk that an agent executes, 1 to its pred_horizon; None for as many as its contract says."""
 
 
 @dataclass(frozen=True, eq=False)

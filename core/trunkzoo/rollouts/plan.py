@@ -76,12 +76,14 @@ def plan(
     device: str = "cpu",
     *,
     blind: bool = False,
+    num_action_steps: int | None = None,
 ) -> Plan:
     """Plan the evaluation of a policy: find task and checkpoint, check their contract, and note the provenance.
 
     ``policy`` is ``agent`` or ``blind``, which act by a checkpoint, or a policy as a part or as the text that names it
     (``noop``, ``lerobot:PATH``); ``blind`` blanks the images of either. ``task`` may stay away with a checkpoint, whose
-    recipe names one; ``max_steps`` defaults to the task's own cap.
+    recipe names one; ``max_steps`` defaults to the task's own cap. ``num_action_steps`` is how many actions of each chunk
+    an agent executes, its contract's if None; no training depends on it.
 
     Raises:
         UsageError: there is no task or no such policy, an agent has no checkpoint, the device is not there, or a
@@ -98,7 +100,9 @@ def plan(
     blinded = blind or policy == BLIND
     job = Job(scene.as_part(), BLIND if blinded else AGENT, max_steps or scene.spec.max_steps, None, noise_seed, device)
     if by_agent and source:
-        return _agent_plan(catalogue, job, scene, source)
+        return _agent_plan(catalogue, replace(job, num_action_steps=num_action_steps), scene, source)
+    if num_action_steps is not None:
+        raise UsageError("only an agent predicts chunks of which some actions are executed", ["num_action_steps"])
     part = named_policy(catalogue, policy) if isinstance(policy, str) else policy
     return _record_plan(job, scene, configure_policy(catalogue, part))
 
@@ -106,6 +110,15 @@ def plan(
 def _check_numbers(max_steps: int | None, noise_seed: int) -> None:
     if noise_seed < 0 or (max_steps is not None and max_steps < 1):
         raise UsageError(f"noise seed {noise_seed} must be 0 or more, and max steps {max_steps} 1 or more")
+
+
+def _check_executed(num_action_steps: int | None, pred_horizon: int) -> None:
+    if num_action_steps is not None and not 1 <= num_action_steps <= pred_horizon:
+        raise UsageError(
+            f"num_action_steps {num_action_steps}: this agent predicts {pred_horizon} actions, of which it can execute "
+            f"1 to {pred_horizon}",
+            ["num_action_steps"],
+        )
 
 
 def _source(path: Path) -> AgentFile:
@@ -142,6 +155,7 @@ def _agent_plan(catalogue: Catalogue, job: Job, scene: Scene, source: AgentFile)
 
         device_of(job.device)
     header, versions = source.header, _editions(scene)
+    _check_executed(job.num_action_steps, recipe_of(header, source.file).contract.pred_horizon)
     if source.exported:
         versions["onnxruntime"] = metadata.version("onnxruntime") if find_spec("onnxruntime") else "not installed"
     else:
@@ -185,9 +199,11 @@ def _editions(*parts: Found[Any]) -> dict[str, str]:
 
 def _provenance(job: Job, spec: TaskSpec[Any], origin: dict[str, Any], versions: dict[str, str]) -> dict[str, Any]:
     """What decides or describes an episode beside its seed; no paths, which differ between machines."""
+    executed = {} if job.num_action_steps is None else {"num_action_steps": job.num_action_steps}
     return {
         "policy": job.policy,
         **origin,
+        **executed,
         "task": job.task.name,
         "task_config": job.task.config,
         "success_rule": spec.success_rule,

@@ -45,7 +45,7 @@ def make_export_policy(job: Job, graph: Path) -> AgentPolicy:
     """The exported agent of a job, in onnxruntime on one thread."""
     from trunkzoo.export.acting import load_export
 
-    return AgentPolicy(load_export(graph), job.noise_seed, blind=job.policy == BLIND)
+    return AgentPolicy(_as_executed(load_export(graph), job), job.noise_seed, blind=job.policy == BLIND)
 
 
 def make_agent_policy(job: Job, catalogue: Catalogue) -> AgentPolicy:
@@ -59,7 +59,15 @@ def make_agent_policy(job: Job, catalogue: Catalogue) -> AgentPolicy:
     if job.checkpoint is None:
         raise ValueError(f"policy {job.policy!r} needs a checkpoint")
     agent = load_agent(job.checkpoint, catalogue).to(job.device).eval()
-    return AgentPolicy(agent, job.noise_seed, blind=job.policy == BLIND or agent.recipe.encoder.blank_images)
+    blind = job.policy == BLIND or agent.recipe.encoder.blank_images
+    return AgentPolicy(_as_executed(agent, job), job.noise_seed, blind)
+
+
+def _as_executed(agent: Acting, job: Job) -> Acting:
+    """The agent, executing as many actions of each chunk as the job says."""
+    if job.num_action_steps is not None:
+        agent.num_action_steps = job.num_action_steps
+    return agent
 
 
 class AgentPolicy:

@@ -37,6 +37,15 @@ class ArmConfig(Config):
     trunk: str | None = Field(default=None, description="another trunk, with its own defaults")
     set: dict[str, Any] = Field(default={}, description="dotted keys over the recipe, applied last")
     control: str = Field(default="", description="the arm that differs from this one in the treatment alone")
+    trained_as: str = Field(
+        default="",
+        description="the name of the arm, of this suite or another, whose trainings these are; its own if empty",
+    )
+    num_action_steps: PositiveInt | None = Field(
+        default=None,
+        description="actions of each chunk that are executed when it is judged; no training depends on it, so an arm "
+        "that is `trained_as` another can differ from it in this alone",
+    )
 
     @property
     def label(self) -> str:

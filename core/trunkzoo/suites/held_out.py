@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from trunkzoo.statistics import Interval
 from trunkzoo.statistics.intervals import student
+from trunkzoo.suites.plan import ArmPlan
 from trunkzoo.suites.results import TaskResult
 
 DIGITS = 4
@@ -45,10 +46,15 @@ def compare_errors(a: str, errors_a: Sequence[float], b: str, errors_b: Sequence
 def error_differences(result: TaskResult) -> tuple[ErrorDifference, ...]:
     """One for each pair of arms that the task compares and that predict equally far: a later action is harder to tell.
 
-    None below three trainings, or where one has no error.
+    None below three trainings, where one has no error, or where both are judged by the same trainings.
     """
     known = [arm for arm in result.arms if len(arm.holdout_errors) == len(arm.curves) >= FEWEST_TRAININGS]
     errors = {arm.plan.label: arm.holdout_errors for arm in known}
-    horizon = {arm.plan.label: arm.plan.recipe.contract.pred_horizon for arm in known}
+    plans = {arm.plan.label: arm.plan for arm in known}
     pairs = dict.fromkeys((c.a, c.b) for c in result.comparisons if c.a in errors and c.b in errors)
-    return tuple(compare_errors(a, errors[a], b, errors[b]) for a, b in pairs if horizon[a] == horizon[b])
+    return tuple(compare_errors(a, errors[a], b, errors[b]) for a, b in pairs if _comparable(plans[a], plans[b]))
+
+
+def _comparable(a: ArmPlan, b: ArmPlan) -> bool:
+    equally_far = a.recipe.contract.pred_horizon == b.recipe.contract.pred_horizon
+    return equally_far and a.trains != b.trains

@@ -88,7 +88,7 @@ class SuitePlan:
         return {
             "smoke": _distinct([arm.smoke for arm in arms]),
             "collect": _distinct([cell for task in self.tasks for cell in task.collects]),
-            "train": _seed_by_seed([it.trains for task in self.tasks for it in task.trained]),
+            "train": _distinct(_seed_by_seed([it.trains for task in self.tasks for it in task.trained])),
             "evaluate": [
                 *_seed_by_seed([it.evaluations for task in self.tasks for it in task.trained]),
                 *(cell for task in self.tasks for cell in task.floors.values()),

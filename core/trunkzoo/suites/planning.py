@@ -14,6 +14,7 @@ from trunkzoo.catalogue.part import Configured, Found, Part
 from trunkzoo.catalogue.tasks import contract_of
 from trunkzoo.errors import UsageError
 from trunkzoo.plugin.config import parse
+from trunkzoo.plugin.contract import Contract
 from trunkzoo.plugin.records import TaskSpec
 from trunkzoo.registry import Registry, Zoo
 from trunkzoo.registry.recipe import Recipe
@@ -99,27 +100,28 @@ class _Planner:
         resolved, short = self._recipe(arm, task), task.spec.name
         recipe, versions = resolved.recipe, self._versions(*resolved.parts)
         inputs = {"recipe": _essence(recipe), **versions}
-        smoke = Cell("smoke", arm.label, inputs, self._home)
+        smoke = Cell("smoke", recipe.name, inputs, self._home)
         trains = tuple(
             Cell(
                 "train",
-                f"{arm.label}-{short}-seed{seed}",
+                f"{recipe.name}-{short}-seed{seed}",
                 {**inputs, "data": data.key, "seed": seed},
                 self._home,
                 compile=self._compile,
             )
             for seed, data in zip(self._config.training_seeds, collects, strict=True)
         )
+        judged = {**self._episodes(baseline), **_executed(arm), **versions}
         evaluations = tuple(
             Cell(
                 "evaluate",
-                train.label,
-                {"train": train.key, "directory": train.directory.name, **self._episodes(baseline), **versions},
+                train.label if arm.num_action_steps is None else f"{arm.label}-{short}-seed{seed}",
+                {"train": train.key, "directory": train.directory.name, **judged},
                 self._home,
             )
-            for train in trains
+            for seed, train in zip(self._config.training_seeds, trains, strict=True)
         )
-        return ArmPlan(arm.label, baseline, arm.control, recipe, smoke, trains, evaluations)
+        return ArmPlan(arm.label, baseline, arm.control, _as_judged(recipe, arm), smoke, trains, evaluations)
 
     def _foreign(
         self, it: ForeignConfig, task: SuiteTask, found: Configured[TaskSpec[Any]], collects: Sequence[Cell]
@@ -169,7 +171,7 @@ class _Planner:
             resolved = self._zoo.recipe(arm.recipe, overrides, arm.trunk).on_task(task)
         except UsageError as error:
             raise type(error)(f"arm {arm.label}: {error}") from None
-        named = replace(resolved, recipe=resolved.recipe.model_copy(update={"name": arm.label}))
+        named = replace(resolved, recipe=resolved.recipe.model_copy(update={"name": arm.trained_as or arm.label}))
         check_task(named.recipe, task)
         return named
 
@@ -209,6 +211,21 @@ class _Planner:
         others = {part.plugin.distribution: edition(part.plugin) for part in parts}
         others.pop("trunkzoo", None)
         return {"trunkzoo": version("trunkzoo")} | ({"plugins": others} if others else {})
+
+
+def _executed(arm: ArmConfig) -> dict[str, int]:
+    """What an evaluation adds that executes another number of actions than the recipe says."""
+    return {} if arm.num_action_steps is None else {"num_action_steps": arm.num_action_steps}
+
+
+def _as_judged(recipe: Recipe, arm: ArmConfig) -> Recipe:
+    """The recipe with as many actions executed as in the arm's evaluations.
+
+    Raises:
+        ConfigError: more than it predicts.
+    """
+    contract = {**recipe.contract.model_dump(mode="json"), **_executed(arm)}
+    return recipe.model_copy(update={"contract": parse(Contract, contract, f"arm {arm.label}")})
 
 
 def _wanted(label: str, only: Sequence[str]) -> bool:

@@ -27,22 +27,23 @@ def publish(plan: SuitePlan, directory: Path, partial: bool = False) -> tuple[Pa
     """
     files = [(task.name, name, rows) for task in plan.tasks for name, rows in _files(plan, task, partial)]
     written = tuple(_write(directory / task / f"{name}.jsonl", rows) for task, name, rows in files if rows)
-    cells = [cell for task in plan.tasks for cell in _cells(task)]
-    write_json(directory / INDEX, {cell.key: _entry(cell) for cell in cells if not partial or cell.done() is not None})
+    cells = [found for task in plan.tasks for found in _cells(task)]
+    kept = [(arm, cell) for arm, cell in cells if not partial or cell.done() is not None]
+    write_json(directory / INDEX, {cell.key: _entry(arm, cell) for arm, cell in kept})
     return written
 
 
-def _cells(task: TaskPlan) -> Iterator[Cell]:
-    """The cells whose results a table needs; demonstrations are made again where they are."""
+def _cells(task: TaskPlan) -> Iterator[tuple[str, Cell]]:
+    """The cells whose results a table needs, each with its arm; demonstrations are made again where they are."""
     for arm in task.arms:
-        yield arm.smoke
+        yield arm.label, arm.smoke
     for trained in task.trained:
-        yield from (*trained.trains, *trained.evaluations)
-    yield from task.floors.values()
+        yield from ((trained.label, cell) for cell in (*trained.trains, *trained.evaluations))
+    yield from task.floors.items()
 
 
-def _entry(cell: Cell) -> dict[str, Any]:
-    return {"cell": cell.title, "result": cell.result()}
+def _entry(arm: str, cell: Cell) -> dict[str, Any]:
+    return {"cell": cell.title, "arm": arm, "result": cell.result()}
 
 
 def _files(plan: SuitePlan, task: TaskPlan, partial: bool) -> Iterator[tuple[str, list[Row]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ def adopt(plan: SuitePlan, directory: Path) -> int:
     index, taken = _index(directory), 0
     for task in plan.tasks:
         for label, seed, train, evaluation in _trained(plan, task, index):
-            if _take(evaluation, index, _rows(directory / task.name / f"{label}.jsonl", seed)):
+            published_as = index[evaluation.key].get("arm", label)
+            if _take(evaluation, index, _rows(directory / task.name / f"{published_as}.jsonl", seed)):
                 _finish(train, index)
                 taken += 1
         for smoke in (arm.smoke for arm in task.arms if arm.smoke.key in index):
@@ -72,9 +74,16 @@ def _index(directory: Path) -> dict[str, Any]:
         index = parse_table(path.read_bytes())
     except ValueError as error:
         raise DataError(f"{path} is damaged ({error}); publish again") from None
-    if not all(isinstance(entry, dict) and isinstance(entry.get("result"), dict) for entry in index.values()):
-        raise DataError(f"{path} has a cell without a result; publish again")
+    if not all(_is_entry(entry) for entry in index.values()):
+        raise DataError(f"{path} has a cell without a result, or of an arm that names no file; publish again")
     return index
+
+
+def _is_entry(entry: object) -> bool:
+    """Whether it holds a result, and the label of an arm if any."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("result"), dict):
+        return False
+    return re.fullmatch(r"[^/\\\0]*", str(entry.get("arm", ""))) is not None
 
 
 def _rows(file: Path, seed: int | None) -> list[Row]:

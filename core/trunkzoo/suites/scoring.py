@@ -22,14 +22,15 @@ from trunkzoo.training.directory import RunDirectory
 
 def evaluate_cell(cell: Cell, catalogue: Catalogue) -> dict[str, Any]:
     """Score every checkpoint on the selection seeds, then the last or the best of them on fresh report seeds."""
-    found = _checkpoints(cell)
-    selection = {step: _selection(cell, catalogue, step, path) for step, path in found.items()}
+    plans = {step: _planned(cell, catalogue, "agent", path) for step, path in _checkpoints(cell).items()}
+    selection = {step: _selection(cell, step, planned) for step, planned in plans.items()}
     # one worker: the suite counts a cell as one core, and more would take those of other cells
     run(list(selection.values()), workers=1)
     scores = {step: average_reward(evaluation.ordered) for step, evaluation in selection.items()}
     chosen = max(scores) if cell.inputs.get("reported") == "last" else max(scores, key=lambda step: scores[step])
-    report = _report(cell, "agent", plan(catalogue, "agent", found[chosen]))
-    blind = [_report(cell, "blind", plan(catalogue, "blind", found[chosen]))] if cell.inputs["blind"] else []
+    report = _report(cell, "agent", plans[chosen])
+    unseeing = _planned(cell, catalogue, "blind", plans[chosen].job.checkpoint)
+    blind = [_report(cell, "blind", unseeing)] if cell.inputs["blind"] else []
     run([report, *blind], workers=1)
     if cell.inputs["pictures"]:
         _show(cell, report, catalogue)
@@ -59,9 +60,12 @@ def _checkpoints(cell: Cell) -> dict[int, Path]:
     return {step: found[step] for step in cell.inputs["checkpoints"]}
 
 
-def _selection(cell: Cell, catalogue: Catalogue, step: int, checkpoint: Path) -> Evaluation:
-    planned, file = plan(catalogue, "agent", checkpoint), selection_rows(cell.directory, step)
-    return Evaluation(planned, seeds_of(cell.inputs["selection"]), file)
+def _planned(cell: Cell, catalogue: Catalogue, policy: str, checkpoint: Path | None) -> Plan:
+    return plan(catalogue, policy, checkpoint, num_action_steps=cell.inputs.get("num_action_steps"))
+
+
+def _selection(cell: Cell, step: int, planned: Plan) -> Evaluation:
+    return Evaluation(planned, seeds_of(cell.inputs["selection"]), selection_rows(cell.directory, step))
 
 
 def _report(cell: Cell, name: str, planned: Plan) -> Evaluation:

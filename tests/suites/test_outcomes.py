@@ -15,10 +15,8 @@ from trunkzoo.agent.numbers import count_parameters
 from trunkzoo.errors import ZooError
 from trunkzoo.plugin import TaskSpec
 from trunkzoo.registry import open_zoo
-from trunkzoo.rollouts.rows import read_rows
 from trunkzoo.statistics import compare, wilson
 from trunkzoo.suites.comparing import compare_task
-from trunkzoo.suites.layout import parts_of, report_rows
 from trunkzoo.suites.outcomes import outcome_table, outcomes_of
 from trunkzoo.suites.paired_outcomes import outcome_differences, paired_numbers, paired_table
 from trunkzoo.suites.results import ArmResult, TaskResult
@@ -113,23 +111,6 @@ def test_an_evaluation_measures_how_exactly_its_agent_sees_where_the_suite_asks(
     assert found["place_guess"] == pytest.approx(0.38, abs=0.05)
     with pytest.raises(ZooError, match="sight_scenes 7: a linear map needs 20 scenes"):
         small(tmp_path, text=asks.replace("= 30", "= 7"))
-
-
-def test_one_training_is_judged_twice_where_arms_differ_in_the_actions_executed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    install(monkeypatch)
-    arm = '{ name = "whole", trained_as = "reach-resnet", recipe = "reach-resnet", num_action_steps = 4 }'
-    task = small(tmp_path, text=REGISTRY.replace('["reach-resnet", ', f'["reach-resnet", {arm}, ')).tasks[0]
-    own, whole = (arm.evaluations[0] for arm in task.arms[:2])
-    for cell in (*task.collects, task.arms[0].trains[0], own, whole):
-        run_cell(cell, open_zoo())
-    played, other = (read_rows(report_rows(cell.directory, "agent")) for cell in (own, whole))
-    assert {row["checkpoint_sha256"] for row in (*played, *other)} == {played[0]["checkpoint_sha256"]}
-    assert {row.get("num_action_steps") for row in played} == {None}
-    parts = [row for _, path in parts_of(whole.directory) for row in read_rows(path)]
-    assert {row["num_action_steps"] for row in parts} == {4}  # checkpoints, report and blind alike
-    assert [row["return"] for row in played] != [row["return"] for row in other]
 
 
 @pytest.mark.parametrize("stages", [{"a": 0.5, "b": 0.2}, {"a": 0.0}, {"a": 1.5}, {"a": 0.5, "b": 0.5}])

@@ -163,24 +163,6 @@ def test_every_training_seed_has_its_own_demonstrations_the_same_for_all_arms(tm
     assert len(shared.stages()["collect"]) == 1
 
 
-def test_arms_that_are_judged_otherwise_share_their_trainings(tmp_path: Path) -> None:
-    arm = '{ name = "whole", trained_as = "reach-resnet", recipe = "reach-resnet", num_action_steps = 4 }'
-    plan = small(tmp_path, text=REGISTRY.replace('["reach-resnet", ', f'["reach-resnet", {arm}, '))
-    own, whole, _ = plan.tasks[0].arms
-    assert (own.trains, own.smoke) == (whole.trains, whole.smoke)
-    assert (own.recipe.contract.num_action_steps, whole.recipe.contract.num_action_steps) == (2, 4)
-    played, other = own.evaluations[0].inputs, whole.evaluations[0].inputs
-    assert other == {**played, "num_action_steps": 4}
-    assert [len(plan.stages()[name]) for name in ("smoke", "train")] == [2, 2]
-    assert small(tmp_path).tasks[0].arms[0].evaluations == own.evaluations
-
-
-def test_an_arm_executes_no_more_than_it_predicts(tmp_path: Path) -> None:
-    arm = '{ name = "more", trained_as = "reach-resnet", recipe = "reach-resnet", num_action_steps = 5 }'
-    with pytest.raises(ConfigError, match="num_action_steps 5 exceeds pred_horizon 4"):
-        small(tmp_path, text=REGISTRY.replace('["reach-resnet", ', f'["reach-resnet", {arm}, '))
-
-
 def test_the_last_checkpoint_is_reported_unless_the_best_is_asked_for(tmp_path: Path) -> None:
     last = small(tmp_path).tasks[0].arms[0].evaluations[0]
     chosen = small(tmp_path, text=REGISTRY.replace("steps = 4", 'steps = 4\nreport_checkpoint = "chosen"'))

@@ -79,28 +79,6 @@ def test_another_machine_goes_on_from_published_rows(tmp_path: Path, monkeypatch
     assert len(collected) == 1  # the set of seed 8 alone
 
 
-def test_a_suite_takes_over_what_another_calls_by_another_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The arm of one suite is ``trained_as`` that of the other, whose label another arm here bears too."""
-    install(monkeypatch)
-    (tmp_path / "there").mkdir()
-    suite = small(tmp_path)
-    for cell in (cell for arm in suite.tasks[0].arms for cell in (arm.smoke, *arm.trains)):
-        finish(cell, {})
-    wide = suite.tasks[0].arms[1].evaluations[0]
-    for seeds, cell in ((range(3), suite.tasks[0].arms[0].evaluations[0]), (range(5), wide)):
-        finish(cell, {"report-agent": seeds})
-    publish(suite, tmp_path / "published", partial=True)
-    renamed = REGISTRY.replace('name = "reach-wide"', 'name = "wider", trained_as = "reach-wide"')
-    renamed = renamed.replace('["reach-resnet", ', '[{ name = "reach-wide", recipe = "reach-resnet" }, ')
-    other = small(tmp_path / "there", text=renamed)
-    assert adopt(other, tmp_path / "published") == 1
-    first, second = other.tasks[0].arms
-    assert (second.label, second.evaluations[0].key) == ("wider", wide.key)
-    assert first.evaluations[0].done() is None  # named as theirs, but trained otherwise
-    rows = [(cell.directory / "report-agent.jsonl").read_text() for cell in (wide, second.evaluations[0])]
-    assert rows[0] == rows[1]
-
-
 def test_rows_without_an_index_are_not_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch)
     with pytest.raises(UsageError, match=r"no cells.json in .*only rows that `zoo suite publish` wrote"):

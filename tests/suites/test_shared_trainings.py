@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ from trunkzoo.suites.layout import DONE, parts_of, report_rows
 from trunkzoo.suites.publish import publish
 from trunkzoo.suites.published import adopt
 from trunkzoo.suites.work import run_cell
+from zoo_process import zoo
 
+RESULTS = Path(__file__).parents[2] / "results"
 WHOLE = '{ name = "whole", trained_as = "reach-resnet", recipe = "reach-resnet", num_action_steps = 4 }'
 JUDGED_TWICE = REGISTRY.replace('["reach-resnet", ', f'["reach-resnet", {WHOLE}, ')
 
@@ -83,3 +86,14 @@ def test_a_suite_takes_over_what_another_calls_by_another_name(tmp_path: Path) -
     assert first.evaluations[0].done() is None  # named as theirs, but trained otherwise
     rows = [(cell.directory / "report-agent.jsonl").read_text() for cell in (wide, second.evaluations[0])]
     assert rows[0] == rows[1]
+
+
+def test_a_suite_takes_over_from_several_others(tmp_path: Path) -> None:
+    """`phase1-handover` takes the trainings of one arm from `phase2-handover-32`, which calls it resnet-18."""
+    published = [str(RESULTS / name) for name in ("phase2-lift", "phase2-handover-32")]
+    told = ["--from", published[0], "--from", published[1], "-o", str(tmp_path), "--trainings", "5", "--json"]
+    arm = ["phase1-handover", "--only", "predict-32-execute-16"]
+    run = zoo("suite", "status", *arm, *told, TRUNKZOO_PLUGINS="resnet,imf,robosuite")
+    assert run.code == 0, run.err
+    states = {row["state"] for row in json.loads(run.out) if row["cell"].startswith(("train", "evaluate", "collect"))}
+    assert states == {"published", "not needed"}

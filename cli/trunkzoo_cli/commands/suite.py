@@ -40,9 +40,9 @@ Trainings = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", help="Only the first N training seeds; the same command with more goes on."),
 ]
-From = Annotated[
-    Path | None, typer.Option("--from", metavar="DIR", help="Published rows, as `zoo suite publish` writes them.")
-]
+FROM_HELP = "Published rows, as `zoo suite publish` writes them"
+From = Annotated[Path | None, typer.Option("--from", metavar="DIR", help=f"{FROM_HELP}.")]
+FromAll = Annotated[list[Path] | None, typer.Option("--from", metavar="DIR", help=f"{FROM_HELP}; may be repeated.")]
 
 
 MEASURE: dict[Outcome, Literal["success", "average reward"]] = {
@@ -72,7 +72,7 @@ def run(
     ] = None,
     only: Only = None,
     trainings: Trainings = None,
-    published: From = None,
+    published: FromAll = None,
     until: Annotated[
         UntilName | None,
         typer.Option(
@@ -113,8 +113,8 @@ def run(
         load_slurm(zoo.registry).cpus if engine is EngineName.slurm else max_parallel or len(os.sched_getaffinity(0))
     )
     plan = _plan(name, out, only, slots, trainings, zoo, compile_)
-    if published is not None:
-        note(f"{adopt(plan, published)} evaluations and floors taken from {published}")
+    for folder in published or ():
+        note(f"{adopt(plan, folder)} evaluations and floors taken from {folder}")
     cells, tell = _engine(engine, max_parallel, plan, zoo), None if quiet else _say
     try:
         if until is None:
@@ -137,7 +137,7 @@ def status(
     out: Out = None,
     only: Only = None,
     trainings: Trainings = None,
-    published: From = None,
+    published: FromAll = None,
     json: JsonOption = False,
 ) -> None:
     """Show every cell of a suite and whether it is done.
@@ -148,7 +148,7 @@ def status(
     from trunkzoo.suites.status import status_of
 
     plan = _plan(name, out, only, trainings=trainings)
-    rows = status_of(plan, published_keys(plan, published) if published else ())
+    rows = status_of(plan, {key for folder in published or () for key in published_keys(plan, folder)})
     if json:
         emit_json(rows)
     else:

@@ -14,6 +14,7 @@ from trunkzoo.registry import open_zoo
 from trunkzoo.rollouts.rows import read_rows
 from trunkzoo.suites.cells import Cell, write_json
 from trunkzoo.suites.layout import DONE, parts_of, report_rows
+from trunkzoo.suites.planning import plan_suite
 from trunkzoo.suites.publish import publish
 from trunkzoo.suites.published import adopt
 from trunkzoo.suites.work import run_cell
@@ -97,3 +98,11 @@ def test_a_suite_takes_over_from_several_others(tmp_path: Path) -> None:
     assert run.code == 0, run.err
     states = {row["state"] for row in json.loads(run.out) if row["cell"].startswith(("train", "evaluate", "collect"))}
     assert states == {"published", "not needed"}
+
+
+def test_the_rows_of_those_trainings_are_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUNKZOO_PLUGINS", "resnet,imf,robosuite")
+    plan = plan_suite("phase1-handover", open_zoo(), tmp_path, ["predict-32-execute-16"]).first(5)
+    assert adopt(plan, RESULTS / "phase2-handover-32") == 5 + 3  # evaluations and floors
+    rows = [read_rows(report_rows(cell.directory, "agent")) for cell in plan.tasks[0].arms[0].evaluations]
+    assert {(len(of), of[0]["recipe"]) for of in rows} == {(60, "resnet-18")}

@@ -25,6 +25,7 @@ OPTIONS = {
     "file": "-o",
     "fps": "--fps",
     "metrics": "--metric",
+    "num_action_steps": "--num-action-steps",
     "only": "--only",
     "until": "--until",
     "output": "-o",

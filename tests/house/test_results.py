@@ -30,7 +30,7 @@ def test_no_line_of_a_table_and_no_sentence_is_passed_over() -> None:
             assert line in said or not line.startswith("> "), line
             assert line in said or not re.match(r"\|.* \d+/\d+( = | \|)", line), line
     counts = Counter(line.kind for line in LINES)
-    assert (counts["answer"], counts["difference"], counts["outcome"]) == (2, 34, 4)
+    assert (counts["answer"], counts["difference"], counts["outcome"]) == (2, 40, 4)
 
 
 def test_the_figure_shows_the_rows() -> None:
